@@ -1,0 +1,216 @@
+"""Every error that docservice raises, as one tree.
+
+    DocServiceError
+    ├── RequestError                 the caller can mend it
+    │   ├── MalformedRequest         the body cannot be read at all
+    │   ├── ValidationFailed         the body was read, some fields are wrong
+    │   ├── InvalidReference         an id in the request points at nothing usable
+    │   ├── UnstorableValue          a value that no document can hold
+    │   ├── BodyTooLarge             the request is over the body limit
+    │   ├── DocumentTooLarge         the document would pass its limit
+    │   ├── UnsupportedMediaType     neither JSON nor a form
+    │   ├── Unauthenticated          the token is bad, expired or names nobody
+    │   ├── PermissionDenied         the principal may not do this
+    │   ├── LogNotFound              no such log, or not the caller's
+    │   └── IdempotencyMismatch      the key was used for another request
+    ├── DirectoryIncomplete          the directory lacks what the action needs
+    ├── StoreError
+    │   ├── StoreUnavailable         the database does not answer (retryable)
+    │   ├── StoreTimeout             the database answered too late (retryable)
+    │   ├── StoreRefused             the database refused the sign-in or the command
+    │   └── StandaloneServer         the database is no replica set
+    ├── EngineError
+    │   ├── EngineNotInstalled       no URI given and no embedded engine installed
+    │   └── EngineNotRunning         the embedded engine did not start, or is gone
+    └── SettingsInvalid              a setting or file given by the operator is wrong
+
+`code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
+same call may succeed later without a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class DocServiceError(Exception):
+    """Something went wrong in docservice."""
+
+    code: ClassVar[str] = "docservice-error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().split("\n")[0])
+
+
+class RequestError(DocServiceError):
+    """The request cannot be carried out as it is."""
+
+    code = "request-error"
+
+
+class MalformedRequest(RequestError):
+    """The request body cannot be read."""
+
+    code = "malformed-request"
+
+
+class FieldError(NamedTuple):
+    """One thing wrong with one field.
+
+    Attributes:
+        path: keys and list positions from the body to the field; empty for the body as a whole.
+        code: the rule that failed, as Kolibri names it in lower case (`required`, `null`, `min_value` ...).
+        message: what is wrong, in a sentence. Never holds the value that was sent.
+    """
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON Pointer (RFC 6901)."""
+        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+
+
+class ValidationFailed(RequestError):
+    """Some fields of the request are not valid.
+
+    Attributes:
+        errors: all that is wrong, in the order of the fields.
+    """
+
+    code = "validation-failed"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{e.pointer or 'body'}: {e.message}" for e in self.errors))
+
+
+class InvalidReference(RequestError):
+    """An id in the request points at nothing that the caller can use."""
+
+    code = "invalid-reference"
+
+
+class UnstorableValue(RequestError):
+    """A value cannot be stored.
+
+    Attributes:
+        path: where in the request the value stands.
+        reason: which limit it passes, in a sentence.
+    """
+
+    code = "unstorable-value"
+
+    def __init__(self, path: Sequence[str | int], reason: str) -> None:
+        self.path = tuple(path)
+        self.reason = reason
+        super().__init__(f"{FieldError(self.path, '', '').pointer or 'body'}: {reason}")
+
+
+class BodyTooLarge(RequestError):
+    """The request body is over the limit."""
+
+    code = "body-too-large"
+
+
+class DocumentTooLarge(RequestError):
+    """The document would pass the largest size that can be stored."""
+
+    code = "document-too-large"
+
+
+class UnsupportedMediaType(RequestError):
+    """The content type of the body is not supported. Send application/json."""
+
+    code = "unsupported-media-type"
+
+
+class Unauthenticated(RequestError):
+    """The request carries a token that does not prove who is calling."""
+
+    code = "unauthenticated"
+
+
+class PermissionDenied(RequestError):
+    """The caller may not do this."""
+
+    code = "permission-denied"
+
+
+class LogNotFound(RequestError):
+    """There is no such log, or it is not the caller's."""
+
+    code = "log-not-found"
+
+
+class IdempotencyMismatch(RequestError):
+    """The Idempotency-Key was used before, for a different request. Take a new key for a new request."""
+
+    code = "idempotency-mismatch"
+
+
+class DirectoryIncomplete(DocServiceError):
+    """The directory lacks a record that this action needs."""
+
+    code = "directory-incomplete"
+
+
+class StoreError(DocServiceError):
+    """The database could not do what was asked."""
+
+    code = "store-error"
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer."""
+
+    code = "store-unavailable"
+    retryable = True
+
+
+class StoreTimeout(StoreError):
+    """The database did not answer in time."""
+
+    code = "store-timeout"
+    retryable = True
+
+
+class StoreRefused(StoreError):
+    """The database refused the sign-in or the command."""
+
+    code = "store-refused"
+
+
+class StandaloneServer(StoreError):
+    """The MongoDB server is a standalone, but transactions need a replica set."""
+
+    code = "standalone-server"
+
+
+class EngineError(DocServiceError):
+    """The embedded engine could not do what was asked."""
+
+    code = "engine-error"
+
+
+class EngineNotInstalled(EngineError):
+    """No MongoDB address was given and the embedded engine is not installed."""
+
+    code = "engine-not-installed"
+
+
+class EngineNotRunning(EngineError):
+    """The embedded engine is not running."""
+
+    code = "engine-not-running"
+    retryable = True
+
+
+class SettingsInvalid(DocServiceError):
+    """A setting or a file given by the operator is not valid."""
+
+    code = "settings-invalid"
