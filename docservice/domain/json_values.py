@@ -1,0 +1,58 @@
+"""Which JSON values a document can hold, and where one that it cannot hold stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from docservice.errors import UnstorableValue
+
+MAX_NESTING = 93
+"""Levels of objects and lists that an answer may have: a BSON document has 100 at most, and an answer in an
+interaction history lies seven levels down in its summary."""
+
+MAX_INTEGER_DIGITS = 4300
+"""Longest integer that Python's JSON parser reads; longer ones are malformed JSON to the real server, too."""
+
+Path = tuple[str | int, ...]
+
+
+def require_storable(value: object, path: Path = ()) -> None:
+    """Do nothing if a document can hold the JSON value.
+
+    Args:
+        value: what the JSON parser made: dict, list, str, int, float, bool or None.
+        path: where the value stands in the request; `UnstorableValue.path` starts with it.
+
+    Raises:
+        UnstorableValue: nested too deeply, a NUL in a key, a lone surrogate, a number that is not finite.
+    """
+    pending: list[tuple[object, Path, int]] = [(value, path, 0)]
+    while pending:
+        current, where, depth = pending.pop()
+        if isinstance(current, str):
+            _require_text(current, where)
+        elif isinstance(current, float) and not math.isfinite(current):
+            raise UnstorableValue(where, "a number must be finite")
+        elif isinstance(current, (dict, list)):
+            if depth >= MAX_NESTING:
+                raise UnstorableValue(path, f"nested deeper than {MAX_NESTING} levels")
+            pending.extend((child, (*where, key), depth + 1) for key, child in _children(current, where))
+
+
+def _children(value: dict[str, object] | list[object], where: Path) -> Iterator[tuple[str | int, object]]:
+    if isinstance(value, list):
+        yield from enumerate(value)
+        return
+    for key, child in value.items():
+        _require_text(key, where)
+        if "\x00" in key:
+            raise UnstorableValue(where, "a key holds a NUL character")
+        yield key, child
+
+
+def _require_text(text: str, where: Path) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnstorableValue(where, "a text holds half of a surrogate pair, which UTF-8 cannot write") from None

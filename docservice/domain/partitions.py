@@ -1,0 +1,48 @@
+"""Partitions: the text that says which devices a record may travel to.
+
+`<dataset>:user-rw:<user>` for a learner's logs, `<dataset>:anonymous` without a user, `<dataset>` for exam logs.
+Rule: kolibri/core/logger/models.py, `calculate_partition` of the models.
+"""
+
+from __future__ import annotations
+
+from docservice.errors import FieldError, ValidationFailed
+
+
+def log_partition(dataset_id: str, user_id: str | None) -> str:
+    """The partition of a session, summary, mastery, attempt or user session log."""
+    return f"{dataset_id}:anonymous" if user_id is None else f"{dataset_id}:user-rw:{user_id}"
+
+
+def exam_log_partition(dataset_id: str) -> str:
+    """The partition of exam logs and exam attempt logs, which a whole facility shares."""
+    return dataset_id
+
+
+def prefix_range(prefix: str) -> tuple[str, str]:
+    """The half-open range of texts that start with `prefix`: first one in it, first one after it.
+
+    A range uses an index on every engine; an anchored regular expression does not.
+    """
+    if not prefix:
+        raise ValueError("an empty prefix has no end")
+    return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def infer_dataset_id(given: str | None, inferred: str) -> str:
+    """The dataset a log belongs to: that of its learner, session or default facility.
+
+    Args:
+        given: the dataset id that the record names itself, if it does.
+        inferred: the one that follows from the learner (or session, or default facility).
+
+    Raises:
+        ValidationFailed: both are there and differ.
+
+    Rule: kolibri/core/auth/models.py, AbstractFacilityDataModel.ensure_dataset.
+    """
+    if given is not None and given != inferred:
+        raise ValidationFailed(
+            [FieldError(("dataset_id",), "invalid", "The dataset is not the one that the record belongs to.")]
+        )
+    return inferred

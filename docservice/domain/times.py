@@ -1,0 +1,82 @@
+"""Times: aware UTC, cut to milliseconds, and the exact text that Kolibri devices keep.
+
+A BSON date has milliseconds and no zone; a Kolibri time has microseconds and the name of a zone. A record that came
+from a Kolibri therefore keeps that text beside its date.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+_KOLIBRI_TEXT = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6}))?"
+    r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?"
+)
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """`moment` in UTC, cut (not rounded) to milliseconds: what a BSON date can hold.
+
+    Raises:
+        ValueError: `moment` is naive.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a zone")
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True)
+class KolibriTime:
+    """A time as a Kolibri device stores it.
+
+    Attributes:
+        moment: aware, UTC, with microseconds.
+        zone: name of the zone that the device was in (`Africa/Nairobi`), `UTC` if the text gave none.
+    """
+
+    moment: datetime
+    zone: str = "UTC"
+
+    @classmethod
+    def parse(cls, text: str) -> KolibriTime:
+        """Read `YYYY-MM-DD HH:MM:SS[.ffffff][(Zone)|+HH:MM]`; the digits are UTC unless an offset follows.
+
+        Raises:
+            ValueError: `text` has another form.
+
+        Rule: kolibri/core/fields.py, parse_timezonestamp.
+        """
+        match = _KOLIBRI_TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
+        fraction = (match["fraction"] or "").ljust(6, "0")
+        moment = datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction}").replace(tzinfo=UTC)
+        offset = match["offset"]
+        if offset:
+            minutes = int(offset[1:3]) * 60 + int(offset[-2:])
+            shift = timedelta(minutes=minutes if offset[0] == "+" else -minutes)
+            moment = moment.replace(tzinfo=timezone(shift)).astimezone(UTC)
+        return cls(moment, match["zone"] or "UTC")
+
+    def __str__(self) -> str:
+        return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
+
+    def local(self) -> datetime:
+        """The moment in its own zone; in UTC where this machine does not know the zone."""
+        try:
+            return self.moment.astimezone(ZoneInfo(self.zone))
+        except (KeyError, ValueError, OSError):
+            return self.moment
+
+
+def iso_text(moment: datetime) -> str:
+    """A time as Kolibri's REST answers print it: `2024-09-02T08:12:24.158293+03:00`, `Z` for UTC.
+
+    Rule: rest_framework, fields.py, DateTimeField.to_representation.
+    """
+    text = moment.isoformat()
+    return text[:-6] + "Z" if text.endswith("+00:00") else text
