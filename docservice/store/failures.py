@@ -1,0 +1,81 @@
+"""The only place where driver errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bson.errors import BSONError, InvalidDocument
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidURI,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WTimeoutError,
+)
+from pymongo.errors import (
+    DocumentTooLarge as DriverDocumentTooLarge,
+)
+
+from docservice.errors import (
+    DocServiceError,
+    DocumentTooLarge,
+    SettingsInvalid,
+    StoreError,
+    StoreRefused,
+    StoreTimeout,
+    StoreUnavailable,
+    UnstorableValue,
+)
+
+_TOO_LARGE_CODES = {10334, 17419, 17420}
+_REFUSED_CODES = {13, 18, 8000}
+_TOO_LARGE = "The document would pass 16 MiB, the largest that MongoDB stores."
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise this project's error for any error of the driver in the block; the original is its cause."""
+    try:
+        yield
+    except (PyMongoError, BSONError, OverflowError, UnicodeEncodeError, RecursionError) as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> DocServiceError:
+    """This project's error for one of the driver's.
+
+    PyMongo raises `bson.errors.InvalidDocument`, `OverflowError`, `UnicodeEncodeError` and `RecursionError` for values
+    that BSON cannot hold; none of them is a `PyMongoError`.
+    """
+    match error:
+        case DriverDocumentTooLarge():
+            return DocumentTooLarge(_TOO_LARGE)
+        case InvalidDocument() if "too large" in str(error):
+            return DocumentTooLarge(_TOO_LARGE)
+        case BSONError() | OverflowError() | UnicodeEncodeError() | RecursionError():
+            return UnstorableValue((), "it holds a value that a document cannot hold")
+        case InvalidURI() | ConfigurationError():
+            return SettingsInvalid(f"The MongoDB address is not usable: {error}")
+        case ServerSelectionTimeoutError():
+            return StoreUnavailable(f"No MongoDB server answers: {_first_reason(error)}")
+        case ExecutionTimeout() | NetworkTimeout() | WTimeoutError():
+            return StoreTimeout(f"The database did not answer in time: {error}")
+        case ConnectionFailure():
+            return StoreUnavailable(f"The connection to the database is gone: {error}")
+        case OperationFailure(code=code) if code in _TOO_LARGE_CODES:
+            return DocumentTooLarge(_TOO_LARGE)
+        case OperationFailure(code=code) if code in _REFUSED_CODES:
+            return StoreRefused(f"The database refused: {error}")
+        case PyMongoError() if error.timeout:
+            return StoreTimeout(f"The database did not answer in time: {error}")
+    return StoreError(f"The database failed: {error}")
+
+
+def _first_reason(error: Exception) -> str:
+    """The driver's message without the dump of its whole topology."""
+    return str(error).split(", Timeout:")[0].split(", Topology")[0].split(" (configured timeouts")[0]

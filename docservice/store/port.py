@@ -1,0 +1,82 @@
+"""What the repositories need from a database, whichever driver it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Result = TypeVar("Result")
+
+
+class Cursor(Protocol):
+    """The documents that a query finds."""
+
+    def __aiter__(self) -> AsyncIterator[Document]: ...
+
+
+class Collection(Protocol):
+    """The part of PyMongo's (and Motor's) asynchronous collection that is used here."""
+
+    async def find_one(self, filter: Filter, projection: Any = None, *, session: Any = None) -> Document | None: ...
+
+    def find(
+        self, filter: Filter, projection: Any = None, *, sort: Any = None, limit: int = 0, session: Any = None
+    ) -> Cursor: ...
+
+    async def insert_one(self, document: Document, *, session: Any = None) -> Any: ...
+
+    async def insert_many(self, documents: Sequence[Document], *, session: Any = None) -> Any: ...
+
+    async def update_one(self, filter: Filter, update: Any, *, upsert: bool = False, session: Any = None) -> Any: ...
+
+    async def replace_one(
+        self, filter: Filter, replacement: Document, *, upsert: bool = False, session: Any = None
+    ) -> Any: ...
+
+    async def bulk_write(self, requests: Sequence[Any], *, ordered: bool = True, session: Any = None) -> Any: ...
+
+    async def count_documents(self, filter: Filter, *, session: Any = None) -> int: ...
+
+    async def create_index(self, keys: Any, **options: Any) -> str: ...
+
+    async def drop_index(self, index: str) -> Any: ...
+
+    async def index_information(self) -> Mapping[str, Any]: ...
+
+
+class Database(Protocol):
+    """A database of the deployment, with transactions.
+
+    Every method raises the errors of `docservice.errors`; driver errors do not leave the store, except inside the
+    callback of `transact`, where the driver needs to see them.
+    """
+
+    name: str
+
+    def __getitem__(self, collection: str) -> Collection: ...
+
+    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.
+
+        Args:
+            action: gets the driver's session, passes it to every statement, and may run several times.
+
+        Raises:
+            StoreError: the transaction could not be committed; nothing of it was kept.
+        """
+        ...
+
+    async def command(self, command: Mapping[str, Any]) -> Document:
+        """The answer to a database command."""
+        ...
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """A block whose statements share one deadline and raise this project's errors."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection if it is an own one; leave a borrowed one alone."""
+        ...

@@ -1,0 +1,120 @@
+"""PyMongo's async client as the database of the repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, cast
+
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from docservice.errors import StandaloneServer, StoreUnavailable
+from docservice.store.failures import translated
+from docservice.store.port import Collection, Document, Result
+
+_CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+_ACKNOWLEDGED = WriteConcern("majority", j=True)
+_LOST_RACES = 10
+"""How often two transactions may race to insert the same document before the loser gives up."""
+
+
+class PyMongoDatabase:
+    """An `AsyncDatabase`, own or borrowed, with this project's codec, write concern and errors."""
+
+    def __init__(self, database: AsyncDatabase[Document], *, owned: bool, timeout_seconds: float) -> None:
+        """Wrap a database.
+
+        Args:
+            database: of a client that the caller has made.
+            owned: whether `close` closes the client.
+            timeout_seconds: deadline for each transaction or guarded block.
+        """
+        self._database = database.with_options(
+            codec_options=_CODEC, write_concern=_ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
+        )
+        self._owned = owned
+        self._timeout_seconds = timeout_seconds
+        self.name = database.name
+
+    @classmethod
+    def connect(cls, uri: str, name: str, *, timeout_seconds: float) -> PyMongoDatabase:
+        """A database of an own client; nothing is sent before the first statement.
+
+        Raises:
+            SettingsInvalid: the URI is not one.
+        """
+        with translated():
+            client: AsyncMongoClient[Document] = AsyncMongoClient(
+                uri,
+                appname="docservice",
+                serverSelectionTimeoutMS=int(timeout_seconds * 1000),
+                connectTimeoutMS=int(timeout_seconds * 1000),
+            )
+        return cls(client[name], owned=True, timeout_seconds=timeout_seconds)
+
+    def __getitem__(self, collection: str) -> Collection:
+        return cast("Collection", self._database[collection])
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """See `port.Database.guarded`."""
+        with translated(), pymongo.timeout(self._timeout_seconds):
+            yield
+
+    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """See `port.Database.transact`."""
+        with self.guarded():
+            for attempt in range(_LOST_RACES):
+                try:
+                    async with self._database.client.start_session() as session:
+                        return await session.with_transaction(
+                            action, read_concern=ReadConcern("snapshot"), write_concern=_ACKNOWLEDGED
+                        )
+                except DuplicateKeyError:
+                    # Another transaction inserted the same computed id after this one looked: look again.
+                    if attempt == _LOST_RACES - 1:
+                        raise
+        raise AssertionError("unreachable")
+
+    async def command(self, command: Mapping[str, Any]) -> Document:
+        """See `port.Database.command`."""
+        with self.guarded():
+            return await self._database.command(dict(command))
+
+    async def require_transactions(self) -> None:
+        """Do nothing if the server is part of a replica set or a sharded cluster.
+
+        Raises:
+            StandaloneServer: it is a standalone; the message has the command that turns it into a replica set.
+            StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
+        """
+        hello = await self.command({"hello": 1})
+        if hello.get("setName") or hello.get("msg") == "isdbgrid":
+            return
+        address = "{}:{}".format(*(await self._address()))
+        if hello.get("isreplicaset"):
+            raise StoreUnavailable(
+                f"The replica set at {address} was never initiated. Run once: "
+                f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
+            )
+        raise StandaloneServer(
+            f"MongoDB at {address} is a standalone server, and transactions need a replica set (one node is enough). "
+            "Restart it with `--replSet rs0` (or `replication.replSetName: rs0` in mongod.conf), then run once: "
+            f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
+        )
+
+    async def _address(self) -> tuple[str, int]:
+        with self.guarded():
+            return await self._database.client.address or ("?", 0)
+
+    async def close(self) -> None:
+        """See `port.Database.close`."""
+        if self._owned:
+            await self._database.client.close()
