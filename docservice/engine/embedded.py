@@ -1,0 +1,192 @@
+"""`EmbeddedEngine`: the engine of a data directory, for as long as a command or a host program needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from docservice.engine.events import EngineEvent
+from docservice.engine.files import EngineFiles
+from docservice.engine.lease import Lease, acquire, ask
+from docservice.errors import DocServiceError, EngineNotInstalled, EngineNotRunning, SettingsInvalid
+
+_NOT_INSTALLED = """\
+No MongoDB address was given, and the embedded engine is not installed. Either
+  - install it: pip install 'docservice[embedded]' (Python 3.11 to 3.13 on Linux x86-64 or ARM, macOS ARM, Windows), or
+  - name a MongoDB server: set DOCSERVICE_MONGODB_URI or pass --mongodb-uri."""
+
+_CACHE_SIZE = re.compile(r"[1-9][0-9]*[MG]", re.ASCII)
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+def installed() -> bool:
+    """Whether the embedded engine is there. It is looked for, not imported: it is GPL software."""
+    return importlib.util.find_spec("secantus") is not None
+
+
+async def running_uri(data_dir: Path) -> str | None:
+    """The connection string of the engine that runs now for this data directory, or None. Does not keep it running."""
+    found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
+    if found is None:
+        return None
+    _, writer, answer = found
+    writer.close()
+    return str(answer["uri"])
+
+
+class EmbeddedEngine:
+    """Runs the embedded engine as long as the block lasts, shared with all processes that use the data directory.
+
+        async with EmbeddedEngine(Path("data")) as engine:
+            client = AsyncMongoClient(engine.uri)
+
+    The engine stops when the last of them has gone, however it went. Close clients before the block ends. If the engine
+    dies it comes back with the same `uri`; `on_event` hears of it.
+
+    Args:
+        data_dir: data directory on a local disk; made when it is not there.
+        on_event: called on the event loop for each event; must not block.
+        startup_timeout_seconds: how long entering may take.
+        stop_timeout_seconds: how long leaving waits for the engine to stop. It stops also when nobody waits.
+        cache_size: memory for the cache, as `512M` or `2G`: a limit, taken as it is needed. The changes of one
+            transaction may take about 7 % of it (38 MB of 512M). The first command's value holds until the engine
+            stops.
+
+    Raises:
+        SettingsInvalid: `cache_size` is not a size.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        on_event: Callable[[EngineEvent], None] | None = None,
+        startup_timeout_seconds: float = 30.0,
+        stop_timeout_seconds: float = 15.0,
+        cache_size: str = "512M",
+    ) -> None:
+        if not _CACHE_SIZE.fullmatch(cache_size):
+            raise SettingsInvalid(
+                f"The engine's cache size must be a whole number with M or G, as 512M, not {cache_size!r}."
+            )
+        self._data_dir = data_dir
+        self._on_event = on_event
+        self._startup_timeout_seconds = startup_timeout_seconds
+        self._stop_timeout_seconds = stop_timeout_seconds
+        self._cache_size = cache_size
+        self._lease: Lease | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._uri = ""
+        self._joined = False
+        self._restarts = 0
+
+    @property
+    def uri(self) -> str:
+        """Connection string with user and password, for PyMongo, Motor and mongosh. Never log it.
+
+        Raises:
+            EngineNotRunning: the block has not been entered, or is over.
+        """
+        if not self._uri:
+            raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
+        return self._uri
+
+    @property
+    def joined(self) -> bool:
+        """Whether another process had started the engine."""
+        return self._joined
+
+    @property
+    def restarts(self) -> int:
+        """How often the engine was brought back since this object was entered."""
+        return self._restarts
+
+    async def __aenter__(self) -> Self:
+        """Start the engine, or join the one that runs.
+
+        Raises:
+            EngineNotInstalled: it is not installed; nothing was started.
+            SettingsInvalid: the data directory cannot be used.
+            EngineNotRunning: it did not start, or not in time. May be tried again.
+        """
+        if self._lease:
+            raise RuntimeError("this engine is entered already")
+        if not await asyncio.to_thread(installed):
+            raise EngineNotInstalled(_NOT_INSTALLED)
+        lease = await self._acquire()
+        self._lease, self._uri, self._joined, self._restarts = lease, lease.uri, lease.supervisor is None, 0
+        self._watch = asyncio.create_task(self._keep(lease), name="docservice-engine-watch")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the engine back. May be called again."""
+        watch, self._watch = self._watch, None
+        try:
+            if watch:
+                watch.cancel()
+                await asyncio.wait({watch})
+            if self._lease:
+                async with asyncio.timeout(self._stop_timeout_seconds):
+                    await self._lease.release()
+        except TimeoutError:
+            pass  # The supervisor goes on stopping the engine, and kills it in the end.
+        finally:
+            lease, self._lease, self._uri = self._lease, None, ""
+            if lease:
+                lease.drop()
+
+    async def _acquire(self) -> Lease:
+        # In a thread, because a path is made absolute with a look at the file system.
+        files = await asyncio.to_thread(EngineFiles, self._data_dir)
+        return await acquire(files, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
+
+    async def _keep(self, lease: Lease) -> None:
+        while True:
+            async for message in lease.events():
+                self._told(message)
+            lease.drop()
+            self._lease = None
+            self._emit("engine-lost", "the supervisor of the embedded engine is gone; it is started again")
+            self._lease = lease = await self._recover()
+            self._restarts += 1
+            moved, self._uri = lease.uri != self._uri, lease.uri
+            if moved:
+                self._emit("engine-moved", f"the embedded engine runs again, but on port {lease.port}", lease.pid)
+            else:
+                self._emit("engine-recovered", f"the embedded engine runs again on port {lease.port}", lease.pid)
+
+    async def _recover(self) -> Lease:
+        pause = 0.1
+        while True:
+            try:
+                return await self._acquire()
+            except (DocServiceError, OSError) as error:
+                self._emit("engine-recovery-failed", f"{error}\nNext attempt in {pause:g} s.")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _told(self, message: dict[str, Any]) -> None:
+        pid = message.get("pid")
+        match message.get("event"):
+            case "engine-died":
+                self._emit("engine-died", f"the embedded engine (process {pid}) died; it is restarted", pid)
+            case "engine-restarted":
+                self._restarts += 1
+                self._emit("engine-restarted", f"the embedded engine runs again (process {pid})", pid)
+
+    def _emit(self, name: str, message: str, pid: int | None = None) -> None:
+        if not self._on_event:
+            return
+        try:
+            self._on_event(EngineEvent(name, message, pid, self._restarts))
+        except Exception as error:  # The caller's code: what is wrong there must not end the watch over the engine.
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "on_event of an embedded engine failed", "exception": error}
+            )

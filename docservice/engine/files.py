@@ -1,0 +1,185 @@
+"""The files of the embedded engine under a data directory, and how they are read and written.
+
+    DATA_DIR/engine/              0700
+        lock                      held by the supervisor as long as it lives; never removed
+        state.json                0600; written by the supervisor, removed by it when the engine has stopped cleanly
+        password                  0600; the password of the account `docservice`, made once
+        port                      the port used last, preferred at the next start
+        bootstrap                 there while the account is being made, see `startup`
+        secantusd.toml            written at each start
+        supervisor.log, engine.log, each with one predecessor (`.1`)
+        data/                     the database
+
+Everything here blocks: the command side calls it through `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
+
+USER = "docservice"
+"""Name of the one account that the engine has."""
+
+LOG_LIMIT_BYTES = 1_000_000
+"""A supervisor log over this size is set aside before the next supervisor starts."""
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+class EngineFiles:
+    """The paths of one data directory's engine.
+
+    Args:
+        data_dir: the data directory. It is made absolute, because supervisor and engine run in another folder.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.absolute()
+        self.directory = self.data_dir / "engine"
+        self.lock = self.directory / "lock"
+        self.state = self.directory / "state.json"
+        self.password = self.directory / "password"
+        self.port = self.directory / "port"
+        self.bootstrap = self.directory / "bootstrap"
+        self.config = self.directory / "secantusd.toml"
+        self.supervisor_log = self.directory / "supervisor.log"
+        self.engine_log = self.directory / "engine.log"
+        self.database = self.directory / "data"
+
+    def prepare(self) -> None:
+        """Make the folders, closed to other users.
+
+        Raises:
+            SettingsInvalid: the data directory cannot be made or written.
+            EngineNotRunning: the disk is full.
+        """
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.directory.chmod(0o700)
+            with open_private(self.lock, os.O_RDWR | os.O_CREAT):
+                pass
+        except OSError as error:
+            raise refused(self.data_dir, error) from error
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What `state.json` says.
+
+    Attributes:
+        supervisor_pid: process id of the supervisor that wrote it.
+        engine_pid: process id of the engine, or None before the first one runs.
+        engine_port: TCP port of the engine, or None.
+        lease_port: TCP port of the lease server, or None while the supervisor is starting.
+        lease_secret: what a command has to say first on that port; new for each supervisor.
+    """
+
+    supervisor_pid: int
+    engine_pid: int | None = None
+    engine_port: int | None = None
+    lease_port: int | None = None
+    lease_secret: str = ""
+
+    def write(self, files: EngineFiles) -> None:
+        """Replace the state file."""
+        write_private(files.state, json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def read(cls, files: EngineFiles) -> EngineState | None:
+        """The state, or None when there is none that can be understood."""
+        try:
+            found: Any = json.loads(files.state.read_text(encoding="utf-8"))
+            return cls(**found)
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def refused(data_dir: Path, error: OSError) -> DocServiceError:
+    """The error to raise when the data directory cannot be used."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return EngineNotRunning(
+            f"The embedded engine cannot start: no space is left for the data directory {data_dir}."
+        )
+    return SettingsInvalid(f"The data directory {data_dir} cannot be used: {reason}. Choose another with --data-dir.")
+
+
+@contextlib.contextmanager
+def open_private(path: Path, flags: int) -> Iterator[int]:
+    """A file descriptor of a file that only its owner may read; closed at the end of the block."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole: after a crash it holds either the old text or the new one."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        with open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def ensure_password(files: EngineFiles) -> str:
+    """The password of the engine's account, made on the first call. Only the holder of the lock may call it."""
+    try:
+        password = files.password.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        password = ""
+    if not password:
+        password = secrets.token_urlsafe(32)
+        write_private(files.password, password + "\n")
+    # A copy put back from a backup may be open to others.
+    files.password.chmod(0o600)
+    return password
+
+
+def remembered_port(files: EngineFiles) -> int:
+    """The port used last, or 0."""
+    try:
+        port = int(files.port.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+    return port if 0 < port < 65536 else 0
+
+
+def connection_string(port: int, password: str) -> str:
+    """The URI that PyMongo, Motor and mongosh take. The password is URL-safe as it is made."""
+    return f"mongodb://{USER}:{password}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
+
+
+def set_aside(log: Path, over_bytes: int = 0) -> None:
+    """Rename a log that is over this size to `<name>.1`, so that logs cannot grow without bound."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > over_bytes:
+            log.replace(log.with_name(log.name + ".1"))
+
+
+def last_lines(log: Path, count: int = 12) -> str:
+    """The last lines of a log, oldest first; empty when there is no log."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - 16_384))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-count:])

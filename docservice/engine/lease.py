@@ -1,0 +1,136 @@
+"""The command's side of a lease; `lease_server` says what goes over the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from docservice.engine import locks
+from docservice.engine.files import EngineFiles, EngineState, last_lines, refused
+from docservice.engine.launch import SupervisorProcess, spawn
+from docservice.errors import EngineNotRunning
+
+_ANSWER_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.03
+_LINE_LIMIT_BYTES = 65_536
+
+
+class Lease:
+    """A claim on the running engine, held until it is released or the process ends.
+
+    Attributes:
+        uri: connection string of the engine.
+        port: its TCP port on loopback.
+        pid: its process id when the lease began.
+        supervisor: the supervisor, when this process started it for the lease; None when one was running.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        answer: dict[str, Any],
+        supervisor: SupervisorProcess | None,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.uri = str(answer["uri"])
+        self.port = int(answer["port"])
+        self.pid = int(answer["pid"])
+        self.supervisor = supervisor
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """What the supervisor tells, in order, until the connection ends."""
+        with contextlib.suppress(OSError, ValueError):
+            while line := await self._reader.readline():
+                yield json.loads(line)
+
+    async def release(self) -> None:
+        """Give the lease back. After the last one, wait until the engine has stopped; set a deadline around it."""
+        last = False
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                self._writer.write(b'{"release": true}\n')
+                while line := await self._reader.readline():
+                    last = last or bool(json.loads(line).get("last"))
+        finally:
+            self.drop()
+        # What this process has started is to be gone as a process, too.
+        if last and self.supervisor:
+            await self.supervisor.ended()
+
+    def drop(self) -> None:
+        """Close the connection without waiting."""
+        self._writer.close()
+
+
+async def ask(
+    files: EngineFiles, want: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, dict[str, Any]] | None:
+    """Speak to the supervisor that runs now.
+
+    Args:
+        files: the engine's files.
+        want: `lease`, or `uri` to look only.
+
+    Returns:
+        The connection, which the caller closes, and the answer; None when there is no supervisor, or it is starting
+        or stopping.
+    """
+    # A state file alone proves nothing: after a crash its port may be somebody else's.
+    if not await asyncio.to_thread(locks.is_taken, files.lock):
+        return None
+    state = await asyncio.to_thread(EngineState.read, files)
+    if state is None or state.lease_port is None:
+        return None
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", state.lease_port, limit=_LINE_LIMIT_BYTES)
+            try:
+                writer.write(json.dumps({"secret": state.lease_secret, "want": want}).encode() + b"\n")
+                answer = json.loads(await reader.readline())
+                if answer["status"] == "ready":
+                    return reader, writer, answer
+            except BaseException:
+                writer.close()
+                raise
+            writer.close()
+    except (OSError, TimeoutError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float) -> Lease:
+    """Get a lease, and start a supervisor when none runs.
+
+    Raises:
+        SettingsInvalid: the data directory cannot be used.
+        EngineNotRunning: the engine could not be started, or not in time. May be tried again.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    await asyncio.to_thread(files.prepare)
+    ours: SupervisorProcess | None = None
+    while True:
+        if found := await ask(files, "lease"):
+            reader, writer, answer = found
+            # Of several commands that start at once each may start a supervisor, and one of these got the lock.
+            return Lease(reader, writer, answer, ours if ours and ours.pid == answer["supervisor_pid"] else None)
+        if ours and ours.exit_code:
+            raise await _not_running(files, "did not start")
+        if (ours is None or ours.exit_code is not None) and not await asyncio.to_thread(locks.is_taken, files.lock):
+            try:
+                ours = await asyncio.to_thread(spawn, files, cache_size)
+            except OSError as error:
+                raise refused(files.data_dir, error) from error
+        if time.monotonic() >= deadline:
+            raise await _not_running(files, f"was not ready within {timeout_seconds:g} s")
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _not_running(files: EngineFiles, what: str) -> EngineNotRunning:
+    lines = await asyncio.to_thread(last_lines, files.supervisor_log)
+    return EngineNotRunning(f"The embedded engine {what}. Its log {files.supervisor_log} ends with:\n{lines}")

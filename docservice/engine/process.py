@@ -1,0 +1,150 @@
+"""The engine as a child process of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+from docservice.engine.files import EngineFiles, last_lines, open_private, set_aside
+
+log = logging.getLogger(__name__)
+
+_LISTENING = re.compile(rb"secantus listening on \S+:(\d+)")
+
+# Every commit reaches the disk before it is acknowledged. Without it the engine honours `j: true` for plain writes, but
+# not for commitTransaction: kill -9 right after the acknowledgement lost 89 of 89 transactions, and 212 of 272 writes
+# with w:1.
+_CONFIG = """\
+# Written by docservice at each start: changes are lost.
+[server]
+log_level = "INFO"
+
+[oplog]
+retention_seconds = 3600.0
+max_entries = 100000
+noop_heartbeat_seconds = 10.0
+
+[storage]
+cache_size = "{cache_size}"
+session_max = 1000
+sync_on_commit = true
+"""
+
+
+class StartFailed(Exception):
+    """The engine ended, or did not listen in time."""
+
+
+class EngineProcess:
+    """One engine at a time, started and stopped by its supervisor.
+
+    Use it from the main thread's event loop only: the kernel ends the engine when the *thread* that started it ends.
+
+    Args:
+        files: where the engine keeps its things.
+        cache_size: memory for the cache, as `512M` or `2G`; a limit, taken as it is needed.
+    """
+
+    def __init__(self, files: EngineFiles, cache_size: str) -> None:
+        self._files = files
+        self._cache_size = cache_size
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the engine that runs or ran last; 0 before the first."""
+        return self._process.pid if self._process else 0
+
+    async def start(self, port: int, *, auth: bool, timeout_seconds: float) -> None:
+        """Run the engine until it listens.
+
+        Args:
+            port: TCP port on loopback, or 0 for any.
+            auth: whether it asks for a sign-in.
+            timeout_seconds: how long it may take, with the recovery after a crash.
+
+        Raises:
+            StartFailed: it ended or was too slow; it does not run any more.
+        """
+        files = self._files
+        files.config.write_text(_CONFIG.format(cache_size=self._cache_size), encoding="utf-8")
+        set_aside(files.engine_log)
+        with open_private(files.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as output:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *_command(files, port, auth=auth),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=files.directory,
+                # A stray test switch of the engine in the user's environment would make it forget on a crash.
+                env={name: value for name, value in os.environ.items() if not name.startswith("SECANTUS_")},
+            )
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                self.port = await self._listening(process)
+        except TimeoutError:
+            await self.stop(timeout_seconds=1.0)
+            raise StartFailed(f"the engine did not listen within {timeout_seconds:g} s") from None
+        except BaseException:
+            await self.stop(timeout_seconds=1.0)
+            raise
+
+    async def _listening(self, process: asyncio.subprocess.Process) -> int:
+        # The port is read from the engine's own log and not chosen here: so nobody else can have come first on it.
+        while not (found := _LISTENING.search(self._files.engine_log.read_bytes())):
+            if process.returncode is not None:
+                raise StartFailed(
+                    f"the engine ended with {process.returncode}; {self._files.engine_log} says:\n"
+                    + last_lines(self._files.engine_log)
+                )
+            await asyncio.sleep(0.01)
+        return int(found[1])
+
+    async def wait(self) -> int:
+        """Wait until the engine has ended; its exit code, negative for a signal."""
+        return await self._process.wait() if self._process else 0
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """End the engine: politely, and by force after the timeout. Nothing happens when it does not run."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._wake_until_ended(process)
+        except TimeoutError:
+            log.warning("engine %d did not stop within %g s and is killed", process.pid, timeout_seconds)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _wake_until_ended(self, process: asyncio.subprocess.Process) -> None:
+        # On Linux the engine's accept() does not notice that its socket was closed, and the engine waits 2 s for it. A
+        # connection wakes it.
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=0.05)
+                if self.port and not ended.done():
+                    with contextlib.suppress(OSError):
+                        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                        writer.close()
+        finally:
+            ended.cancel()
+
+
+def _command(files: EngineFiles, port: int, *, auth: bool) -> list[str]:
+    engine = [sys.executable, "-m", "secantus", "--config", str(files.config), "--host", "127.0.0.1"]
+    engine += ["--port", str(port), "--storage-path", str(files.database)] + (["--auth"] if auth else [])
+    if sys.platform == "win32":  # No process can become another one there.
+        return engine
+    shim = Path(__file__).with_name("child.py")
+    return [sys.executable, "-I", "-S", str(shim), str(os.getpid()), "--", *engine]

@@ -1,0 +1,205 @@
+"""The process that runs the engine of one data directory for all commands that use it.
+
+    python -m docservice.engine.supervisor DATA_DIR [--cache-size SIZE]
+
+The first command starts it, in a session of its own, and does not own it: it stays while any command holds a lease (see
+`lease_server`) and stops the engine when the last one has gone. Its log is its stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from docservice.engine import locks, startup
+from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
+from docservice.engine.lease_server import LeaseServer
+from docservice.engine.process import EngineProcess, StartFailed
+from docservice.errors import DocServiceError
+
+log = logging.getLogger("docservice.engine.supervisor")
+
+FAILED = 3
+"""Exit code when the engine could not be started; the log says why."""
+
+FIRST_LEASE_SECONDS = 15.0
+_DRAIN_SECONDS = 20.0
+_LOCK_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
+_HEALTHY_SECONDS = 60.0
+
+
+class Supervisor:
+    """Runs one engine until nobody needs it. The lock must be held.
+
+    Args:
+        files: the engine's files.
+        cache_size: memory for the engine's cache, as `512M`.
+    """
+
+    def __init__(self, files: EngineFiles, cache_size: str) -> None:
+        self._files = files
+        self._engine = EngineProcess(files, cache_size)
+        self._leases = LeaseServer(self._describe)
+        self._terminated = asyncio.Event()
+        self._password = ""
+        self._count = 0
+
+    async def run(self) -> None:
+        """Start the engine, keep it running, stop it.
+
+        Raises:
+            StartFailed: it could not be started.
+            OSError: the data directory cannot be written.
+        """
+        self._take_signals()
+        try:
+            await self._start()
+            await self._leases.start()
+            self._write_state()
+            await self._stay()
+        finally:
+            self._leases.refuse()
+            await self._engine.stop(startup.STOP_SECONDS)
+            self._files.state.unlink(missing_ok=True)
+            await self._leases.close()
+        log.info("stopped")
+
+    async def _start(self) -> None:
+        began = time.monotonic()
+        self._password = ensure_password(self._files)
+        unclean = await startup.end_predecessor(self._files, self._password)
+        attempts = 3
+        for attempt in range(1, attempts + 1):
+            port = await startup.choose_port(self._files, keep=unclean)
+            try:
+                await startup.start(self._engine, self._files, self._password, port=port)
+                break
+            except StartFailed as error:
+                # The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was
+                # faster on the port.
+                if attempt == attempts:
+                    raise
+                log.warning("attempt %d: %s", attempt, error)
+                await asyncio.sleep(0.2 * attempt)
+        write_private(self._files.port, f"{self._engine.port}\n")
+        elapsed = time.monotonic() - began
+        log.info("engine %d is ready on port %d after %.2f s", self._engine.pid, self._engine.port, elapsed)
+
+    async def _stay(self) -> None:
+        keeping = asyncio.create_task(self._keep_running())
+        unused = asyncio.create_task(self._leases.wait_until_unused(FIRST_LEASE_SECONDS))
+        terminated = asyncio.create_task(self._terminated.wait())
+        tasks = {keeping, unused, terminated}
+        try:
+            await asyncio.wait({keeping, unused, terminated}, return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                await keeping
+            if self._terminated.is_set() and self._leases.count:
+                # At a shutdown all processes get the signal at once: the commands first finish what they have begun.
+                log.info("asked to stop: waiting for %d commands", self._leases.count)
+                self._leases.refuse()
+                await asyncio.wait({unused}, timeout=_DRAIN_SECONDS)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_running(self) -> None:
+        engine, port = self._engine, self._engine.port
+        pause = 0.0
+        while True:
+            began = time.monotonic()
+            code = await engine.wait()
+            log.error("engine %d died (exit code %d)", engine.pid, code)
+            self._leases.broadcast({"event": "engine-died", "pid": engine.pid, "count": self._count, "exit_code": code})
+            if time.monotonic() - began > _HEALTHY_SECONDS:
+                pause = 0.0
+            while True:
+                await asyncio.sleep(pause)
+                pause = min(max(0.1, pause * 2), _LONGEST_PAUSE_SECONDS)
+                try:
+                    # Never on another port: the commands could not find it there.
+                    await startup.start(engine, self._files, self._password, port=port)
+                    break
+                except (StartFailed, OSError) as error:
+                    log.error("the engine does not come back, next attempt in %g s: %s", pause, error)
+            self._count += 1
+            log.warning("engine %d restarted on port %d (%d times so far)", engine.pid, port, self._count)
+            with contextlib.suppress(OSError):
+                self._write_state()
+            self._leases.broadcast({"event": "engine-restarted", "pid": engine.pid, "count": self._count})
+
+    def _write_state(self) -> None:
+        EngineState(os.getpid(), self._engine.pid, self._engine.port, self._leases.port, self._leases.secret).write(
+            self._files
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "uri": connection_string(self._engine.port, self._password),
+            "port": self._engine.port,
+            "pid": self._engine.pid,
+            "count": self._count,
+            "supervisor_pid": os.getpid(),
+        }
+
+    def _take_signals(self) -> None:
+        if sys.platform == "win32":
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._terminated.set)
+
+
+def _take_lock(files: EngineFiles) -> int | None:
+    # Commands look at the lock for a moment now and then; that is no second supervisor.
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while (lock := locks.take(files.lock)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return lock
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a supervisor.
+
+    Returns:
+        0 when it has done its work or another one does it, `FAILED` otherwise.
+    """
+    parser = argparse.ArgumentParser(prog="docservice.engine.supervisor")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--cache-size", default="512M")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logging.getLogger("pymongo").setLevel(logging.WARNING)
+    files = EngineFiles(options.data_dir)
+    try:
+        files.prepare()
+        lock = _take_lock(files)
+        if lock is None:
+            log.info("another supervisor runs")
+            return 0
+        asyncio.run(Supervisor(files, options.cache_size).run())
+    except (StartFailed, DocServiceError) as error:
+        log.error("%s", error)
+        return FAILED
+    except OSError as error:
+        log.error("%s", refused(files.data_dir, error))
+        return FAILED
+    # The lock goes with the process: the next supervisor starts when nothing of this one is left.
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    # Nothing is left to be done. A usual exit waits up to half a second for PyMongo's threads, and the command with it.
+    os._exit(code)

@@ -1,0 +1,215 @@
+"""One process and its engine: starting, signing in, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
+
+import docservice
+from docservice.engine import EmbeddedEngine, installed, running_uri
+from docservice.errors import EngineNotRunning, SettingsInvalid
+
+pytestmark = pytest.mark.engine
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+async def test_an_engine_starts_keeps_data_and_leaves_no_process(data_dir: Path, processes: Any) -> None:
+    """Data, password and port survive a restart; after each stop no process and no state file is left."""
+    seen = []
+    for expected in (1, 2):
+        async with EmbeddedEngine(data_dir) as engine:
+            seen.append(engine.uri)
+            assert not engine.joined
+            async with Client(engine.uri) as client:
+                await client.things.kept.insert_one({})
+                assert await client.things.kept.count_documents({}) == expected
+            assert len(await processes()) == 2  # supervisor and engine
+
+        assert await processes() == {}
+        assert not (data_dir / "engine" / "state.json").exists()
+
+    assert seen[0] == seen[1]
+
+
+async def test_nothing_blocks_the_loop(data_dir: Path) -> None:
+    """Entering, asking and leaving make no blocking call on the event loop."""
+    with blockbuster_ctx("docservice"):
+        async with EmbeddedEngine(data_dir) as engine, EmbeddedEngine(data_dir) as again:
+            assert again.joined
+            assert await running_uri(data_dir) == engine.uri
+
+
+async def test_only_the_owner_can_read_the_engine_s_files(data_dir: Path) -> None:
+    """The folder is closed to others, and so are the files that hold a password or a secret."""
+    async with EmbeddedEngine(data_dir):
+        folder = data_dir / "engine"
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for name in ("password", "state.json", "supervisor.log", "engine.log"):
+            assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
+
+
+async def test_the_engine_asks_for_a_sign_in(data_dir: Path) -> None:
+    """Nobody reads without the password, nor with a wrong one."""
+    async with EmbeddedEngine(data_dir) as engine:
+        address = engine.uri.partition("@")[2]
+        for credentials in ("", "docservice:wrong@"):
+            uri = f"mongodb://{credentials}{address if credentials else address.partition('/')[0]}"
+            async with Client(uri) as client:
+                with pytest.raises(OperationFailure):
+                    await client.things.kept.find_one({})
+
+
+async def test_running_uri_knows_only_an_engine_that_runs(data_dir: Path) -> None:
+    """There is a connection string while the engine runs. A state file that a crash left behind does not count."""
+    before = await running_uri(data_dir)
+    async with EmbeddedEngine(data_dir) as engine:
+        during = await running_uri(data_dir)
+        state = (data_dir / "engine" / "state.json").read_text()
+        uri = engine.uri
+    (data_dir / "engine" / "state.json").write_text(state)
+
+    assert (before, during, await running_uri(data_dir)) == (None, uri, None)
+
+
+async def test_leaving_twice_and_using_it_afterwards(data_dir: Path) -> None:
+    """The second leaving does nothing, and there is no address any more."""
+    engine = EmbeddedEngine(data_dir)
+    await engine.__aenter__()
+    await engine.__aexit__(None, None, None)
+    await engine.__aexit__(None, None, None)
+
+    with pytest.raises(EngineNotRunning):
+        _ = engine.uri
+
+
+async def test_another_port_when_the_last_one_is_taken(data_dir: Path) -> None:
+    """A port that somebody took while the engine was stopped does not keep it from starting."""
+    async with EmbeddedEngine(data_dir):
+        port = json.loads((data_dir / "engine" / "state.json").read_text())["engine_port"]
+
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+            assert f":{port}/" not in engine.uri
+            await client.admin.command("ping")
+
+
+async def test_a_lost_password_is_replaced(data_dir: Path) -> None:
+    """Without its password file the engine gets a new password; the data stay."""
+    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+        first = engine.uri
+        await client.things.kept.insert_one({})
+    (data_dir / "engine" / "password").unlink()
+
+    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+        assert engine.uri != first
+        assert await client.things.kept.count_documents({}) == 1
+
+
+async def test_an_interrupted_bootstrap_is_made_good(data_dir: Path, tmp_path: Path, eventually: Any) -> None:
+    """A database without our account, and with one of somebody who used the open moment, ends with ours alone."""
+    folder = data_dir / "engine"
+    folder.mkdir(parents=True)
+    (folder / "bootstrap").touch()
+    (folder / "empty.toml").touch()
+    log = tmp_path / "open.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "secantus", "--config", str(folder / "empty.toml"), "--port", "0"]
+        process = await asyncio.create_subprocess_exec(
+            *command, "--storage-path", str(folder / "data"), stdout=output, stderr=output
+        )
+
+    async def listening() -> bool:
+        return "listening on" in log.read_text()
+
+    await eventually(listening)
+    port = log.read_text().split("listening on ")[1].split()[0].rpartition(":")[2]
+    async with Client(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+        await client.elsewhere.command("createUser", "intruder", pwd="secret", roles=[{"role": "root", "db": "admin"}])
+    process.terminate()
+    await process.wait()
+
+    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+        users = await client.admin["system.users"].find({}).to_list(10)
+
+    assert [(user["db"], user["user"]) for user in users] == [("admin", "docservice")]
+    assert not (folder / "bootstrap").exists()
+
+
+async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
+    """A data directory below a file cannot be made."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SettingsInvalid, match="file/data"):
+        await EmbeddedEngine(tmp_path / "file" / "data").__aenter__()
+
+
+async def test_an_engine_that_cannot_start_shows_its_log(data_dir: Path) -> None:
+    """The error names the log and holds its last lines, with the engine's own reason."""
+    (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "data").touch()
+
+    with pytest.raises(EngineNotRunning, match=r"supervisor\.log") as raised:
+        await EmbeddedEngine(data_dir).__aenter__()
+
+    assert "FileExistsError" in str(raised.value)
+
+
+def test_a_cache_size_that_is_none_is_refused(tmp_path: Path) -> None:
+    """It would go into the engine's configuration."""
+    with pytest.raises(SettingsInvalid):
+        EmbeddedEngine(tmp_path, cache_size='1"')
+
+
+def test_without_the_engine_both_ways_out_are_named(tmp_path: Path) -> None:
+    """The message says how to install it and how to do without; nothing is made or started."""
+    script = """
+import asyncio, sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "secantus" else super().find_spec(name, path, target)
+
+sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
+from docservice.engine import EmbeddedEngine, installed
+from docservice.errors import EngineNotInstalled
+assert not installed()
+try:
+    asyncio.run(EmbeddedEngine(Path(sys.argv[1])).__aenter__())
+except EngineNotInstalled as error:
+    print(error)
+"""
+    root = str(Path(docservice.__file__).resolve().parents[1])
+    answer = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "data")],
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout
+
+    assert "pip install 'docservice[embedded]'" in answer
+    assert "DOCSERVICE_MONGODB_URI" in answer
+    assert "--mongodb-uri" in answer
+    assert not (tmp_path / "data").exists()
+    assert installed()
+    assert "secantus" not in sys.modules  # The engine is GPL software and is never imported.
