@@ -1,0 +1,149 @@
+"""Who is calling: tokens, and the key that signs them.
+
+The token says who (`sub`, a user id); what they may do comes from the directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from docservice.domain.ids import is_hex_id
+from docservice.errors import SettingsInvalid, Unauthenticated
+
+_PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
+_LEEWAY_SECONDS = 10
+SHORTEST_SAFE_SECRET = 32
+"""Characters; HS256 keys under it can be guessed from a token."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is calling.
+
+    Attributes:
+        user_id: None for an anonymous visitor.
+        visitor_id: an anonymous visitor's browser (32 hex characters), if it said which.
+    """
+
+    user_id: str | None = None
+    visitor_id: str | None = None
+
+
+ANONYMOUS = Principal()
+
+
+def load_or_create_secret(data_dir: Path) -> str:
+    """The key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
+
+    Raises:
+        SettingsInvalid: the file cannot be written or read.
+    """
+    path = data_dir / "secret_key"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            pass
+        draft = data_dir / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            # A hard link appears whole or not at all, so that two commands that start together share one key.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(
+            f"The key file {path} cannot be used ({error}). Mend its folder's rights or set DOCSERVICE_SECRET_KEY."
+        ) from error
+
+
+def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -> str:
+    """A signed token for a user.
+
+    Args:
+        secret: the HS256 key.
+        user_id: 32 hex characters.
+        now: aware.
+        ttl_seconds: how long it is valid.
+    """
+    claims = {"sub": user_id, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+class TokenVerifier:
+    """Reads tokens signed with the service's own key or by the host's sign-in."""
+
+    def __init__(
+        self,
+        *,
+        secret: str | None = None,
+        public_key: str | None = None,
+        jwks_url: str | None = None,
+        audience: str | None = None,
+        issuer: str | None = None,
+    ) -> None:
+        """Choose what to trust; at least one of the three keys.
+
+        Args:
+            secret: HS256 key.
+            public_key: PEM text, for RS256 and ES256.
+            jwks_url: where RS256 and ES256 keys are published; fetched when first needed, then cached.
+            audience: `aud` that a token must have; None: not asked for.
+            issuer: `iss` that a token must have; None: not asked for.
+        """
+        self._secret = secret
+        self._public_key = public_key
+        self._jwks = jwt.PyJWKClient(jwks_url, timeout=5) if jwks_url else None
+        self._audience = audience
+        self._issuer = issuer
+
+    async def user_id(self, token: str) -> str:
+        """The user that a token names.
+
+        Raises:
+            Unauthenticated: the token is not valid; the message says why and where to get a new one.
+        """
+        try:
+            algorithm = jwt.get_unverified_header(token).get("alg")
+            key, algorithms = await self._key(token, algorithm)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("The token has expired. Sign in again or ask for a new one.") from None
+        except (jwt.PyJWTError, UnicodeError) as error:
+            raise Unauthenticated(f"The token is not valid: {error}") from None
+        subject = claims["sub"]
+        if not is_hex_id(subject):
+            raise Unauthenticated("The token's subject (sub) is not a user id of 32 hex characters.")
+        return str(subject)
+
+    async def _key(self, token: str, algorithm: object) -> tuple[Any, list[str]]:
+        if algorithm == "HS256" and self._secret is not None:
+            return self._secret, ["HS256"]
+        if algorithm in _PUBLIC_KEY_ALGORITHMS and self._public_key is not None:
+            return self._public_key, _PUBLIC_KEY_ALGORITHMS
+        if algorithm in _PUBLIC_KEY_ALGORITHMS and self._jwks is not None:
+            # The client fetches the key set with blocking calls.
+            found = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
+            return found.key, _PUBLIC_KEY_ALGORITHMS
+        raise Unauthenticated("The token is signed in a way that this server does not accept.")

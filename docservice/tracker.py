@@ -1,0 +1,268 @@
+"""Tracking: each action reads the logs, applies the rules of `domain.tracking` and writes, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable
+from copy import copy
+from datetime import datetime
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from docservice.domain import mastery, tracking
+from docservice.domain.ids import is_hex_id, parse_uuid, record_id
+from docservice.domain.json_values import require_storable
+from docservice.domain.logs import AttemptLog, ContentSummaryLog
+from docservice.domain.partitions import log_partition
+from docservice.domain.requests import StartSession, UpdateSession
+from docservice.domain.results import Answer, SessionStarted, SessionUpdated
+from docservice.domain.times import to_milliseconds
+from docservice.domain.tracking import TrackedContent, Visitor
+from docservice.errors import DirectoryIncomplete, InvalidReference, LogNotFound, PermissionDenied, Unauthenticated
+from docservice.identity import Principal
+from docservice.store.attempts import AttemptStore, Located
+from docservice.store.directory import DirectoryStore
+from docservice.store.idempotency import IdempotencyStore, RequestKey
+from docservice.store.logs import LogStore, Stored
+from docservice.store.port import Database
+
+_Answer = TypeVar("_Answer", bound=Answer)
+
+
+def random_id() -> str:
+    """A random source id: 32 hex characters of a UUID4."""
+    return uuid.uuid4().hex
+
+
+class Tracker:
+    """Starts visits and takes reports on them."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        """Track into a database.
+
+        Args:
+            database: connected.
+            clock: gives the current time, aware.
+        """
+        self._database = database
+        self._clock = clock
+        self._logs = LogStore(database)
+        self._attempts = AttemptStore(database)
+        self._directory = DirectoryStore(database)
+        self._replies = IdempotencyStore(database)
+        # One learner's actions would only make each other's transactions start again: within a process they queue.
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def with_clock(self, clock: Callable[[], datetime]) -> Tracker:
+        """The same tracker under another clock."""
+        other = copy(self)
+        other._clock = clock
+        return other
+
+    async def start(
+        self, principal: Principal, request: StartSession, idempotency_key: str | None = None
+    ) -> SessionStarted:
+        """See `DocService.start_session`."""
+        visitor = await self._visitor(principal)
+        content = tracking.tracked_content(request, visitor.user_id)
+        partition = log_partition(visitor.dataset_id, visitor.user_id)
+        now = to_milliseconds(self._clock())
+
+        async def action(tx: Any) -> SessionStarted:
+            await self._require_assigned(tx, visitor.user_id, content)
+            stored = None
+            if visitor.user_id is not None:
+                summary_id = record_id(partition, content.content_id, ContentSummaryLog.model_name)
+                stored = await self._logs.summary(tx, partition, summary_id, with_attempts=True)
+            started = tracking.start(
+                content,
+                visitor,
+                stored.log if stored else None,
+                repeat=request.repeat,
+                now=now,
+                new_source_id=random_id,
+                random_level=-1 - secrets.randbelow(-mastery.LOWEST_LEVEL),
+            )
+            past: list[AttemptLog] = []
+            if stored is None and started.summary is not None:
+                await self._logs.insert_summary(tx, started.summary)
+            elif stored is not None and started.summary is not None:
+                await self._logs.update_summary(tx, stored.log, started.summary)
+                if started.current_try is not None:
+                    limit = mastery.past_attempts_limit(started.current_try.mastery_criterion)
+                    past = await self._attempts.recent(tx, stored.document, started.current_try, limit)
+            await self._logs.insert_session(tx, started.session)
+            return SessionStarted.of(started, past)
+
+        key = _request_key(visitor, idempotency_key, "start", request)
+        queue = partition if visitor.user_id is not None else None
+        return await self._run(action, SessionStarted, now, queue, key)
+
+    async def update(
+        self, principal: Principal, session_id: str, request: UpdateSession, idempotency_key: str | None = None
+    ) -> SessionUpdated:
+        """See `DocService.update_session`."""
+        _require_storable(request)
+        try:
+            session_id = parse_uuid(session_id)
+        except ValueError:
+            raise LogNotFound() from None
+        visitor = await self._visitor(principal)
+        partition = log_partition(visitor.dataset_id, visitor.user_id)
+        now = to_milliseconds(self._clock())
+
+        async def action(tx: Any) -> SessionUpdated:
+            session = await self._logs.session(tx, partition, session_id)
+            if session is None or session.log.user_id != visitor.user_id:
+                raise LogNotFound()
+            if "quiz_id" in session.log.context:
+                await self._require_quiz(tx, visitor.user_id, session.log.context["quiz_id"])
+            summary = None
+            if visitor.user_id is not None:
+                summary_id = record_id(partition, session.log.content_id, ContentSummaryLog.model_name)
+                summary = await self._logs.summary(tx, partition, summary_id, with_attempts=bool(request.interactions))
+                if summary is None:
+                    raise LogNotFound()
+            current = tracking.session_try(session.log, summary.log if summary else None)
+            located = Located()
+            if request.interactions:
+                if summary is not None and current is not None:
+                    located = await self._attempts.of_try(tx, summary.document, current, request.interactions)
+                else:
+                    located = await self._attempts.loose(tx, session.document, request.interactions)
+            updated = tracking.update(
+                request,
+                session.log,
+                summary.log if summary else None,
+                located.attempts,
+                now=now,
+                new_source_id=random_id,
+            )
+            await self._write(tx, session, summary, updated, located)
+            return SessionUpdated.of(updated)
+
+        key = _request_key(visitor, idempotency_key, f"update {session_id}", request)
+        queue = partition if visitor.user_id is not None else session_id
+        return await self._run(action, SessionUpdated, now, queue, key)
+
+    async def _write(
+        self,
+        tx: Any,
+        session: Stored[Any],
+        summary: Stored[ContentSummaryLog] | None,
+        updated: tracking.Update,
+        located: Located,
+    ) -> None:
+        session_setting = summary_setting = None
+        if updated.attempts is not None and updated.attempts.answered:
+            level = tracking.mastery_level(session.log)
+            if summary is not None and level is not None:
+                number = [log.mastery_level for log in summary.log.mastery_logs].index(level)
+                path = f"mastery_logs.{number}.attempts"
+                summary_setting = await self._attempts.embedded_changes(
+                    tx, summary.document, path, updated.attempts, located
+                )
+                own_id = summary.log.id
+            else:
+                session_setting = await self._attempts.embedded_changes(
+                    tx, session.document, "attempts", updated.attempts, located
+                )
+                own_id = session.log.id
+            await self._attempts.write_elsewhere(tx, session.log.morango_partition, own_id, updated.attempts, located)
+        await self._logs.update_session(tx, session.log, updated.session, session_setting)
+        if summary is not None and updated.summary is not None:
+            await self._logs.update_summary(tx, summary.log, updated.summary, summary_setting)
+
+    async def _visitor(self, principal: Principal) -> Visitor:
+        if principal.user_id is None:
+            dataset_id = await self._directory.default_dataset_id()
+            if dataset_id is None:
+                raise DirectoryIncomplete(
+                    "Anonymous visits belong to the default facility, and the directory has none. "
+                    "Import one: docservice directory import FILE (with default_facility)."
+                )
+            visitor_id = principal.visitor_id if is_hex_id(principal.visitor_id) else None
+            return Visitor(dataset_id, visitor_id=visitor_id)
+        user = await self._directory.user(principal.user_id)
+        if user is None:
+            raise Unauthenticated(
+                "The token names a user who is not in the directory. Import the directory, or sign in again."
+            )
+        return Visitor(user["dataset_id"], principal.user_id)
+
+    async def _require_assigned(self, tx: Any, user_id: str | None, content: TrackedContent) -> None:
+        """Do nothing if the quiz, lesson or course of the visit is assigned to the learner."""
+        context = content.context
+        if "quiz_id" in context:
+            await self._require_quiz(tx, user_id, context["quiz_id"])
+        for name, kind in (("lesson_id", "lessons"), ("course_session_id", "course_sessions")):
+            if name in context:
+                if user_id is None:
+                    raise PermissionDenied("Sign in to work on a lesson or course.")
+                if not await self._directory.is_assigned(tx, kind, context[name], user_id):
+                    raise InvalidReference(f"Invalid {name}")
+
+    async def _require_quiz(self, tx: Any, user_id: str | None, quiz_id: str) -> None:
+        if user_id is None or not await self._directory.is_assigned(tx, "exams", quiz_id, user_id, only_active=True):
+            raise PermissionDenied("The quiz is not active or not assigned to the learner.")
+
+    async def _run(
+        self,
+        action: Callable[[Any], Awaitable[_Answer]],
+        answer_type: type[_Answer],
+        now: datetime,
+        queue: str | None,
+        key: RequestKey | None,
+    ) -> _Answer:
+        """Run an action in a transaction; once begun it is finished, even if the caller goes away."""
+
+        async def once(tx: Any) -> _Answer:
+            if key is None:
+                return await action(tx)
+            kept = await self._replies.reply(tx, key)
+            if kept is not None:
+                return answer_type.model_validate(json.loads(kept))
+            answer = await action(tx)
+            await self._replies.keep(tx, key, json.dumps(answer.as_json()).encode(), now)
+            return answer
+
+        async def queued() -> _Answer:
+            if queue is None:
+                return await self._database.transact(once)
+            async with self._queues.setdefault(queue, asyncio.Lock()):
+                return await self._database.transact(once)
+
+        task = asyncio.create_task(queued())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def finish(self) -> None:
+        """Wait for actions whose callers went away."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _require_storable(request: UpdateSession) -> None:
+    """Do nothing if all JSON of a report can be stored.
+
+    Raises:
+        UnstorableValue: it names the field.
+    """
+    require_storable(request.extra_fields, ("extra_fields",))
+    for position, interaction in enumerate(request.interactions or ()):
+        require_storable(interaction.answer, ("interactions", position, "answer"))
+
+
+def _request_key(
+    visitor: Visitor, key: str | None, action: str, request: StartSession | UpdateSession
+) -> RequestKey | None:
+    if key is None:
+        return None
+    body = json.dumps(request.model_dump(exclude_unset=True), sort_keys=True)
+    fingerprint = hashlib.sha256(f"{action}\n{body}".encode()).hexdigest()
+    return RequestKey(visitor.user_id or f"anonymous {visitor.visitor_id}", key, fingerprint)
