@@ -1,0 +1,42 @@
+"""`create_app`: the aiohttp application over a service."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
+from docservice.rest.middleware import answering_errors, identified
+from docservice.rest.operations import Operation
+from docservice.rest.routes import health, tracking
+from docservice.service import DocService
+
+OPERATIONS: tuple[Operation, ...] = (*tracking.OPERATIONS, *health.OPERATIONS)
+
+DEFAULT_MAX_BODY_BYTES = 2_621_440
+
+
+def create_app(
+    service: DocService, *, identify: Identify, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+) -> web.Application:
+    """An application to run, or to add to another one.
+
+    Args:
+        service: entered by the caller, and left after the application has stopped.
+        identify: says who sent a request.
+        max_body_bytes: larger bodies are refused with 413.
+    """
+    app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
+    app[SERVICE] = service
+    app[IDENTIFY] = identify
+    for operation in OPERATIONS:
+        paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
+        for path in paths:
+            app.router.add_route(operation.method, path, partial(_run, operation))
+    return app
+
+
+async def _run(operation: Operation, request: web.Request) -> web.StreamResponse:
+    request[OPERATION] = operation
+    return await operation.handler(request)

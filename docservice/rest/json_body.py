@@ -1,0 +1,88 @@
+"""Request bodies: JSON, or the forms that Kolibri's API takes as well.
+
+Rule: rest_framework, parsers.py (JSONParser, FormParser, MultiPartParser) and request.py.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from email.message import Message
+from io import BytesIO
+from typing import Any, NoReturn
+
+from aiohttp import web
+
+from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from docservice.rest.forms import form_object
+
+_JSON_RANGES = {"application/*", "*/*"}
+"""Content types that name no type but fit JSON; the real server reads such bodies as JSON."""
+
+
+async def read_body(request: web.Request) -> Any:
+    """The body as a JSON value; an empty body is `{}`.
+
+    Raises:
+        BodyTooLarge: it is over the limit; nothing more than the limit was read.
+        MalformedRequest: it is no JSON.
+        UnsupportedMediaType: it is neither JSON nor a form.
+    """
+    given = request.headers.get("Content-Type", "")
+    header = Message()
+    header["Content-Type"] = given
+    kind = header.get_content_type() if given and "," not in given else ""
+    try:
+        if kind == "multipart/form-data":
+            return await _multipart(request)
+        raw = await request.read()
+        if not raw:
+            return {}
+        if kind == "application/x-www-form-urlencoded":
+            return form_object(await request.post())
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLarge(
+            f"The body is larger than {request.client_max_size} bytes. Send less in one request."
+        ) from None
+    if kind == "application/json" or given.split(";")[0].strip() in _JSON_RANGES:
+        return parse_json(raw, header.get_content_charset() or "utf-8")
+    raise UnsupportedMediaType(f'Unsupported media type "{given}" in request.')
+
+
+async def _multipart(request: web.Request) -> Any:
+    try:
+        return form_object(await request.post())
+    except (ValueError, RuntimeError) as error:
+        raise MalformedRequest(f"Multipart form parse error - {error}") from None
+
+
+def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
+    """A strict JSON document, with integers of any size.
+
+    Raises:
+        MalformedRequest: with the parser's own words, as Kolibri has them.
+    """
+    try:
+        reader = codecs.getreader(charset)
+    except LookupError:
+        reader = codecs.getreader("utf-8")
+    try:
+        return json.loads(reader(BytesIO(raw)).read(), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise MalformedRequest("JSON parse error - nested too deeply") from None
+    except (ValueError, UnicodeError) as error:
+        raise MalformedRequest(f"JSON parse error - {error}") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
+
+
+def dump_json(value: Any) -> bytes:
+    """A JSON document; integers of any size survive, which faster writers do not offer."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def json_answer(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+    """An answer with a JSON body."""
+    return web.Response(body=dump_json(value), status=status, content_type=content_type)

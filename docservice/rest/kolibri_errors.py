@@ -1,0 +1,118 @@
+"""Errors in the shape of Kolibri's API.
+
+Rule: kolibri/core/utils/exception_handler.py over rest_framework's own error bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from docservice.domain.requests import CROSS_FIELD, WHOLE_BODY
+from docservice.errors import (
+    BodyTooLarge,
+    DirectoryIncomplete,
+    DocServiceError,
+    DocumentTooLarge,
+    EngineNotRunning,
+    FieldError,
+    IdempotencyMismatch,
+    InvalidReference,
+    LogNotFound,
+    MalformedRequest,
+    PermissionDenied,
+    StoreTimeout,
+    StoreUnavailable,
+    Unauthenticated,
+    UnstorableValue,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+_NAMED: dict[type[DocServiceError], tuple[int, str]] = {
+    LogNotFound: (404, "NOT_FOUND"),
+    PermissionDenied: (403, "PERMISSION_DENIED"),
+}
+_DETAILED: dict[type[DocServiceError], int] = {
+    MalformedRequest: 400,
+    UnsupportedMediaType: 415,
+    BodyTooLarge: 413,
+    DocumentTooLarge: 413,
+    IdempotencyMismatch: 422,
+    DirectoryIncomplete: 409,
+    StoreUnavailable: 503,
+    EngineNotRunning: 503,
+    StoreTimeout: 504,
+}
+
+
+def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
+    """Status and body for an error, None for one that the caller can do nothing about.
+
+    Args:
+        error: what was raised.
+        view: Kolibri's name of the view, with ` List` or ` Instance`.
+    """
+    match error:
+        case ValidationFailed():
+            return 400, validation_body(error.errors)
+        case UnstorableValue():
+            return 400, [_error("INVALID", _request_field(error.path), f"This value cannot be stored: {error}.")]
+        case InvalidReference():
+            return 400, [str(error)]
+        case Unauthenticated():
+            metadata = {"view": view, "message": str(error)}
+            return 401, [{"id": "AUTHENTICATION_FAILED", "metadata": metadata}]
+    for kind, (status, name) in _NAMED.items():
+        if isinstance(error, kind):
+            return status, [{"id": name, "metadata": {"view": view}}]
+    for kind, status in _DETAILED.items():
+        if isinstance(error, kind):
+            return status, {"detail": str(error)}
+    return None
+
+
+def validation_body(errors: Sequence[FieldError]) -> Any:
+    """The body of a 400 for field errors.
+
+    A list with one entry a message. An error inside a nested object has no place in that list: it is left out beside
+    others, and alone the whole answer is a tree of messages, as on the real server.
+    """
+    listed = [_entry(error) for error in errors if not _is_nested(error)]
+    return listed or _tree(errors)
+
+
+def _is_nested(error: FieldError) -> bool:
+    return len(error.path) > 1 and (isinstance(error.path[1], str) or len(error.path) == 2)
+
+
+def _entry(error: FieldError) -> dict[str, Any]:
+    field = ".".join(part for part in error.path if isinstance(part, str))
+    if error.code == CROSS_FIELD:
+        # The real server prints these messages as the text of its own error list; clients compare the text.
+        return _error("INVALID", field, f"[ErrorDetail(string={error.message!r}, code='invalid')]")
+    return _error(error.code.upper(), field or WHOLE_BODY, error.message)
+
+
+def _error(name: str, field: str, message: str) -> dict[str, Any]:
+    return {"id": name, "metadata": {"field": field, "message": message}}
+
+
+def _request_field(path: Sequence[str | int]) -> str:
+    """The field of the request that a value deep inside it belongs to."""
+    if path[:1] == ("interactions",):
+        return ".".join(part for part in path[:3] if isinstance(part, str))
+    return str(path[0]) if path else WHOLE_BODY
+
+
+def _tree(errors: Sequence[FieldError]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for error in errors:
+        if isinstance(error.path[-1], int):  # a null among the items of a list
+            tree.setdefault(str(error.path[0]), []).append([error.message])
+            continue
+        branch = tree
+        for part in error.path[:-1]:
+            branch = branch.setdefault(str(part), {})
+        branch.setdefault(str(error.path[-1]), []).append(error.message)
+    return tree

@@ -1,0 +1,93 @@
+"""Around every request: an id, and errors turned into answers."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from docservice.errors import DocServiceError, Unauthenticated
+from docservice.rest.json_body import json_answer
+from docservice.rest.keys import OPERATION, REQUEST_ID
+from docservice.rest.kolibri_errors import kolibri_error
+from docservice.rest.operations import Handler
+from docservice.rest.problems import problem, status_of
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER_SECONDS = "1"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KOLIBRI_PATHS = "/api/logger/"
+
+
+@web.middleware
+async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id (its own `X-Request-Id`, if it is a sane one) and name it in the answer."""
+    given = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    response = await handler(request)
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+    return response
+
+
+@web.middleware
+async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what a handler raises into an answer; handlers never build an error body."""
+    try:
+        return await handler(request)
+    except DocServiceError as error:
+        return _answer(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _http_answer(request, error)
+    except Exception:  # the last resort: whatever it is, the client gets an answer and the log the traceback
+        logger.exception("request failed", extra={"request_id": request[REQUEST_ID]})
+        return _internal_error(request)
+
+
+def _answer(request: web.Request, error: DocServiceError) -> web.Response:
+    status = status_of(error)
+    operation = request.get(OPERATION)
+    kolibri = kolibri_error(error, _view(request)) if operation and operation.kolibri_view else None
+    if kolibri is not None:
+        response = json_answer(kolibri[1], kolibri[0])
+    elif status == 500:
+        logger.error("request failed", exc_info=error, extra={"request_id": request[REQUEST_ID]})
+        return _internal_error(request)
+    else:
+        response = _problem(request, status, error)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="docservice"'
+    if response.status in (503, 504):
+        response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+        logger.warning("request not served: %s", error, extra={"request_id": request[REQUEST_ID]})
+    return response
+
+
+def _view(request: web.Request) -> str:
+    operation = request[OPERATION]
+    return f"{operation.kolibri_view} {'Instance' if request.match_info else 'List'}"
+
+
+def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
+    if isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith(_KOLIBRI_PATHS):
+        response = json_answer({"detail": f'Method "{request.method}" not allowed.'}, error.status)
+    else:
+        response = _problem(request, error.status)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    return response
+
+
+def _problem(request: web.Request, status: int, error: DocServiceError | None = None) -> web.Response:
+    body: dict[str, Any] = problem(status, instance=request.path, request_id=request[REQUEST_ID], error=error)
+    return json_answer(body, status, "application/problem+json")
+
+
+def _internal_error(request: web.Request) -> web.Response:
+    return _problem(request, 500)

@@ -1,0 +1,72 @@
+"""Errors as RFC 9457 problem JSON, for the routes that are this project's own."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from docservice.errors import (
+    BodyTooLarge,
+    DirectoryIncomplete,
+    DocServiceError,
+    DocumentTooLarge,
+    EngineNotRunning,
+    IdempotencyMismatch,
+    InvalidReference,
+    LogNotFound,
+    MalformedRequest,
+    PermissionDenied,
+    StoreTimeout,
+    StoreUnavailable,
+    Unauthenticated,
+    UnstorableValue,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+_STATUSES: dict[type[DocServiceError], int] = {
+    MalformedRequest: 400,
+    ValidationFailed: 422,
+    InvalidReference: 422,
+    UnstorableValue: 422,
+    IdempotencyMismatch: 422,
+    Unauthenticated: 401,
+    PermissionDenied: 403,
+    LogNotFound: 404,
+    DirectoryIncomplete: 409,
+    BodyTooLarge: 413,
+    DocumentTooLarge: 413,
+    UnsupportedMediaType: 415,
+    StoreUnavailable: 503,
+    EngineNotRunning: 503,
+    StoreTimeout: 504,
+}
+
+
+def status_of(error: DocServiceError) -> int:
+    """The HTTP status of an error; 500 for one that the caller can do nothing about."""
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+
+
+def problem(status: int, *, instance: str, request_id: str, error: DocServiceError | None = None) -> dict[str, Any]:
+    """A problem document.
+
+    Args:
+        status: HTTP status.
+        instance: path of the request.
+        request_id: finds the request in the service's log.
+        error: what was raised; None, or an error with status 500, tells nothing.
+    """
+    told = error if error is not None and (status < 500 or error.retryable) else None
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": str(told) if told else HTTPStatus(status).description or HTTPStatus(status).phrase,
+        "instance": instance,
+        "code": told.code if told else "internal-error" if status == 500 else f"http-{status}",
+        "request_id": request_id,
+    }
+    if isinstance(told, ValidationFailed):
+        body["errors"] = [{"pointer": e.pointer, "message": e.message} for e in told.errors]
+    return body

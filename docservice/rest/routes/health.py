@@ -1,0 +1,26 @@
+"""`/healthz` and `/readyz`: is the process alive, does the database answer."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from docservice.rest.json_body import json_answer
+from docservice.rest.keys import SERVICE
+from docservice.rest.operations import Operation
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process serves requests."""
+    return json_answer({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """The database answers, too; 503 if it does not."""
+    await request.config_dict[SERVICE].ping()
+    return json_answer({"status": "ready"})
+
+
+OPERATIONS = (
+    Operation(method="GET", path="/healthz", handler=healthz, summary="Whether the process is alive"),
+    Operation(method="GET", path="/readyz", handler=readyz, summary="Whether the database answers"),
+)
