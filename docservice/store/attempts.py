@@ -188,8 +188,11 @@ class AttemptStore:
             attempt_bytes += attempt_size(document)
             setting[f"{path}.{len(home.attempts)}"] = document
             home.attempts.append(document)
-        if path == "attempts" and home.attempts and "attempts" not in owner:
-            setting = {"attempts": home.attempts}  # a session has no list before its first loose attempt
+        if path == "attempts":
+            setting["loose_attempt_count"] = owner.get("loose_attempt_count", 0) + len(changes.created)
+            if home.attempts and "attempts" not in owner:
+                # A session has no list before its first loose attempt.
+                setting = {"attempts": home.attempts, "loose_attempt_count": setting["loose_attempt_count"]}
         if too_many(shelves, attempt_bytes):
             spill = plan_spill(shelves, attempt_bytes)
             made = buckets(owner, spill.moved, owner.get("overflow_buckets", 0))

@@ -27,7 +27,15 @@ _MODEL_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
 _INHERITED = {"dataset_id", "user_id", "morango_partition"}
 _EMBEDDED_MASTERY = _INHERITED | {"summarylog_id", "attempts"}
 _EMBEDDED_ATTEMPT = _INHERITED | {"masterylog_id"}
-_BOOKKEEPING = {"has_dirty", "schema_version", "attempt_bytes", "overflow_buckets", "mastery_logs", "attempts"}
+_BOOKKEEPING = {
+    "has_dirty",
+    "schema_version",
+    "attempt_bytes",
+    "overflow_buckets",
+    "loose_attempt_count",
+    "mastery_logs",
+    "attempts",
+}
 
 
 def stored_name(field: str) -> str:
@@ -41,9 +49,11 @@ def stored_value(field: str, value: Any) -> Any:
 
 
 def _fields(log: SyncableLog, leave_out: set[str]) -> Document:
+    # What the field is about first, Morango's bookkeeping last: that is how a person reads the document.
+    names = sorted(type(log).model_fields, key=lambda name: name in _STORED_NAMES)
     return {
         stored_name(name): stored_value(name, getattr(log, name))
-        for name in type(log).model_fields
+        for name in names
         if name not in leave_out and not (name == "recorded" and not log.recorded)
     }
 
@@ -88,6 +98,7 @@ def session_document(session: ContentSessionLog) -> Document:
         attempts = [attempt_document(attempt) for attempt in session.attempts]
         document["attempts"] = attempts
         document["attempt_bytes"] = sum(attempt_size(attempt) for attempt in attempts)
+        document["loose_attempt_count"] = len(attempts)
     document["has_dirty"] = session.morango_dirty_bit or any(a.morango_dirty_bit for a in session.attempts)
     document["schema_version"] = SCHEMA_VERSION
     return document
@@ -115,6 +126,14 @@ def read_attempt(document: Mapping[str, Any], **inherited: Any) -> AttemptLog:
     return AttemptLog.model_construct(**_arguments(document, set()), **inherited)
 
 
+def read_mastery(document: Mapping[str, Any], *, summarylog_id: str, **inherited: Any) -> MasteryLog:
+    """A mastery log with its embedded attempts, if they were read; `inherited` gives dataset, learner and partition."""
+    attempts = [read_attempt(a, masterylog_id=document["id"], **inherited) for a in document.get("attempts", ())]
+    return MasteryLog.model_construct(
+        **_arguments(document, {"attempts"}), summarylog_id=summarylog_id, attempts=attempts, **inherited
+    )
+
+
 def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the logs embedded in a document take from it."""
     return {
@@ -127,14 +146,9 @@ def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
 def read_summary(document: Mapping[str, Any]) -> ContentSummaryLog:
     """A summary with its tries and their embedded attempts."""
     inherited = inherited_fields(document)
-    masteries = []
-    for log in document.get("mastery_logs", ()):
-        attempts = [read_attempt(a, masterylog_id=log["id"], **inherited) for a in log.get("attempts", ())]
-        masteries.append(
-            MasteryLog.model_construct(
-                **_arguments(log, {"attempts"}), summarylog_id=document["_id"], attempts=attempts, **inherited
-            )
-        )
+    masteries = [
+        read_mastery(log, summarylog_id=document["_id"], **inherited) for log in document.get("mastery_logs", ())
+    ]
     return ContentSummaryLog.model_construct(
         **_arguments(document, _BOOKKEEPING | {"_id"}), id=document["_id"], mastery_logs=masteries
     )

@@ -37,7 +37,7 @@ class IdempotencyStore:
     """The kept replies."""
 
     def __init__(self, database: Database) -> None:
-        self._collection = database[COLLECTION]
+        self._database = database
 
     async def reply(self, tx: Any, request: RequestKey) -> bytes | None:
         """The reply that the request got before, None if it is new.
@@ -45,7 +45,7 @@ class IdempotencyStore:
         Raises:
             IdempotencyMismatch: the caller used the key for another request.
         """
-        kept = await self._collection.find_one({"_id": request.document_id}, session=tx)
+        kept = await self._database[COLLECTION].find_one({"_id": request.document_id}, session=tx)
         if kept is None:
             return None
         if kept["fingerprint"] != request.fingerprint:
@@ -54,7 +54,7 @@ class IdempotencyStore:
 
     async def keep(self, tx: Any, request: RequestKey, reply: bytes, now: datetime) -> None:
         """Keep a reply, in the transaction that does what it tells of."""
-        await self._collection.insert_one(
+        await self._database[COLLECTION].insert_one(
             {"_id": request.document_id, "fingerprint": request.fingerprint, "reply": reply, "created_at": now},
             session=tx,
         )

@@ -35,12 +35,13 @@ class LogStore:
     """Reads and writes whole logs inside a transaction; every statement carries the partition, the shard key."""
 
     def __init__(self, database: Database) -> None:
-        self._sessions = database[SESSIONS]
-        self._summaries = database[SUMMARIES]
+        self._database = database
 
     async def session(self, tx: Any, partition: str, session_id: str) -> Stored[ContentSessionLog] | None:
         """A visit with its loose attempts, None if the partition has no such visit."""
-        document = await self._sessions.find_one({"_id": session_id, "_morango_partition": partition}, session=tx)
+        document = await self._database[SESSIONS].find_one(
+            {"_id": session_id, "_morango_partition": partition}, session=tx
+        )
         return Stored(read_session(document), document) if document else None
 
     async def summary(
@@ -54,7 +55,7 @@ class LogStore:
             summary_id: computed from partition and content.
             with_attempts: read the embedded attempts, too.
         """
-        document = await self._summaries.find_one(
+        document = await self._database[SUMMARIES].find_one(
             {"_id": summary_id, "_morango_partition": partition},
             None if with_attempts else {"mastery_logs.attempts": 0},
             session=tx,
@@ -63,18 +64,18 @@ class LogStore:
 
     async def insert_session(self, tx: Any, session: ContentSessionLog) -> None:
         """Store a new visit."""
-        await self._sessions.insert_one(session_document(session), session=tx)
+        await self._database[SESSIONS].insert_one(session_document(session), session=tx)
 
     async def insert_summary(self, tx: Any, summary: ContentSummaryLog) -> None:
         """Store a new summary with its tries."""
-        await self._summaries.insert_one(summary_document(summary), session=tx)
+        await self._database[SUMMARIES].insert_one(summary_document(summary), session=tx)
 
     async def update_session(
         self, tx: Any, before: ContentSessionLog, after: ContentSessionLog, also: Document | None = None
     ) -> None:
         """Write the fields of a visit that changed, and what `also` says of its attempts."""
         setting = _changed(before, after, {"attempts"}) | (also or {})
-        await self._set(self._sessions, after, setting, tx)
+        await self._set(SESSIONS, after, setting, tx)
 
     async def update_summary(
         self, tx: Any, before: ContentSummaryLog, after: ContentSummaryLog, also: Document | None = None
@@ -88,12 +89,12 @@ class LogStore:
             elif log is not before.mastery_logs[number]:
                 changed = _changed(before.mastery_logs[number], log, {"attempts"})
                 setting |= {f"{path}.{name}": value for name, value in changed.items()}
-        await self._set(self._summaries, after, setting | (also or {}), tx)
+        await self._set(SUMMARIES, after, setting | (also or {}), tx)
 
     async def _set(
-        self, collection: Any, log: ContentSessionLog | ContentSummaryLog, setting: Document, tx: Any
+        self, collection: str, log: ContentSessionLog | ContentSummaryLog, setting: Document, tx: Any
     ) -> None:
-        await collection.update_one(
+        await self._database[collection].update_one(
             {"_id": log.id, "_morango_partition": log.morango_partition},
             {"$set": {**setting, "has_dirty": True}},
             session=tx,

@@ -131,12 +131,12 @@ class OverflowStore:
     """The buckets."""
 
     def __init__(self, database: Database) -> None:
-        self._collection = database[COLLECTION]
+        self._database = database
 
     async def insert(self, tx: Any, new: Sequence[Document]) -> None:
         """Store new buckets."""
         if new:
-            await self._collection.insert_many(list(new), session=tx)
+            await self._database[COLLECTION].insert_many(list(new), session=tx)
 
     async def recent(
         self, tx: Any, partition: str, log_id: str, masterylog_id: str, since: datetime | None
@@ -145,7 +145,7 @@ class OverflowStore:
         query: dict[str, Any] = {"_morango_partition": partition, "log_id": log_id, "masterylog_id": masterylog_id}
         if since is not None:
             query["last_start_timestamp"] = {"$gte": since}
-        async for bucket in self._collection.find(query, session=tx):
+        async for bucket in self._database[COLLECTION].find(query, session=tx):
             yield bucket
 
     async def holding(
@@ -164,12 +164,12 @@ class OverflowStore:
             query["log_id"] = log_id
         for key, wanted in (("attempts.id", ids), ("attempts.item", items)):
             if wanted:
-                async for bucket in self._collection.find({**query, key: {"$in": list(wanted)}}, session=tx):
+                async for bucket in self._database[COLLECTION].find({**query, key: {"$in": list(wanted)}}, session=tx):
                     yield bucket
 
     async def set_attempts(self, tx: Any, partition: str, bucket_id: str, attempts: dict[int, Document]) -> None:
         """Replace attempts of one bucket by position. Their start never changes, so the bucket's span stays."""
         changes: Document = {f"attempts.{position}": attempt for position, attempt in attempts.items()}
-        await self._collection.update_one(
+        await self._database[COLLECTION].update_one(
             {"_id": bucket_id, "_morango_partition": partition}, {"$set": {**changes, "has_dirty": True}}, session=tx
         )

@@ -73,6 +73,10 @@ class Database(Protocol):
         """The answer to a database command."""
         ...
 
+    def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
+        """The rows of an aggregation."""
+        ...
+
     def guarded(self) -> AbstractContextManager[None]:
         """A block whose statements share one deadline and raise this project's errors."""
         ...

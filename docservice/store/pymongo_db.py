@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, cast
@@ -36,9 +36,7 @@ class PyMongoDatabase:
             owned: whether `close` closes the client.
             timeout_seconds: deadline for each transaction or guarded block.
         """
-        self._database = database.with_options(
-            codec_options=_CODEC, write_concern=_ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
-        )
+        self._database = _with_our_options(database)
         self._owned = owned
         self._timeout_seconds = timeout_seconds
         self.name = database.name
@@ -50,14 +48,13 @@ class PyMongoDatabase:
         Raises:
             SettingsInvalid: the URI is not one.
         """
-        with translated():
-            client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri,
-                appname="docservice",
-                serverSelectionTimeoutMS=int(timeout_seconds * 1000),
-                connectTimeoutMS=int(timeout_seconds * 1000),
-            )
-        return cls(client[name], owned=True, timeout_seconds=timeout_seconds)
+        return cls(_client(uri, timeout_seconds)[name], owned=True, timeout_seconds=timeout_seconds)
+
+    async def move(self, uri: str) -> None:
+        """Go on with the same database at another address; statements under way at the old one fail."""
+        old = self._database.client
+        self._database = _with_our_options(_client(uri, self._timeout_seconds)[self.name])
+        await old.close()
 
     def __getitem__(self, collection: str) -> Collection:
         return cast("Collection", self._database[collection])
@@ -114,7 +111,28 @@ class PyMongoDatabase:
         with self.guarded():
             return await self._database.client.address or ("?", 0)
 
+    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
+        """See `port.Database.aggregate`."""
+        with self.guarded():
+            async with await self._database[collection].aggregate(list(pipeline)) as cursor:
+                async for document in cursor:
+                    yield document
+
     async def close(self) -> None:
         """See `port.Database.close`."""
         if self._owned:
             await self._database.client.close()
+
+
+def _client(uri: str, timeout_seconds: float) -> AsyncMongoClient[Document]:
+    milliseconds = int(timeout_seconds * 1000)
+    with translated():
+        return AsyncMongoClient(
+            uri, appname="docservice", serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds
+        )
+
+
+def _with_our_options(database: AsyncDatabase[Document]) -> AsyncDatabase[Document]:
+    return database.with_options(
+        codec_options=_CODEC, write_concern=_ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
+    )

@@ -1,0 +1,1 @@
+"""The `docservice` command, one file a command group."""

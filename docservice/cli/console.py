@@ -1,0 +1,87 @@
+"""What all commands share: options, the service they open, how they speak and how they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from docservice.engine import EngineEvent
+from docservice.errors import DocServiceError, RequestError, SettingsInvalid
+from docservice.service import DocService
+from docservice.settings import Settings
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Everything that is not a command's result goes to standard error, so that results can be piped."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class StoreOptions:
+    """Where the logs are kept; every command takes these."""
+
+    mongodb_uri: Annotated[str | None, Parameter(help="MongoDB connection string [DOCSERVICE_MONGODB_URI]")] = None
+    database: Annotated[str | None, Parameter(help="name of the database [DOCSERVICE_DATABASE]")] = None
+    data_dir: Annotated[
+        Path | None, Parameter(help="folder of the embedded engine and generated secrets [DOCSERVICE_DATA_DIR]")
+    ] = None
+
+    def settings(self, **given: object) -> Settings:
+        """The settings of the environment with these options and `given` in their place."""
+        return Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)
+
+
+def shell_address(engine_uri: str, database: str) -> str:
+    """The connection string of the embedded engine with the database in it, as mongosh takes it."""
+    return engine_uri.replace("/?", f"/{database}?", 1)
+
+
+def say(message: str) -> None:
+    """One line for the person at the console."""
+    errors.print(message, markup=False)
+
+
+def on_engine_event(event: EngineEvent) -> None:
+    """Tell of the embedded engine's restarts."""
+    say(f"engine: {event.message}")
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, apply_indexes: bool = True) -> AsyncIterator[DocService]:
+    """The service that the settings describe, entered."""
+    uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
+    async with DocService(
+        uri,
+        database=settings.database,
+        data_dir=settings.data_dir,
+        timeout_seconds=settings.mongodb_timeout_ms / 1000,
+        on_engine_event=on_engine_event,
+        apply_indexes=apply_indexes,
+    ) as service:
+        yield service
+
+
+def run(command: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end; an error of ours is one line and an exit code, not a traceback."""
+    try:
+        asyncio.run(command)
+    except DocServiceError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(error: DocServiceError) -> NoReturn:
+    """Print the error and leave: 2 if the caller can mend it, else 1."""
+    say(f"docservice: {error}")
+    sys.exit(EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED)

@@ -1,0 +1,46 @@
+"""`docservice directory`: who is who."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+from rich.table import Table
+
+from docservice.cli.console import StoreOptions, opened, run
+from docservice.errors import SettingsInvalid
+
+app = App(name="directory", help="The directory: people, classes, groups, quizzes, lessons.")
+
+
+@app.command(name="import")
+def import_(file: Path, *, options: StoreOptions = StoreOptions()) -> None:
+    """Create and change directory records from a JSON file ("-": standard input); again changes nothing.
+
+    The file holds lists: datasets, facilities, classrooms, learnergroups, adhoclearnersgroups, users, roles,
+    memberships, exams, lessons, course_sessions; and default_facility, an id. Other keys are ignored.
+    """
+    run(_import(_read(file), options))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(f"The directory file {file} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsInvalid(f"The directory file {file} must hold a JSON object with lists of records.")
+    return content
+
+
+async def _import(content: dict[str, Any], options: StoreOptions) -> None:
+    async with opened(options.settings()) as service:
+        counts = await service.import_directory(content)
+    table = Table("records", "created", "changed", "unchanged")
+    for section, count in counts.items():
+        table.add_row(section, str(count.created), str(count.changed), str(count.unchanged))
+    Console().print(table)

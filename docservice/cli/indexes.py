@@ -1,0 +1,70 @@
+"""`docservice indexes`: the indexes that the files of `indexes/` describe."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
+from docservice.store.indexes import Index, IndexReport, described
+
+app = App(name="indexes", help="Indexes: apply, compare, show.")
+
+
+@app.command
+def apply(
+    *,
+    rebuild: Annotated[bool, Parameter(negative="", help="also drop and make anew indexes that differ")] = False,
+    options: StoreOptions = StoreOptions(),
+) -> None:
+    """Create the indexes that are missing. `serve` does this at its start, too."""
+
+    async def command() -> None:
+        async with opened(options.settings()) as service:
+            found = await service.apply_indexes(rebuild=rebuild)
+            now = await service.check_indexes()
+        say(f"{len(now.present)} indexes are there ({len(found.missing)} were missing).")
+        _report(now)
+
+    run(command())
+
+
+@app.command
+def check(*, options: StoreOptions = StoreOptions()) -> None:
+    """Compare the server's indexes with the files; exit code 1 if one is missing or differs."""
+
+    async def command() -> None:
+        async with opened(options.settings(), apply_indexes=False) as service:
+            report = await service.check_indexes()
+        say(f"{len(report.present)} of {len(described())} indexes are there.")
+        _report(report)
+
+    run(command())
+
+
+def _report(report: IndexReport) -> None:
+    for title, found in (("missing", report.missing), ("different", report.different)):
+        for index in found:
+            print(f"{title}: {index.collection}.{index.name} {_keys(index)}")
+    for name in report.unknown:
+        print(f"not described (left alone): {name}")
+    if not report.complete:
+        say("Create them with: docservice indexes apply (--rebuild for those that differ)")
+        sys.exit(EXIT_FAILED)
+
+
+@app.command
+def show() -> None:
+    """List the described indexes, each with the query that it serves."""
+    table = Table("collection", "index", "keys", "serves")
+    for index in described():
+        table.add_row(index.collection, index.name, _keys(index), index.serves)
+    Console().print(table)
+
+
+def _keys(index: Index) -> str:
+    return ", ".join(name if direction == 1 else f"{name} (descending)" for name, direction in index.keys)

@@ -1,0 +1,43 @@
+"""`docservice token`: a token for a user."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from docservice.cli.console import StoreOptions
+from docservice.domain.ids import parse_uuid
+from docservice.errors import SettingsInvalid
+from docservice.identity import issue_token, load_or_create_secret
+from docservice.settings import Settings
+
+DAY_SECONDS = 86_400
+
+
+def signing_secret(settings: Settings) -> str:
+    """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    return load_or_create_secret(settings.data_dir)
+
+
+def token(
+    user_id: str,
+    *,
+    ttl_seconds: Annotated[int, Parameter(help="how long the token is valid")] = DAY_SECONDS,
+    options: StoreOptions = StoreOptions(),
+) -> None:
+    """Print a token for a user and nothing else.
+
+    It is signed with DOCSERVICE_SECRET_KEY, or the key kept in the data folder; a running service with the same key
+    takes it.
+    """
+    if ttl_seconds < 1:
+        raise SettingsInvalid("--ttl-seconds takes at least 1.")
+    try:
+        subject = parse_uuid(user_id)
+    except ValueError:
+        raise SettingsInvalid("USER_ID is a Kolibri user id: 32 hex characters.") from None
+    print(issue_token(signing_secret(options.settings()), subject, now=datetime.now(UTC), ttl_seconds=ttl_seconds))

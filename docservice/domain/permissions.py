@@ -1,0 +1,82 @@
+"""Who may read which logs, decided from what the directory says of a person.
+
+Rule: kolibri/core/auth/permissions and logger/models.py; section 6.1 of the recorded behaviour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_READING_KINDS = ("admin", "coach")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of a person, with the collection it is for.
+
+    Attributes:
+        kind: `admin`, `coach` or `classroom assignable coach`.
+        collection_kind: `facility` or `classroom`.
+        dataset_id: of the collection.
+    """
+
+    kind: str
+    collection_id: str
+    collection_kind: str
+    dataset_id: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the directory says of whoever asks.
+
+    Attributes:
+        user_id: None for an anonymous visitor, who has no dataset either.
+    """
+
+    user_id: str | None = None
+    dataset_id: str | None = None
+    is_superuser: bool = False
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadScope:
+    """Which logs a person may read: the union of what the attributes name.
+
+    Attributes:
+        everything: all logs of all facilities.
+        dataset_id: all logs of a facility, anonymous ones too.
+        classroom_ids: logs of the direct members of these classes and of the groups in them.
+        user_id: the person's own logs.
+    """
+
+    everything: bool = False
+    dataset_id: str | None = None
+    classroom_ids: tuple[str, ...] = ()
+    user_id: str | None = None
+
+
+def log_read_scope(person: Person) -> ReadScope:
+    """The logs that a person may read.
+
+    Lists are filtered by it, never refused; a single log outside it is as if it were not there.
+    """
+    if person.user_id is None:
+        return ReadScope()
+    if person.is_superuser:
+        return ReadScope(everything=True, user_id=person.user_id)
+    reading = [role for role in person.roles if role.kind in _READING_KINDS and role.dataset_id == person.dataset_id]
+    if any(role.collection_kind == "facility" for role in reading):
+        return ReadScope(dataset_id=person.dataset_id, user_id=person.user_id)
+    classrooms = tuple(sorted(role.collection_id for role in reading if role.collection_kind == "classroom"))
+    return ReadScope(classroom_ids=classrooms, user_id=person.user_id)
+
+
+def administers(person: Person, dataset_id: str) -> bool:
+    """Whether a person manages a facility: its admin, or a superuser."""
+    return person.is_superuser or any(
+        role.kind == "admin" and role.collection_kind == "facility" and role.dataset_id == dataset_id
+        for role in person.roles
+        if role.dataset_id == person.dataset_id
+    )

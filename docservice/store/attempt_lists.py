@@ -1,0 +1,174 @@
+"""Attempts as a list of their own: embedded, moved to buckets, or loose in sessions.
+
+The list goes from document to document (by `_id`), in each from try to try, and in each try from the oldest bucket to
+the embedded attempts. Counters say how many each try has, so that a page reads the documents it shows and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from docservice.domain.filters import LogFilters
+from docservice.domain.logs import AttemptLog
+from docservice.store.attempts import SESSIONS, SUMMARIES
+from docservice.store.documents import inherited_fields, read_attempt
+from docservice.store.overflow import COLLECTION as OVERFLOW
+from docservice.store.port import Database, Document
+from docservice.store.selection import Selection
+
+_OUTLINE = {
+    "dataset_id": 1,
+    "user_id": 1,
+    "_morango_partition": 1,
+    "mastery_logs.id": 1,
+    "mastery_logs.mastery_level": 1,
+    "mastery_logs.attempt_count": 1,
+    "loose_attempt_count": 1,
+}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where a run of attempts stands: a try, or the loose attempts of a session.
+
+    Attributes:
+        owner: outline of the summary or session.
+        masterylog_id: None for loose attempts.
+        count: how many there are, wherever they are stored.
+    """
+
+    owner: Document
+    masterylog_id: str | None
+    count: int
+
+
+class AttemptListStore:
+    """Reads attempts for lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self, selection: Selection, filters: LogFilters) -> int:
+        """How many attempts match; read from counters unless a filter looks at the attempts themselves."""
+        if _looks_inside(filters):
+            return sum([1 async for _ in self.find(selection, filters)])
+        return sum([shelf.count async for shelf in self._shelves(selection, filters)])
+
+    async def find(
+        self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
+    ) -> AsyncIterator[AttemptLog]:
+        """The attempts that match, document by document; one document at a time is in memory."""
+        if limit is not None and limit <= 0:
+            return
+        async for shelf in self._shelves(selection, filters):
+            if not _looks_inside(filters) and skip >= shelf.count:
+                skip -= shelf.count
+                continue
+            async for attempt in self._attempts(shelf, filters):
+                if skip:
+                    skip -= 1
+                    continue
+                yield attempt
+                if limit is not None:
+                    limit -= 1
+                    if not limit:
+                        return
+
+    async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
+        """The attempt with this id, if it is among the selected people's."""
+        for collection, path in (
+            (SUMMARIES, "mastery_logs.attempts.id"),
+            (SESSIONS, "attempts.id"),
+            (OVERFLOW, "attempts.id"),
+        ):
+            with self._database.guarded():
+                found = await self._database[collection].find_one({path: attempt_id, **selection.query()})
+            if found is not None:
+                return _pick(found, attempt_id)
+        return None
+
+    async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
+        """All attempts of a try."""
+        with self._database.guarded():
+            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OUTLINE)
+        if owner is None:
+            return []
+        shelf = Shelf(owner, masterylog_id, 0)
+        return [attempt async for attempt in self._attempts(shelf, LogFilters())]
+
+    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncIterator[Shelf]:
+        query = selection.query()
+        if filters.content is not None:
+            query["content_id"] = filters.content
+        if filters.masterylog is not None:
+            query["mastery_logs.id"] = filters.masterylog
+        with self._database.guarded():
+            async for summary in self._database[SUMMARIES].find(query, _OUTLINE, sort=[("_id", 1)]):
+                for log in summary.get("mastery_logs", ()):
+                    if log["attempt_count"] and _of_try(log, filters):
+                        yield Shelf(summary, log["id"], log["attempt_count"])
+        if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
+            query = {**selection.query(), "loose_attempt_count": {"$gt": 0}}
+            with self._database.guarded():
+                async for session in self._database[SESSIONS].find(query, _OUTLINE, sort=[("_id", 1)]):
+                    yield Shelf(session, None, session["loose_attempt_count"])
+
+    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncIterator[AttemptLog]:
+        inherited = {**inherited_fields(shelf.owner), "masterylog_id": shelf.masterylog_id}
+        async for document in self._documents(shelf):
+            if _matches(document, filters):
+                yield read_attempt(document, **inherited)
+
+    async def _documents(self, shelf: Shelf) -> AsyncIterator[Document]:
+        owner = shelf.owner
+        buckets = {
+            "_morango_partition": owner["_morango_partition"],
+            "log_id": owner["_id"],
+            "masterylog_id": shelf.masterylog_id,
+        }
+        with self._database.guarded():
+            async for bucket in self._database[OVERFLOW].find(buckets, {"attempts": 1}, sort=[("_id", 1)]):
+                for document in bucket["attempts"]:
+                    yield document
+            for document in await self._embedded(shelf):
+                yield document
+
+    async def _embedded(self, shelf: Shelf) -> list[Document]:
+        key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
+        if shelf.masterylog_id is None:
+            session = await self._database[SESSIONS].find_one(key, {"attempts": 1})
+            return list(session.get("attempts", ())) if session else []
+        wanted = {"mastery_logs": {"$elemMatch": {"id": shelf.masterylog_id}}}
+        summary = await self._database[SUMMARIES].find_one(key, wanted)
+        return list(summary["mastery_logs"][0]["attempts"]) if summary and summary.get("mastery_logs") else []
+
+
+def _looks_inside(filters: LogFilters) -> bool:
+    return filters.item is not None or filters.complete is not None
+
+
+def _of_try(log: Document, filters: LogFilters) -> bool:
+    return (filters.masterylog is None or log["id"] == filters.masterylog) and (
+        filters.mastery_level is None or log["mastery_level"] == filters.mastery_level
+    )
+
+
+def _matches(attempt: Document, filters: LogFilters) -> bool:
+    return (filters.item is None or attempt["item"] == filters.item) and (
+        filters.complete is None or attempt["complete"] == filters.complete
+    )
+
+
+def _pick(document: Any, attempt_id: str) -> AttemptLog:
+    inherited = inherited_fields(document)
+    shelves = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
+        (document.get("masterylog_id"), document["attempts"])
+    ]
+    return next(
+        read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
+        for masterylog_id, attempts in shelves
+        for attempt in attempts
+        if attempt["id"] == attempt_id
+    )
