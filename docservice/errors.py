@@ -12,6 +12,8 @@
     │   ├── Unauthenticated          the token is bad, expired or names nobody
     │   ├── PermissionDenied         the principal may not do this
     │   ├── LogNotFound              no such log, or not the caller's
+    │   ├── PageNotFound             the list has no such page
+    │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
     ├── DirectoryIncomplete          the directory lacks what the action needs
     ├── StoreError
@@ -145,6 +147,26 @@ class LogNotFound(RequestError):
     """There is no such log, or it is not the caller's."""
 
     code = "log-not-found"
+
+
+class PageNotFound(RequestError):
+    """The list has no such page."""
+
+    code = "page-not-found"
+
+
+class MissingParameters(RequestError):
+    """The query lacks parameters that are required; they may be empty.
+
+    Attributes:
+        names: the missing ones.
+    """
+
+    code = "missing-parameters"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(f"The following parameters were missing and are required: {', '.join(self.names)}")
 
 
 class IdempotencyMismatch(RequestError):

@@ -14,11 +14,14 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from docservice.domain.directory import SECTIONS, DirectoryRecord
+from docservice.domain.filters import LogFilters, Page
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
+from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning, FieldError, ValidationFailed
 from docservice.identity import Principal
+from docservice.reader import LogReader, Rows
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.pymongo_db import PyMongoDatabase
@@ -95,6 +98,7 @@ class DocService:
                 await indexes.apply(self._database)
             self._directory = DirectoryStore(self._database)
             self._tracker = Tracker(self._database, self._clock)
+            self._reader = LogReader(self._database)
             stack.push_async_callback(self._tracker.finish)
             self._exit = stack.pop_all()
         return self
@@ -180,6 +184,67 @@ class DocService:
         Rule: kolibri/core/logger/api.py, ProgressTrackingViewSet.update.
         """
         return await self._tracker.update(principal, session_id, request, idempotency_key)
+
+    async def mastery_logs(
+        self, principal: Principal, filters: LogFilters | None = None, page: Page | None = None
+    ) -> Rows[MasteryRow]:
+        """The tries that the principal may read, latest end first.
+
+        Args:
+            principal: who asks; a list holds what they may read, and is empty for an anonymous visitor.
+            filters: what to narrow the list to.
+            page: which part; None for the whole list.
+
+        Raises:
+            PageNotFound: the list has no such page.
+            ValidationFailed: `filters.user` is nobody.
+        """
+        return await self._reader.mastery_logs(principal, filters or LogFilters(), page)
+
+    async def mastery_log(
+        self, principal: Principal, masterylog_id: str, filters: LogFilters | None = None
+    ) -> MasteryRow:
+        """One try.
+
+        Raises:
+            LogNotFound: there is none that the principal may read and the filters let through.
+        """
+        return await self._reader.mastery_log(principal, masterylog_id, filters or LogFilters())
+
+    async def mastery_diff(self, principal: Principal, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
+        """One try beside the one before it.
+
+        Args:
+            principal: who asks.
+            back: position in the list of `mastery_logs`; 0 is the newest try.
+            filters: what to narrow that list to.
+
+        Raises:
+            LogNotFound: the list is shorter.
+        """
+        return await self._reader.mastery_diff(principal, back, filters or LogFilters())
+
+    async def attempt_logs(
+        self, principal: Principal, filters: LogFilters | None = None, page: Page | None = None
+    ) -> Rows[AttemptRow]:
+        """The attempts that the principal may read, by document; see `mastery_logs` for arguments and errors."""
+        return await self._reader.attempt_logs(principal, filters or LogFilters(), page)
+
+    async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
+        """One attempt.
+
+        Raises:
+            LogNotFound: there is none that the principal may read.
+        """
+        return await self._reader.attempt_log(principal, attempt_id)
+
+    async def user_progress(self, principal: Principal, user_id: str) -> int:
+        """How many tries and contents a learner has finished, as Kolibri counts points.
+
+        Raises:
+            PermissionDenied: the learner is somebody else.
+        """
+        return await self._reader.user_progress(principal, user_id)
 
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """The same entered service under another clock, for loading the past. Do not enter or leave it."""

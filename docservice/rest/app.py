@@ -9,10 +9,10 @@ from aiohttp import web
 from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
-from docservice.rest.routes import health, tracking
+from docservice.rest.routes import health, reading, tracking
 from docservice.service import DocService
 
-OPERATIONS: tuple[Operation, ...] = (*tracking.OPERATIONS, *health.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*tracking.OPERATIONS, *reading.OPERATIONS, *health.OPERATIONS)
 
 DEFAULT_MAX_BODY_BYTES = 2_621_440
 

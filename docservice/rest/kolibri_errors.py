@@ -20,6 +20,8 @@ from docservice.errors import (
     InvalidReference,
     LogNotFound,
     MalformedRequest,
+    MissingParameters,
+    PageNotFound,
     PermissionDenied,
     StoreTimeout,
     StoreUnavailable,
@@ -31,10 +33,12 @@ from docservice.errors import (
 
 _NAMED: dict[type[DocServiceError], tuple[int, str]] = {
     LogNotFound: (404, "NOT_FOUND"),
+    PageNotFound: (404, "NOT_FOUND"),
     PermissionDenied: (403, "PERMISSION_DENIED"),
 }
 _DETAILED: dict[type[DocServiceError], int] = {
     MalformedRequest: 400,
+    MissingParameters: 412,
     UnsupportedMediaType: 415,
     BodyTooLarge: 413,
     DocumentTooLarge: 413,

@@ -6,7 +6,8 @@ the embedded attempts. Counters say how many each try has, so that a page reads 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +63,21 @@ class AttemptListStore:
         """The attempts that match, document by document; one document at a time is in memory."""
         if limit is not None and limit <= 0:
             return
-        async for shelf in self._shelves(selection, filters):
-            if not _looks_inside(filters) and skip >= shelf.count:
-                skip -= shelf.count
-                continue
-            async for attempt in self._attempts(shelf, filters):
-                if skip:
-                    skip -= 1
+        async with aclosing(self._shelves(selection, filters)) as shelves:
+            async for shelf in shelves:
+                if not _looks_inside(filters) and skip >= shelf.count:
+                    skip -= shelf.count
                     continue
-                yield attempt
-                if limit is not None:
-                    limit -= 1
-                    if not limit:
-                        return
+                async with aclosing(self._attempts(shelf, filters)) as attempts:
+                    async for attempt in attempts:
+                        if skip:
+                            skip -= 1
+                            continue
+                        yield attempt
+                        if limit is not None:
+                            limit -= 1
+                            if not limit:
+                                return
 
     async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
         """The attempt with this id, if it is among the selected people's."""
@@ -98,50 +101,53 @@ class AttemptListStore:
         shelf = Shelf(owner, masterylog_id, 0)
         return [attempt async for attempt in self._attempts(shelf, LogFilters())]
 
-    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncIterator[Shelf]:
+    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
         query = selection.query()
         if filters.content is not None:
             query["content_id"] = filters.content
         if filters.masterylog is not None:
             query["mastery_logs.id"] = filters.masterylog
-        with self._database.guarded():
-            async for summary in self._database[SUMMARIES].find(query, _OUTLINE, sort=[("_id", 1)]):
+        async with aclosing(self._database.stream(SUMMARIES, query, _OUTLINE, sort=[("_id", 1)])) as summaries:
+            async for summary in summaries:
                 for log in summary.get("mastery_logs", ()):
                     if log["attempt_count"] and _of_try(log, filters):
                         yield Shelf(summary, log["id"], log["attempt_count"])
         if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
             query = {**selection.query(), "loose_attempt_count": {"$gt": 0}}
-            with self._database.guarded():
-                async for session in self._database[SESSIONS].find(query, _OUTLINE, sort=[("_id", 1)]):
+            async with aclosing(self._database.stream(SESSIONS, query, _OUTLINE, sort=[("_id", 1)])) as sessions:
+                async for session in sessions:
                     yield Shelf(session, None, session["loose_attempt_count"])
 
-    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncIterator[AttemptLog]:
+    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
         inherited = {**inherited_fields(shelf.owner), "masterylog_id": shelf.masterylog_id}
-        async for document in self._documents(shelf):
-            if _matches(document, filters):
-                yield read_attempt(document, **inherited)
+        async with aclosing(self._documents(shelf)) as documents:
+            async for document in documents:
+                if _matches(document, filters):
+                    yield read_attempt(document, **inherited)
 
-    async def _documents(self, shelf: Shelf) -> AsyncIterator[Document]:
+    async def _documents(self, shelf: Shelf) -> AsyncGenerator[Document, None]:
         owner = shelf.owner
         buckets = {
             "_morango_partition": owner["_morango_partition"],
             "log_id": owner["_id"],
             "masterylog_id": shelf.masterylog_id,
         }
-        with self._database.guarded():
-            async for bucket in self._database[OVERFLOW].find(buckets, {"attempts": 1}, sort=[("_id", 1)]):
+        moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
+        async with aclosing(moved) as found:
+            async for bucket in found:
                 for document in bucket["attempts"]:
                     yield document
-            for document in await self._embedded(shelf):
-                yield document
+        for document in await self._embedded(shelf):
+            yield document
 
     async def _embedded(self, shelf: Shelf) -> list[Document]:
         key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
-        if shelf.masterylog_id is None:
-            session = await self._database[SESSIONS].find_one(key, {"attempts": 1})
-            return list(session.get("attempts", ())) if session else []
-        wanted = {"mastery_logs": {"$elemMatch": {"id": shelf.masterylog_id}}}
-        summary = await self._database[SUMMARIES].find_one(key, wanted)
+        with self._database.guarded():
+            if shelf.masterylog_id is None:
+                session = await self._database[SESSIONS].find_one(key, {"attempts": 1})
+                return list(session.get("attempts", ())) if session else []
+            wanted = {"mastery_logs": {"$elemMatch": {"id": shelf.masterylog_id}}}
+            summary = await self._database[SUMMARIES].find_one(key, wanted)
         return list(summary["mastery_logs"][0]["attempts"]) if summary and summary.get("mastery_logs") else []
 
 

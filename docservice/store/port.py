@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -73,7 +73,19 @@ class Database(Protocol):
         """The answer to a database command."""
         ...
 
-    def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
+    def stream(
+        self,
+        collection: str,
+        query: Filter,
+        projection: Any = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> AsyncGenerator[Document, None]:
+        """The documents that a query finds, outside a transaction; a deadline for each batch of them."""
+        ...
+
+    def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
         """The rows of an aggregation."""
         ...
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import UTC
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from docservice.store.port import Collection, Document, Result
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _ACKNOWLEDGED = WriteConcern("majority", j=True)
+_BATCH = 100
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
 
@@ -111,12 +112,38 @@ class PyMongoDatabase:
         with self.guarded():
             return await self._database.client.address or ("?", 0)
 
-    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncIterator[Document]:
+    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
         """See `port.Database.aggregate`."""
         with self.guarded():
-            async with await self._database[collection].aggregate(list(pipeline)) as cursor:
-                async for document in cursor:
-                    yield document
+            cursor = await self._database[collection].aggregate(list(pipeline))
+        async with cursor, aclosing(self._batches(cursor)) as documents:
+            async for document in documents:
+                yield document
+
+    async def stream(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        projection: Any = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> AsyncGenerator[Document, None]:
+        """See `port.Database.stream`."""
+        cursor = self._database[collection].find(query, projection, sort=sort or None, limit=limit)
+        async with cursor, aclosing(self._batches(cursor)) as documents:
+            async for document in documents:
+                yield document
+
+    async def _batches(self, cursor: Any) -> AsyncGenerator[Document, None]:
+        # The deadline is for each batch: held over a yield, it would also run while the reader is busy with a document.
+        while True:
+            with self.guarded():
+                batch = await cursor.to_list(_BATCH)
+            for document in batch:
+                yield document
+            if len(batch) < _BATCH:
+                return
 
     async def close(self) -> None:
         """See `port.Database.close`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from docservice.domain.filters import LogFilters
@@ -30,21 +31,19 @@ class TryStore:
             pipeline.append({"$skip": skip})
         if limit is not None:
             pipeline.append({"$limit": limit})
-        async for row in self._database.aggregate(SUMMARIES, pipeline):
-            yield read_mastery(row["mastery_logs"], summarylog_id=row["_id"], **inherited_fields(row))
+        async with aclosing(self._database.aggregate(SUMMARIES, pipeline)) as rows:
+            async for row in rows:
+                yield read_mastery(row["mastery_logs"], summarylog_id=row["_id"], **inherited_fields(row))
 
     async def count(self, selection: Selection, filters: LogFilters) -> int:
         """How many tries match."""
         pipeline = [*_matching(selection, filters), {"$count": "tries"}]
-        async for row in self._database.aggregate(SUMMARIES, pipeline):
-            return int(row["tries"])
-        return 0
+        return sum([int(row["tries"]) async for row in self._database.aggregate(SUMMARIES, pipeline)])
 
     async def points(self, user_id: str) -> int:
         """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
-        with self._database.guarded():
-            found = self._database[SUMMARIES].find({"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
-            return sum([_points(summary) async for summary in found])
+        found = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
+        return sum([_points(summary) async for summary in found])
 
     async def exists(self, masterylog_id: str) -> bool:
         """Whether there is a try with this id, whoever's it is."""

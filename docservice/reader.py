@@ -1,0 +1,159 @@
+"""Reading: what a person may see of the logs, as Kolibri's lists show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from docservice.domain.filters import LogFilters, Page
+from docservice.domain.ids import parse_uuid
+from docservice.domain.permissions import Person, log_read_scope
+from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, mastery_diff
+from docservice.errors import FieldError, LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
+from docservice.identity import Principal
+from docservice.store.attempt_lists import AttemptListStore
+from docservice.store.people import PeopleStore
+from docservice.store.port import Database
+from docservice.store.selection import Selection, select
+from docservice.store.tries import TryStore
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Rows(Generic[Row]):
+    """A list, or one page of it.
+
+    Attributes:
+        rows: those asked for.
+        count: how many there are in all.
+        page: which page this is; None for the whole list.
+    """
+
+    rows: Sequence[Row]
+    count: int
+    page: Page | None = None
+
+    @property
+    def total_pages(self) -> int:
+        """How many pages there are; an empty list has one."""
+        return 1 if self.page is None else max(1, -(-self.count // self.page.size))
+
+
+class LogReader:
+    """Reads mastery and attempt logs within the scope of whoever asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._people = PeopleStore(database)
+        self._tries = TryStore(database)
+        self._attempts = AttemptListStore(database)
+
+    async def person(self, principal: Principal) -> Person:
+        """What the directory says of a principal.
+
+        Raises:
+            Unauthenticated: the token names a user who is not in the directory.
+        """
+        if principal.user_id is None:
+            return Person()
+        person = await self._people.person(principal.user_id)
+        if person is None:
+            raise Unauthenticated(
+                "The token names a user who is not in the directory. Import the directory, or sign in again."
+            )
+        return person
+
+    async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
+        """See `DocService.mastery_logs`."""
+        selection = await self._select(principal, filters)
+        count, skip, limit = 0, 0, None
+        if page is not None:
+            count = 0 if selection.empty else await self._tries.count(selection, filters)
+            skip, limit = _span(page, count)
+        rows = []
+        if not selection.empty:
+            found = self._tries.find(selection, filters, skip=skip, limit=limit)
+            rows = [MasteryRow.of(log) async for log in found]
+        return Rows(rows, count if page else len(rows), page)
+
+    async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
+        """See `DocService.mastery_log`."""
+        only = LogFilters(**{**vars(filters), "masterylog": _stored_id(masterylog_id)})
+        rows = (await self.mastery_logs(principal, only, None)).rows
+        if not rows:
+            raise LogNotFound()
+        return rows[0]
+
+    async def mastery_diff(self, principal: Principal, back: int, filters: LogFilters) -> MasteryDiffRow:
+        """See `DocService.mastery_diff`."""
+        selection = await self._select(principal, filters)
+        if selection.empty or back < 0:
+            raise LogNotFound("No mastery log found")
+        found = [log async for log in self._tries.find(selection, filters, skip=back, limit=2)]
+        if not found:
+            raise LogNotFound("No mastery log found")
+        target, previous = found[0], found[1] if len(found) > 1 else None
+        attempts = await self._attempts.of_try(target.summarylog_id, target.id)
+        before = await self._attempts.of_try(previous.summarylog_id, previous.id) if previous else []
+        return mastery_diff(target, previous, attempts, before)
+
+    async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
+        """See `DocService.attempt_logs`."""
+        if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
+            raise _no_choice("masterylog")
+        selection = await self._select(principal, filters)
+        count, skip, limit = 0, 0, None
+        if page is not None:
+            count = 0 if selection.empty else await self._attempts.count(selection, filters)
+            skip, limit = _span(page, count)
+        rows = []
+        if not selection.empty:
+            found = self._attempts.find(selection, filters, skip=skip, limit=limit)
+            rows = [AttemptRow.of(log) async for log in found]
+        return Rows(rows, count if page else len(rows), page)
+
+    async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
+        """See `DocService.attempt_log`."""
+        selection = await self._select(principal, LogFilters())
+        found = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
+        if found is None:
+            raise LogNotFound()
+        return AttemptRow.of(found)
+
+    async def user_progress(self, principal: Principal, user_id: str) -> int:
+        """See `DocService.user_progress`."""
+        if principal.user_id is None or principal.user_id != user_id:
+            raise PermissionDenied("Progress is for the learner alone.")
+        await self.person(principal)
+        return await self._tries.points(user_id)
+
+    async def _select(self, principal: Principal, filters: LogFilters) -> Selection:
+        person = await self.person(principal)
+        if filters.user is not None and await self._people.person(filters.user) is None:
+            raise _no_choice("user")
+        readable = await self._people.readable(log_read_scope(person))
+        return await select(self._people, readable, filters)
+
+
+def _span(page: Page, count: int) -> tuple[int, int]:
+    if page.number < 1 or (page.number > 1 and (page.number - 1) * page.size >= count):
+        raise PageNotFound()
+    return (page.number - 1) * page.size, page.size
+
+
+def _stored_id(spelled: str) -> str:
+    try:
+        return parse_uuid(spelled)
+    except ValueError:
+        raise LogNotFound() from None
+
+
+def _no_choice(field: str) -> ValidationFailed:
+    return ValidationFailed(
+        [
+            FieldError(
+                (field,), "invalid_choice", "Select a valid choice. That choice is not one of the available choices."
+            )
+        ]
+    )

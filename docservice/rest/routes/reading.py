@@ -1,0 +1,152 @@
+"""`/api/logger/masterylog/`, `attemptlog/` and `userprogress/`: what a person may see, as Kolibri shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
+from docservice.errors import LogNotFound
+from docservice.reader import Rows
+from docservice.rest.json_body import json_answer
+from docservice.rest.keys import IDENTIFY, SERVICE
+from docservice.rest.operations import Operation
+from docservice.rest.queries import log_filters, page, require
+
+_MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
+_ATTEMPT_FILTERS = (
+    "masterylog",
+    "complete",
+    "user",
+    "content",
+    "item",
+    "mastery_level",
+    "facility",
+    "classroom",
+    "learner_group",
+)
+
+
+class UserProgress(BaseModel):
+    """A learner's points."""
+
+    id: str
+    progress: int
+
+
+async def mastery_logs(request: web.Request) -> web.Response:
+    """Tries, latest first."""
+    require(request.query, "content", "user")
+    principal = await request.config_dict[IDENTIFY](request)
+    filters = log_filters(request.query, _MASTERY_FILTERS)
+    return _list(await request.config_dict[SERVICE].mastery_logs(principal, filters, page(request.query)))
+
+
+async def mastery_log(request: web.Request) -> web.Response:
+    """One try."""
+    require(request.query, "content", "user")
+    principal = await request.config_dict[IDENTIFY](request)
+    filters = log_filters(request.query, _MASTERY_FILTERS)
+    row = await request.config_dict[SERVICE].mastery_log(principal, request.match_info["id"], filters)
+    return json_answer(row.model_dump())
+
+
+async def mastery_diff(request: web.Request) -> web.Response:
+    """One try beside the one before it."""
+    require(request.query, "content", "user")
+    principal = await request.config_dict[IDENTIFY](request)
+    filters = log_filters(request.query, _MASTERY_FILTERS)
+    try:
+        back = int(request.match_info["back"])
+    except ValueError:
+        return json_answer("Parameter must be an integer", 404)
+    try:
+        row = await request.config_dict[SERVICE].mastery_diff(principal, back, filters)
+    except LogNotFound as error:
+        return json_answer(str(error), 404)
+    return json_answer(row.model_dump())
+
+
+async def attempt_logs(request: web.Request) -> web.Response:
+    """Attempts."""
+    principal = await request.config_dict[IDENTIFY](request)
+    filters = log_filters(request.query, _ATTEMPT_FILTERS)
+    return _list(await request.config_dict[SERVICE].attempt_logs(principal, filters, page(request.query)))
+
+
+async def attempt_log(request: web.Request) -> web.Response:
+    """One attempt."""
+    principal = await request.config_dict[IDENTIFY](request)
+    row = await request.config_dict[SERVICE].attempt_log(principal, request.match_info["id"])
+    return json_answer(row.model_dump())
+
+
+async def user_progress(request: web.Request) -> web.Response:
+    """One's own points."""
+    principal = await request.config_dict[IDENTIFY](request)
+    user_id = request.match_info["id"]
+    points = await request.config_dict[SERVICE].user_progress(principal, user_id)
+    return json_answer(UserProgress(id=user_id, progress=points).model_dump())
+
+
+def _list(found: Rows[Any]) -> web.Response:
+    rows = [row.model_dump() for row in found.rows]
+    if found.page is None:
+        return json_answer(rows)
+    return json_answer(
+        {"page": found.page.number, "count": found.count, "total_pages": found.total_pages, "results": rows}
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/logger/masterylog/",
+        handler=mastery_logs,
+        summary="Tries at assessments, latest first",
+        kolibri_view="Mastery Log",
+        answer=MasteryRow,
+    ),
+    Operation(
+        method="GET",
+        path="/api/logger/masterylog/{id}/",
+        handler=mastery_log,
+        summary="One try",
+        kolibri_view="Mastery Log",
+        answer=MasteryRow,
+    ),
+    Operation(
+        method="GET",
+        path="/api/logger/masterylog/{back}/diff/",
+        handler=mastery_diff,
+        summary="One try beside the one before it",
+        kolibri_view="Mastery Log",
+        answer=MasteryDiffRow,
+    ),
+    Operation(
+        method="GET",
+        path="/api/logger/attemptlog/",
+        handler=attempt_logs,
+        summary="Attempts at questions",
+        kolibri_view="Attempt Log",
+        answer=AttemptRow,
+    ),
+    Operation(
+        method="GET",
+        path="/api/logger/attemptlog/{id}/",
+        handler=attempt_log,
+        summary="One attempt",
+        kolibri_view="Attempt Log",
+        answer=AttemptRow,
+    ),
+    Operation(
+        method="GET",
+        path="/api/logger/userprogress/{id}/",
+        handler=user_progress,
+        summary="One's own points",
+        kolibri_view="Total Content Progress",
+        answer=UserProgress,
+    ),
+)
