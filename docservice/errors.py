@@ -10,6 +10,7 @@
     │   ├── DocumentTooLarge         the document would pass its limit
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   ├── Unauthenticated          the token is bad, expired or names nobody
+    │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
     │   ├── LogNotFound              no such log, or not the caller's
     │   ├── PageNotFound             the list has no such page
@@ -135,6 +136,12 @@ class Unauthenticated(RequestError):
     """The request carries a token that does not prove who is calling."""
 
     code = "unauthenticated"
+
+
+class NotSignedIn(RequestError):
+    """This needs a sign-in: send the header `Authorization: Bearer TOKEN`."""
+
+    code = "not-signed-in"
 
 
 class PermissionDenied(RequestError):

@@ -20,6 +20,7 @@ from docservice.domain.results import SessionStarted, SessionUpdated
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning, FieldError, ValidationFailed
+from docservice.export_requests import ExportRequests
 from docservice.identity import Principal
 from docservice.reader import LogReader, Rows
 from docservice.store import indexes
@@ -99,6 +100,7 @@ class DocService:
             self._directory = DirectoryStore(self._database)
             self._tracker = Tracker(self._database, self._clock)
             self._reader = LogReader(self._database)
+            self.export_requests = ExportRequests(self._database, self._reader, self._clock)
             stack.push_async_callback(self._tracker.finish)
             self._exit = stack.pop_all()
         return self

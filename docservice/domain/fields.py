@@ -102,7 +102,9 @@ def _text(*, allow_blank: bool) -> Callable[[object], str]:
     return check
 
 
-def _choice(choices: tuple[str, ...]) -> Callable[[object], str]:
+def choice(choices: tuple[str, ...]) -> Callable[[object], str]:
+    """A check that a value is, as text, one of the choices."""
+
     def check(value: object) -> str:
         if str(value) not in choices:
             raise PydanticCustomError("invalid_choice", '"{given}" is not a valid choice.', {"given": str(value)})
@@ -166,11 +168,11 @@ MASTERY_MODELS = (
 )
 
 ContentKind = Annotated[
-    str, BeforeValidator(_choice(CONTENT_KINDS)), WithJsonSchema({"type": "string", "enum": list(CONTENT_KINDS)})
+    str, BeforeValidator(choice(CONTENT_KINDS)), WithJsonSchema({"type": "string", "enum": list(CONTENT_KINDS)})
 ]
 MasteryModelType = Annotated[
-    str, BeforeValidator(_choice(MASTERY_MODELS)), WithJsonSchema({"type": "string", "enum": list(MASTERY_MODELS)})
+    str, BeforeValidator(choice(MASTERY_MODELS)), WithJsonSchema({"type": "string", "enum": list(MASTERY_MODELS)})
 ]
 UnitTestType = Annotated[
-    str, BeforeValidator(_choice(("pre", "post"))), WithJsonSchema({"type": "string", "enum": ["pre", "post"]})
+    str, BeforeValidator(choice(("pre", "post"))), WithJsonSchema({"type": "string", "enum": ["pre", "post"]})
 ]

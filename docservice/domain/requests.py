@@ -7,9 +7,9 @@ over several fields. Rule: kolibri/core/logger/api.py (StartSessionSerializer, U
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from docservice.domain.fields import (
@@ -40,10 +40,13 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    nullable: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may be null; for all others an explicit null is an error."""
+
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_null(cls, value: object) -> object:
-        if value is None:
+    def _refuse_null(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.field_name not in cls.nullable:
             raise PydanticCustomError("null", "This field may not be null.")
         return value
 

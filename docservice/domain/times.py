@@ -7,7 +7,7 @@ from a Kolibri therefore keeps that text beside its date.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -36,10 +36,12 @@ class KolibriTime:
     Attributes:
         moment: aware, UTC, with microseconds.
         zone: name of the zone that the device was in (`Africa/Nairobi`), `UTC` if the text gave none.
+        offset: the offset that the text gave in place of a zone; shown, but not stored.
     """
 
     moment: datetime
     zone: str = "UTC"
+    offset: timezone | None = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> KolibriTime:
@@ -58,15 +60,17 @@ class KolibriTime:
         offset = match["offset"]
         if offset:
             minutes = int(offset[1:3]) * 60 + int(offset[-2:])
-            shift = timedelta(minutes=minutes if offset[0] == "+" else -minutes)
-            moment = moment.replace(tzinfo=timezone(shift)).astimezone(UTC)
+            shift = timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes))
+            return cls(moment.replace(tzinfo=shift).astimezone(UTC), offset=shift)
         return cls(moment, match["zone"] or "UTC")
 
     def __str__(self) -> str:
         return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
 
     def local(self) -> datetime:
-        """The moment in its own zone; in UTC where this machine does not know the zone."""
+        """The moment in its own zone or offset; in UTC where this machine does not know the zone."""
+        if self.offset is not None:
+            return self.moment.astimezone(self.offset)
         try:
             return self.moment.astimezone(ZoneInfo(self.zone))
         except (KeyError, ValueError, OSError):

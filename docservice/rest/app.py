@@ -9,10 +9,12 @@ from aiohttp import web
 from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
-from docservice.rest.routes import health, reading, tracking
+from docservice.rest.routes import export_requests, health, reading, tracking
 from docservice.service import DocService
 
-OPERATIONS: tuple[Operation, ...] = (*tracking.OPERATIONS, *reading.OPERATIONS, *health.OPERATIONS)
+_SUBJECTS = (tracking, reading, export_requests, health)
+
+OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
 DEFAULT_MAX_BODY_BYTES = 2_621_440
 
@@ -33,7 +35,11 @@ def create_app(
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in paths:
-            app.router.add_route(operation.method, path, partial(_run, operation))
+            handler = partial(_run, operation)
+            if operation.method == "GET":
+                app.router.add_get(path, handler)  # HEAD, too
+            else:
+                app.router.add_route(operation.method, path, handler)
     return app
 
 

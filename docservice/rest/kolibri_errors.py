@@ -21,6 +21,7 @@ from docservice.errors import (
     LogNotFound,
     MalformedRequest,
     MissingParameters,
+    NotSignedIn,
     PageNotFound,
     PermissionDenied,
     StoreTimeout,
@@ -35,6 +36,7 @@ _NAMED: dict[type[DocServiceError], tuple[int, str]] = {
     LogNotFound: (404, "NOT_FOUND"),
     PageNotFound: (404, "NOT_FOUND"),
     PermissionDenied: (403, "PERMISSION_DENIED"),
+    NotSignedIn: (403, "NOT_AUTHENTICATED"),
 }
 _DETAILED: dict[type[DocServiceError], int] = {
     MalformedRequest: 400,

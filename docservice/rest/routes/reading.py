@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.errors import LogNotFound
 from docservice.reader import Rows
-from docservice.rest.json_body import json_answer
+from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 from docservice.rest.queries import log_filters, page, require
@@ -83,6 +83,14 @@ async def attempt_log(request: web.Request) -> web.Response:
     return json_answer(row.model_dump())
 
 
+async def write_attempt_log(request: web.Request) -> web.Response:
+    """Refuse, as the real server does: attempts are written by tracking."""
+    await request.config_dict[IDENTIFY](request)
+    if await read_body(request) == {}:
+        raise web.HTTPMethodNotAllowed(request.method, ["GET", "HEAD"])
+    raise PermissionDenied("Attempts are written by tracking.")
+
+
 async def user_progress(request: web.Request) -> web.Response:
     """One's own points."""
     principal = await request.config_dict[IDENTIFY](request)
@@ -132,6 +140,13 @@ OPERATIONS = (
         summary="Attempts at questions",
         kolibri_view="Attempt Log",
         answer=AttemptRow,
+    ),
+    Operation(
+        method="POST",
+        path="/api/logger/attemptlog/",
+        handler=write_attempt_log,
+        summary="Refused: attempts are written by tracking",
+        kolibri_view="Attempt Log",
     ),
     Operation(
         method="GET",

@@ -1,0 +1,131 @@
+"""`/api/logger/generatecsvlogrequest/`: requests for CSV exports, as Kolibri has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from docservice.domain.csv_requests import LOG_TYPES, CsvLogRequest, StoredCsvRequest
+from docservice.domain.ids import parse_uuid
+from docservice.errors import FieldError, LogNotFound, ValidationFailed
+from docservice.rest.json_body import json_answer, read_body
+from docservice.rest.keys import IDENTIFY, SERVICE
+from docservice.rest.operations import Operation
+
+_VIEW = "Generate Csv Log Request"
+_COLLECTION = "/api/logger/generatecsvlogrequest/"
+
+
+async def find(request: web.Request) -> web.Response:
+    """The requests that one may see."""
+    principal = await request.config_dict[IDENTIFY](request)
+    facility, log_type = _filters(request)
+    found = await request.config_dict[SERVICE].export_requests.find(principal, facility=facility, log_type=log_type)
+    return json_answer([stored.row() for stored in found])
+
+
+def _filters(request: web.Request) -> tuple[str | None, str | None]:
+    errors = []
+    log_type = request.query.get("log_type") or None
+    if log_type is not None and log_type not in LOG_TYPES:
+        message = f"Select a valid choice. {log_type} is not one of the available choices."
+        errors.append(FieldError(("log_type",), "invalid_choice", message))
+    facility = request.query.get("facility") or None
+    if facility is not None:
+        try:
+            facility = parse_uuid(facility)
+        except ValueError:
+            message = "Select a valid choice. That choice is not one of the available choices."
+            errors.append(FieldError(("facility",), "invalid_choice", message))
+    if errors:
+        raise ValidationFailed(errors)
+    return facility, log_type
+
+
+async def get(request: web.Request) -> web.Response:
+    """One request."""
+    principal = await request.config_dict[IDENTIFY](request)
+    return json_answer((await request.config_dict[SERVICE].export_requests.get(principal, _number(request))).row())
+
+
+async def create(request: web.Request) -> web.Response:
+    """Make a request."""
+    principal = await request.config_dict[IDENTIFY](request)
+    asked = CsvLogRequest.parse(await read_body(request))
+    return json_answer((await request.config_dict[SERVICE].export_requests.create(principal, asked)).row(), 201)
+
+
+async def replace(request: web.Request) -> web.Response:
+    """Change a request as a whole."""
+    return await _update(request, await read_body(request))
+
+
+async def change(request: web.Request) -> web.Response:
+    """Change some fields of a request."""
+    principal = await request.config_dict[IDENTIFY](request)
+    given = await read_body(request)
+    before: StoredCsvRequest = await request.config_dict[SERVICE].export_requests.get(principal, _number(request))
+    named = {"facility": before.facility, "log_type": before.log_type}
+    return await _update(request, {**named, **given} if isinstance(given, dict) else given)
+
+
+async def _update(request: web.Request, body: Any) -> web.Response:
+    principal = await request.config_dict[IDENTIFY](request)
+    requests = request.config_dict[SERVICE].export_requests
+    await requests.get(principal, _number(request))
+    return json_answer((await requests.update(principal, _number(request), CsvLogRequest.parse(body))).row())
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Remove a request."""
+    principal = await request.config_dict[IDENTIFY](request)
+    await request.config_dict[SERVICE].export_requests.delete(principal, _number(request))
+    return web.Response(status=204)
+
+
+def _number(request: web.Request) -> int:
+    try:
+        return int(request.match_info["id"])
+    except ValueError:
+        raise LogNotFound() from None
+
+
+OPERATIONS = (
+    Operation(method="GET", path=_COLLECTION, handler=find, summary="Requests for CSV exports", kolibri_view=_VIEW),
+    Operation(
+        method="POST",
+        path=_COLLECTION,
+        handler=create,
+        summary="Make a request for a CSV export",
+        kolibri_view=_VIEW,
+        body=CsvLogRequest,
+    ),
+    Operation(
+        method="GET", path=_COLLECTION + "{id}/", handler=get, summary="One request for an export", kolibri_view=_VIEW
+    ),
+    Operation(
+        method="PUT",
+        path=_COLLECTION + "{id}/",
+        handler=replace,
+        summary="Change a request for an export as a whole",
+        kolibri_view=_VIEW,
+        body=CsvLogRequest,
+        slash_optional=True,
+    ),
+    Operation(
+        method="PATCH",
+        path=_COLLECTION + "{id}/",
+        handler=change,
+        summary="Change some fields of a request for an export",
+        kolibri_view=_VIEW,
+        body=CsvLogRequest,
+    ),
+    Operation(
+        method="DELETE",
+        path=_COLLECTION + "{id}/",
+        handler=delete,
+        summary="Remove a request for an export",
+        kolibri_view=_VIEW,
+    ),
+)
