@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
-from docservice.errors import LogNotFound
+from docservice.errors import LogNotFound, PermissionDenied
 from docservice.reader import Rows
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
