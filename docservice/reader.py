@@ -16,7 +16,7 @@ from docservice.store.attempt_lists import AttemptListStore
 from docservice.store.people import PeopleStore
 from docservice.store.port import Database
 from docservice.store.selection import Selection, select
-from docservice.store.tries import TryStore
+from docservice.store.tries import Tries, TryStore
 
 Row = TypeVar("Row")
 
@@ -67,15 +67,13 @@ class LogReader:
     async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
         """See `DocService.mastery_logs`."""
         selection = await self._select(principal, filters)
-        count, skip, limit = 0, 0, None
+        skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
+        if skip < 0:
+            raise PageNotFound()
+        found = Tries([], 0) if selection.empty else await self._tries.find(selection, filters, skip=skip, limit=limit)
         if page is not None:
-            count = 0 if selection.empty else await self._tries.count(selection, filters)
-            skip, limit = _span(page, count)
-        rows = []
-        if not selection.empty:
-            found = self._tries.find(selection, filters, skip=skip, limit=limit)
-            rows = [MasteryRow.of(log) async for log in found]
-        return Rows(rows, count if page else len(rows), page)
+            _span(page, found.count)
+        return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
 
     async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
         """See `DocService.mastery_log`."""
@@ -90,7 +88,7 @@ class LogReader:
         selection = await self._select(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
-        found = [log async for log in self._tries.find(selection, filters, skip=back, limit=2)]
+        found = (await self._tries.find(selection, filters, skip=back, limit=2)).logs
         if not found:
             raise LogNotFound("No mastery log found")
         target, previous = found[0], found[1] if len(found) > 1 else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from docservice.domain.filters import LogFilters
 from docservice.domain.logs import MasteryLog
@@ -13,32 +12,55 @@ from docservice.store.documents import inherited_fields, read_mastery
 from docservice.store.port import Database, Document
 from docservice.store.selection import Selection
 
-_LATEST_FIRST = {"mastery_logs.end_timestamp": -1, "mastery_logs.id": 1}
+_WITHOUT_ATTEMPTS = {"mastery_logs.attempts": 0, "extra_fields": 0}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_SLACK = 1000
+"""How many more tries than needed may pile up before they are sorted and cut."""
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Part of a list of tries.
+
+    Attributes:
+        logs: those asked for, without their attempts.
+        count: how many there are in all.
+    """
+
+    logs: list[MasteryLog]
+    count: int
 
 
 class TryStore:
-    """Reads mastery logs; those without an end come last."""
+    """Reads mastery logs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(
         self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
-    ) -> AsyncIterator[MasteryLog]:
-        """The tries that match, latest end first, without their attempts."""
-        pipeline = [*_matching(selection, filters), {"$sort": _LATEST_FIRST}]
-        if skip:
-            pipeline.append({"$skip": skip})
-        if limit is not None:
-            pipeline.append({"$limit": limit})
-        async with aclosing(self._database.aggregate(SUMMARIES, pipeline)) as rows:
-            async for row in rows:
-                yield read_mastery(row["mastery_logs"], summarylog_id=row["_id"], **inherited_fields(row))
+    ) -> Tries:
+        """The tries that match, latest end first, those without an end last.
 
-    async def count(self, selection: Selection, filters: LogFilters) -> int:
-        """How many tries match."""
-        pipeline = [*_matching(selection, filters), {"$count": "tries"}]
-        return sum([int(row["tries"]) async for row in self._database.aggregate(SUMMARIES, pipeline)])
+        The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
+        """
+        wanted = None if limit is None else skip + limit
+        found: list[MasteryLog] = []
+        count = 0
+        query = selection.query()
+        if filters.content is not None:
+            query["content_id"] = filters.content
+        if filters.masterylog is not None:
+            query["mastery_logs.id"] = filters.masterylog
+        async for summary in self._database.stream(SUMMARIES, query, _WITHOUT_ATTEMPTS):
+            inherited = inherited_fields(summary)
+            for document in summary.get("mastery_logs", ()):
+                if _matches(document, filters):
+                    count += 1
+                    found.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
+            if wanted is not None and len(found) > 2 * wanted + _SLACK:
+                found = sorted(found, key=_latest_first)[:wanted]
+        return Tries(sorted(found, key=_latest_first)[skip:wanted], count)
 
     async def points(self, user_id: str) -> int:
         """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
@@ -58,25 +80,14 @@ def _points(summary: Document) -> int:
     return int(summary["progress"] == 1)
 
 
-def _matching(selection: Selection, filters: LogFilters) -> list[dict[str, Any]]:
-    summaries = selection.query()
-    if filters.content is not None:
-        summaries["content_id"] = filters.content
-    if filters.masterylog is not None:
-        summaries["mastery_logs.id"] = filters.masterylog
-    stages: list[dict[str, Any]] = [
-        {"$match": summaries},
-        {"$project": {"dataset_id": 1, "user_id": 1, "_morango_partition": 1, "mastery_logs": 1}},
-        {"$project": {"mastery_logs.attempts": 0}},
-        {"$unwind": "$mastery_logs"},
-    ]
-    tries: dict[str, Any] = {}
-    if filters.masterylog is not None:
-        tries["mastery_logs.id"] = filters.masterylog
-    if filters.complete is not None:
-        tries["mastery_logs.complete"] = filters.complete
-    if filters.quiz is not None:
-        tries["mastery_logs.mastery_level"] = {"$lt": 0} if filters.quiz else {"$gte": 0}
-    if tries:
-        stages.append({"$match": tries})
-    return stages
+def _matches(log: Document, filters: LogFilters) -> bool:
+    return (
+        (filters.masterylog is None or log["id"] == filters.masterylog)
+        and (filters.complete is None or log["complete"] == filters.complete)
+        and (filters.quiz is None or (log["mastery_level"] < 0) == filters.quiz)
+    )
+
+
+def _latest_first(log: MasteryLog) -> tuple[bool, float, str]:
+    ended = log.end_timestamp
+    return (ended is None, -((ended or _LONG_AGO) - _LONG_AGO).total_seconds(), log.id)

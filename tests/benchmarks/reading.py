@@ -1,0 +1,103 @@
+"""What reading costs a learner with very many attempts: `python -m tests.benchmarks.reading [--attempts 100000]`.
+
+Prints how long each list takes beside a `find_one` by `_id` in the same run, and how much the memory of this process grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
+from docservice import DocService, Principal, StartSession, UpdateSession, demo
+from docservice.domain.filters import LogFilters, Page
+
+CONTENTS = 300
+_BATCH = 100
+
+
+async def fill(service: DocService, learner: Principal, attempts: int) -> None:
+    """Write the learner's attempts through tracking, so that the oldest move to buckets as they would."""
+    for _ in range(CONTENTS):
+        content_id = uuid.uuid4().hex
+        started = await service.start_session(
+            learner,
+            StartSession(
+                node_id=content_id,
+                content_id=content_id,
+                channel_id=content_id,
+                kind="exercise",
+                mastery_model={"type": "m_of_n", "m": 8, "n": 10},
+            ),
+        )
+        left = attempts // CONTENTS
+        while left > 0:
+            answers = [
+                {"item": f"q{number}", "correct": 1, "time_spent": 5, "complete": True, "answer": {"choice": "A"}}
+                for number in range(min(left, _BATCH))
+            ]
+            await service.update_session(learner, started.session_id, UpdateSession(interactions=answers))
+            left -= _BATCH
+
+
+def resident_mib() -> float:
+    """The most memory this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+async def median_ms(action: Callable[[], Awaitable[Any]], times: int = 9) -> float:
+    """The median time of an action."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await action()
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+async def measure(attempts: int) -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with DocService(data_dir=Path(folder)) as service:
+            await service.import_directory(demo.directory())
+            learner = Principal(user_id=demo.directory()["users"][1]["id"])
+            began = time.perf_counter()
+            await fill(service, learner, attempts)
+            print(f"wrote {attempts} attempts on {CONTENTS} contents in {time.perf_counter() - began:.0f} s")
+            async with AsyncMongoClient(service.connection_string) as mongo:
+                summaries = mongo["docservice"]["content_summary_logs"]
+                one = await summaries.find_one({}, {"content_id": 1})
+                assert one is not None
+                base = await median_ms(lambda: summaries.find_one({"_id": one["_id"]}))
+                print(f"{'find_one of one summary by _id':44}{base:9.1f} ms")
+                before = resident_mib()
+                whole = LogFilters(user=learner.user_id)
+                content = LogFilters(user=learner.user_id, content=one["content_id"])
+                last = attempts // 50
+                for name, action in {
+                    "mastery list of a content": lambda: service.mastery_logs(learner, content),
+                    "mastery list of all contents, page of 50": lambda: service.mastery_logs(learner, whole, Page(50)),
+                    "attempt list of a content, page of 50": lambda: service.attempt_logs(learner, content, Page(50)),
+                    "attempt list of all, first page of 50": lambda: service.attempt_logs(learner, whole, Page(50)),
+                    "attempt list of all, last page of 50": lambda: service.attempt_logs(
+                        learner, whole, Page(50, last)
+                    ),
+                }.items():
+                    took = await median_ms(action)
+                    print(f"{name:44}{took:9.1f} ms {took / base:8.1f} x")
+                print(f"memory of this process grew by {resident_mib() - before:.0f} MiB while reading")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--attempts", type=int, default=100_000)
+    asyncio.run(measure(parser.parse_args().attempts))
