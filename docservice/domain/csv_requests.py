@@ -6,13 +6,12 @@ Rule: kolibri/core/logger/models.py (GenerateCSVLogRequest) and api.py (its seri
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from docservice.domain.fields import choice
+from docservice.domain.fields import Time, choice
 from docservice.domain.ids import parse_uuid
 from docservice.domain.requests import Request
 from docservice.domain.times import KolibriTime, iso_text
@@ -32,30 +31,6 @@ def _no_key(value: object) -> str:
     raise PydanticCustomError(
         "incorrect_type", "Incorrect type. Expected pk value, received {given}.", {"given": type(value).__name__}
     )
-
-
-def _time(value: object) -> KolibriTime:
-    """A time in the form that Kolibri stores, or in ISO 8601, which the real server fails on."""
-    if isinstance(value, KolibriTime):
-        return value
-    if isinstance(value, str):
-        try:
-            return KolibriTime.parse(value)
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            return KolibriTime.parse(moment.isoformat(" "))
-    raise PydanticCustomError(
-        "invalid", "A time is expected: YYYY-MM-DD HH:MM:SS, with an optional fraction and (Zone) or offset."
-    )
-
-
-_TIME_SCHEMA = WithJsonSchema({"type": ["string", "null"], "format": "date-time"})
-Time = Annotated[KolibriTime, PlainValidator(_time), _TIME_SCHEMA]
 
 
 class CsvLogRequest(Request):

@@ -12,12 +12,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from docservice.domain.ids import parse_uuid
+from docservice.domain.times import KolibriTime
 
 _MAX_NUMBER_TEXT = 1000
 _WHOLE_NUMBER_ENDING = re.compile(r"\.0*\s*$")
@@ -123,6 +125,32 @@ def _json_object(value: object) -> dict[str, Any]:
     return value
 
 
+def _json_list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise PydanticCustomError(
+            "not_a_list", 'Expected a list of items but got type "{given}".', {"given": type(value).__name__}
+        )
+    return value
+
+
+def _time(value: object) -> KolibriTime:
+    """A time in the form that Kolibri stores, or in ISO 8601; without a zone it is UTC."""
+    if isinstance(value, KolibriTime):
+        return value
+    if isinstance(value, str):
+        try:
+            return KolibriTime.parse(value)
+        except (ValueError, OverflowError):
+            pass
+        try:
+            return KolibriTime.parse(datetime.fromisoformat(value).isoformat(" "))
+        except (ValueError, OverflowError):
+            pass
+    raise PydanticCustomError(
+        "invalid", "A time is expected: YYYY-MM-DD HH:MM:SS, with an optional fraction and (Zone) or offset."
+    )
+
+
 Uuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 """A UUID in any spelling, read as 32 lower-case hex characters."""
 
@@ -140,6 +168,12 @@ BlankText = Annotated[str, BeforeValidator(_text(allow_blank=True)), WithJsonSch
 
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object"})]
 """Any JSON object."""
+
+JsonList = Annotated[list[Any], BeforeValidator(_json_list), WithJsonSchema({"type": "array", "items": {}})]
+"""Any JSON list."""
+
+Time = Annotated[KolibriTime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time as Kolibri stores it (`2024-09-02 05:12:24.158293(Africa/Nairobi)`, digits in UTC), or in ISO 8601."""
 
 Seconds = Annotated[float, BeforeValidator(_bounded(0, None)), WithJsonSchema({"type": "number", "minimum": 0})]
 """A duration in seconds, at least 0."""

@@ -83,20 +83,14 @@ class SyncableLog(BaseModel):
         )
 
 
-class AttemptLog(SyncableLog):
-    """One answered question.
+class BaseAttemptLog(SyncableLog):
+    """What attempts at questions have in common, in visits and in the exams of old.
 
     Attributes:
-        masterylog_id: the try it belongs to; None for anonymous visitors and content without a mastery model.
-        sessionlog_id: the visit that made it.
         correct: how right the first answer was, 0..1; a later answer counts only if it replaces.
         interaction_history: one entry for each answer, hint or error, oldest first.
     """
 
-    model_name = "attemptlog"
-
-    sessionlog_id: HexId
-    masterylog_id: HexId | None = None
     item: Annotated[str, Field(min_length=1)]
     start_timestamp: Timestamp
     end_timestamp: Timestamp
@@ -109,6 +103,20 @@ class AttemptLog(SyncableLog):
     answer: dict[str, Any] | None = Field(default_factory=dict)
     simple_answer: str | None = ""
     interaction_history: list[Any] = Field(default_factory=list)
+
+
+class AttemptLog(BaseAttemptLog):
+    """One answered question.
+
+    Attributes:
+        masterylog_id: the try it belongs to; None for anonymous visitors and content without a mastery model.
+        sessionlog_id: the visit that made it.
+    """
+
+    model_name = "attemptlog"
+
+    sessionlog_id: HexId
+    masterylog_id: HexId | None = None
 
 
 class MasteryLog(SyncableLog):

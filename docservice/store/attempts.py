@@ -60,10 +60,13 @@ class AttemptStore:
         ids, items = _wanted(interactions)
         number = next(n for n, mastery in enumerate(summary["mastery_logs"]) if mastery["id"] == log.id)
         located = Located()
-        for position, attempt in enumerate(log.attempts):
-            if attempt.id in ids or attempt.item in items:
-                located.add(attempt, Place(SUMMARIES, summary["_id"], f"mastery_logs.{number}.attempts", position))
-        if log.attempt_count > len(log.attempts):
+        embedded = summary["mastery_logs"][number]["attempts"]
+        inherited = {**inherited_fields(summary), "masterylog_id": log.id}
+        for position, document in enumerate(embedded):
+            if document["id"] in ids or document["item"] in items:
+                place = Place(SUMMARIES, summary["_id"], f"mastery_logs.{number}.attempts", position)
+                located.add(read_attempt(document, **inherited), place)
+        if log.attempt_count > len(embedded):
             missing = ids - set(located.places)
             await self._locate_overflow(tx, summary, log.id, missing, items, located)
         return located
@@ -122,14 +125,17 @@ class AttemptStore:
             log: the try, one of the summary's.
             limit: how many; None for all.
         """
-        found = _latest_first(log.attempts)
-        if log.attempt_count > len(log.attempts):
-            since = found[limit - 1].start_timestamp if limit is not None and 0 < limit <= len(found) else None
-            inherited = inherited_fields(summary)
-            async for bucket in self._overflow.recent(tx, summary["_morango_partition"], summary["_id"], log.id, since):
-                found += [read_attempt(a, masterylog_id=log.id, **inherited) for a in bucket["attempts"]]
-            found = _latest_first(found)
-        return found if limit is None else found[:limit]
+        embedded: list[Document] = next((m["attempts"] for m in summary["mastery_logs"] if m["id"] == log.id), [])
+        found = _latest_first(embedded)
+        if log.attempt_count > len(embedded):
+            since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
+            moved: list[Document] = []
+            partition = summary["_morango_partition"]
+            async for bucket in self._overflow.recent(tx, partition, summary["_id"], log.id, since):
+                moved += bucket["attempts"]
+            found = _latest_first([*moved, *embedded])
+        inherited = {**inherited_fields(summary), "masterylog_id": log.id}
+        return [read_attempt(document, **inherited) for document in found[:limit]]
 
     async def write_elsewhere(
         self, tx: Any, partition: str, own_id: str, changes: AttemptChanges, located: Located
@@ -221,9 +227,9 @@ def _locate_in_session(session: Document, ids: set[str], items: set[str], locate
             located.add(attempt, Place(SESSIONS, session["_id"], "attempts", position))
 
 
-def _latest_first(attempts: Iterable[AttemptLog]) -> list[AttemptLog]:
+def _latest_first(attempts: Iterable[Document]) -> list[Document]:
     # Of attempts with the same start, the one stored later comes first.
-    by_age = sorted(enumerate(attempts), key=lambda entry: (entry[1].start_timestamp, entry[0]), reverse=True)
+    by_age = sorted(enumerate(attempts), key=lambda entry: (entry[1]["start_timestamp"], entry[0]), reverse=True)
     return [attempt for _, attempt in by_age]
 
 

@@ -143,11 +143,12 @@ def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_summary(document: Mapping[str, Any]) -> ContentSummaryLog:
-    """A summary with its tries and their embedded attempts."""
+def read_summary(document: Mapping[str, Any], *, with_attempts: bool = True) -> ContentSummaryLog:
+    """A summary with its tries and, unless they are not wanted, their embedded attempts."""
     inherited = inherited_fields(document)
     masteries = [
-        read_mastery(log, summarylog_id=document["_id"], **inherited) for log in document.get("mastery_logs", ())
+        read_mastery(log if with_attempts else {**log, "attempts": ()}, summarylog_id=document["_id"], **inherited)
+        for log in document.get("mastery_logs", ())
     ]
     return ContentSummaryLog.model_construct(
         **_arguments(document, _BOOKKEEPING | {"_id"}), id=document["_id"], mastery_logs=masteries

@@ -53,14 +53,15 @@ class LogStore:
             tx: the transaction's session.
             partition: the learner's.
             summary_id: computed from partition and content.
-            with_attempts: read the embedded attempts, too.
+            with_attempts: have the embedded attempts in the document. They are not in the log: an update looks at few
+                of them, and making models of all would cost more than the rest of it.
         """
         document = await self._database[SUMMARIES].find_one(
             {"_id": summary_id, "_morango_partition": partition},
             None if with_attempts else {"mastery_logs.attempts": 0},
             session=tx,
         )
-        return Stored(read_summary(document), document) if document else None
+        return Stored(read_summary(document, with_attempts=False), document) if document else None
 
     async def insert_session(self, tx: Any, session: ContentSessionLog) -> None:
         """Store a new visit."""
