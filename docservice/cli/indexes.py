@@ -6,8 +6,6 @@ import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
 
 from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
 from docservice.store.indexes import Index, IndexReport, described
@@ -60,10 +58,9 @@ def _report(report: IndexReport) -> None:
 @app.command
 def show() -> None:
     """List the described indexes, each with the query that it serves."""
-    table = Table("collection", "index", "keys", "serves")
     for index in described():
-        table.add_row(index.collection, index.name, _keys(index), index.serves)
-    Console().print(table)
+        options = "".join(f" {name}={value}" for name, value in index.options.items())
+        print(f"{index.collection}.{index.name} ({_keys(index)}){options}\n    serves {index.serves}")
 
 
 def _keys(index: Index) -> str:
