@@ -10,46 +10,18 @@ from typing import Any
 
 from docservice.domain.requests import CROSS_FIELD, WHOLE_BODY
 from docservice.errors import (
-    BodyTooLarge,
-    DirectoryIncomplete,
     DocServiceError,
-    DocumentTooLarge,
-    EngineNotRunning,
     FieldError,
-    IdempotencyMismatch,
     InvalidReference,
     LogNotFound,
-    MalformedRequest,
-    MissingParameters,
     NotSignedIn,
     PageNotFound,
     PermissionDenied,
-    StoreTimeout,
-    StoreUnavailable,
     Unauthenticated,
     UnstorableValue,
-    UnsupportedMediaType,
     ValidationFailed,
 )
-
-_NAMED: dict[type[DocServiceError], tuple[int, str]] = {
-    LogNotFound: (404, "NOT_FOUND"),
-    PageNotFound: (404, "NOT_FOUND"),
-    PermissionDenied: (403, "PERMISSION_DENIED"),
-    NotSignedIn: (403, "NOT_AUTHENTICATED"),
-}
-_DETAILED: dict[type[DocServiceError], int] = {
-    MalformedRequest: 400,
-    MissingParameters: 412,
-    UnsupportedMediaType: 415,
-    BodyTooLarge: 413,
-    DocumentTooLarge: 413,
-    IdempotencyMismatch: 422,
-    DirectoryIncomplete: 409,
-    StoreUnavailable: 503,
-    EngineNotRunning: 503,
-    StoreTimeout: 504,
-}
+from docservice.rest.problems import INTERNAL_ERROR, status_of
 
 
 def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
@@ -69,13 +41,14 @@ def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
         case Unauthenticated():
             metadata = {"view": view, "message": str(error)}
             return 401, [{"id": "AUTHENTICATION_FAILED", "metadata": metadata}]
-    for kind, (status, name) in _NAMED.items():
-        if isinstance(error, kind):
-            return status, [{"id": name, "metadata": {"view": view}}]
-    for kind, status in _DETAILED.items():
-        if isinstance(error, kind):
-            return status, {"detail": str(error)}
-    return None
+        case LogNotFound() | PageNotFound():
+            return 404, [{"id": "NOT_FOUND", "metadata": {"view": view}}]
+        case PermissionDenied():
+            return 403, [{"id": "PERMISSION_DENIED", "metadata": {"view": view}}]
+        case NotSignedIn():
+            return 403, [{"id": "NOT_AUTHENTICATED", "metadata": {"view": view}}]
+    status = status_of(error)
+    return None if status == INTERNAL_ERROR else (status, {"detail": str(error)})
 
 
 def validation_body(errors: Sequence[FieldError]) -> Any:

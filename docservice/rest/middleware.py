@@ -14,7 +14,7 @@ from docservice.rest.json_body import json_answer
 from docservice.rest.keys import OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.operations import Handler
-from docservice.rest.problems import problem, status_of
+from docservice.rest.problems import INTERNAL_ERROR, problem, status_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
     kolibri = kolibri_error(error, _view(request)) if operation and operation.kolibri_view else None
     if kolibri is not None:
         response = json_answer(kolibri[1], kolibri[0])
-    elif status == 500:
+    elif status == INTERNAL_ERROR:
         logger.error("request failed", exc_info=error, extra={"request_id": request[REQUEST_ID]})
         return _internal_error(request)
     else:
@@ -90,4 +90,4 @@ def _problem(request: web.Request, status: int, error: DocServiceError | None = 
 
 
 def _internal_error(request: web.Request) -> web.Response:
-    return _problem(request, 500)
+    return _problem(request, INTERNAL_ERROR)

@@ -27,6 +27,8 @@ from docservice.errors import (
     ValidationFailed,
 )
 
+INTERNAL_ERROR = 500
+
 _STATUSES: dict[type[DocServiceError], int] = {
     MalformedRequest: 400,
     ValidationFailed: 422,
@@ -50,8 +52,8 @@ _STATUSES: dict[type[DocServiceError], int] = {
 
 
 def status_of(error: DocServiceError) -> int:
-    """The HTTP status of an error; 500 for one that the caller can do nothing about."""
-    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+    """The HTTP status of an error; `INTERNAL_ERROR` for one that the caller can do nothing about."""
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), INTERNAL_ERROR)
 
 
 def problem(status: int, *, instance: str, request_id: str, error: DocServiceError | None = None) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def problem(status: int, *, instance: str, request_id: str, error: DocServiceErr
         "status": status,
         "detail": str(told) if told else HTTPStatus(status).description or HTTPStatus(status).phrase,
         "instance": instance,
-        "code": told.code if told else "internal-error" if status == 500 else f"http-{status}",
+        "code": told.code if told else "internal-error" if status == INTERNAL_ERROR else f"http-{status}",
         "request_id": request_id,
     }
     if isinstance(told, ValidationFailed):
