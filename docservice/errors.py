@@ -13,6 +13,17 @@
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
     │   ├── LogNotFound              no such log, or not the caller's
+    │   │   └── DoesNotExist         no log fits; one class for each model
+    │   │       ├── ContentSummaryLogDoesNotExist
+    │   │       ├── ContentSessionLogDoesNotExist
+    │   │       ├── UserSessionLogDoesNotExist
+    │   │       └── ExamLogDoesNotExist
+    │   ├── MultipleObjectsReturned  several logs fit; one class for each model
+    │   │   ├── MultipleContentSummaryLogsReturned
+    │   │   ├── MultipleContentSessionLogsReturned
+    │   │   ├── MultipleUserSessionLogsReturned
+    │   │   └── MultipleExamLogsReturned
+    │   ├── CollectionNotFound       the directory has no such collection
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
@@ -154,6 +165,72 @@ class LogNotFound(RequestError):
     """There is no such log, or it is not the caller's."""
 
     code = "log-not-found"
+
+
+class DoesNotExist(LogNotFound):
+    """No log fits the filters."""
+
+    code = "does-not-exist"
+
+
+class ContentSummaryLogDoesNotExist(DoesNotExist):
+    """No content summary log fits the filters."""
+
+    code = "content-summary-log-does-not-exist"
+
+
+class ContentSessionLogDoesNotExist(DoesNotExist):
+    """No content session log fits the filters."""
+
+    code = "content-session-log-does-not-exist"
+
+
+class UserSessionLogDoesNotExist(DoesNotExist):
+    """No user session log fits the filters."""
+
+    code = "user-session-log-does-not-exist"
+
+
+class ExamLogDoesNotExist(DoesNotExist):
+    """No exam log fits the filters."""
+
+    code = "exam-log-does-not-exist"
+
+
+class MultipleObjectsReturned(RequestError):
+    """Several logs fit the filters, and one was asked for."""
+
+    code = "multiple-objects-returned"
+
+
+class MultipleContentSummaryLogsReturned(MultipleObjectsReturned):
+    """Several content summary logs fit the filters, and one was asked for."""
+
+    code = "multiple-content-summary-logs-returned"
+
+
+class MultipleContentSessionLogsReturned(MultipleObjectsReturned):
+    """Several content session logs fit the filters, and one was asked for."""
+
+    code = "multiple-content-session-logs-returned"
+
+
+class MultipleUserSessionLogsReturned(MultipleObjectsReturned):
+    """Several user session logs fit the filters, and one was asked for."""
+
+    code = "multiple-user-session-logs-returned"
+
+
+class MultipleExamLogsReturned(MultipleObjectsReturned):
+    """Several exam logs fit the filters, and one was asked for."""
+
+    code = "multiple-exam-logs-returned"
+
+
+class CollectionNotFound(RequestError):
+    """The directory has no such collection."""
+
+    code = "collection-not-found"
 
 
 class PageNotFound(RequestError):

@@ -18,8 +18,12 @@ import jwt
 from docservice.domain.ids import is_hex_id
 from docservice.errors import SettingsInvalid, Unauthenticated
 
+_OWN_ALGORITHMS = ["HS256"]
 _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
 _LEEWAY_SECONDS = 10
+SERVICE_SCOPE = "service"
+"""The `scope` of a service token. It counts only in tokens signed with the service's own key."""
+
 SHORTEST_SAFE_SECRET = 32
 """Characters; HS256 keys under it can be guessed from a token."""
 
@@ -31,10 +35,12 @@ class Principal:
     Attributes:
         user_id: None for an anonymous visitor.
         visitor_id: an anonymous visitor's browser (32 hex characters), if it said which.
+        is_service: a program with a service token, which may write the directory and is nobody otherwise.
     """
 
     user_id: str | None = None
     visitor_id: str | None = None
+    is_service: bool = False
 
 
 ANONYMOUS = Principal()
@@ -83,6 +89,12 @@ def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
+def issue_service_token(secret: str, *, now: datetime, ttl_seconds: int) -> str:
+    """A signed token for a program that writes the directory; see `issue_token`."""
+    claims = {"scope": SERVICE_SCOPE, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
 class TokenVerifier:
     """Reads tokens signed with the service's own key or by the host's sign-in."""
 
@@ -110,8 +122,8 @@ class TokenVerifier:
         self._audience = audience
         self._issuer = issuer
 
-    async def user_id(self, token: str) -> str:
-        """The user that a token names.
+    async def principal(self, token: str) -> Principal:
+        """Whom a token names: a user, or a program with a service token.
 
         Raises:
             Unauthenticated: the token is not valid; the message says why and where to get a new one.
@@ -126,20 +138,26 @@ class TokenVerifier:
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
+                options={"require": ["exp"], "verify_aud": self._audience is not None},
             )
+            # A host's sign-in may use the claim `scope` for purposes of its own.
+            if algorithms == _OWN_ALGORITHMS and claims.get("scope") == SERVICE_SCOPE:
+                return Principal(is_service=True)
+            if "sub" not in claims:
+                raise jwt.MissingRequiredClaimError("sub")
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired. Sign in again or ask for a new one.") from None
-        except (jwt.PyJWTError, UnicodeError) as error:
+        # A key of another kind than the token's algorithm is a TypeError of the library.
+        except (jwt.PyJWTError, UnicodeError, TypeError) as error:
             raise Unauthenticated(f"The token is not valid: {error}") from None
         subject = claims["sub"]
         if not is_hex_id(subject):
             raise Unauthenticated("The token's subject (sub) is not a user id of 32 hex characters.")
-        return str(subject)
+        return Principal(user_id=str(subject))
 
     async def _key(self, token: str, algorithm: object) -> tuple[Any, list[str]]:
         if algorithm == "HS256" and self._secret is not None:
-            return self._secret, ["HS256"]
+            return self._secret, _OWN_ALGORITHMS
         if algorithm in _PUBLIC_KEY_ALGORITHMS and self._public_key is not None:
             return self._public_key, _PUBLIC_KEY_ALGORITHMS
         if algorithm in _PUBLIC_KEY_ALGORITHMS and self._jwks is not None:

@@ -53,8 +53,11 @@ class LogReader:
         """What the directory says of a principal.
 
         Raises:
+            PermissionDenied: the principal is a program with a service token.
             Unauthenticated: the token names a user who is not in the directory.
         """
+        if principal.is_service:
+            raise PermissionDenied("A service token is for the directory; logs are read as a person.")
         if principal.user_id is None:
             return Person()
         person = await self._people.person(principal.user_id)
@@ -66,7 +69,7 @@ class LogReader:
 
     async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
         """See `DocService.mastery_logs`."""
-        selection = await self._select(principal, filters)
+        selection = await self.selection(principal, filters)
         skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
         if skip < 0:
             raise PageNotFound()
@@ -85,7 +88,7 @@ class LogReader:
 
     async def mastery_diff(self, principal: Principal, back: int, filters: LogFilters) -> MasteryDiffRow:
         """See `DocService.mastery_diff`."""
-        selection = await self._select(principal, filters)
+        selection = await self.selection(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
         found = (await self._tries.find(selection, filters, skip=back, limit=2)).logs
@@ -100,7 +103,7 @@ class LogReader:
         """See `DocService.attempt_logs`."""
         if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
             raise _no_choice("masterylog")
-        selection = await self._select(principal, filters)
+        selection = await self.selection(principal, filters)
         count, skip, limit = 0, 0, None
         if page is not None:
             count = 0 if selection.empty else await self._attempts.count(selection, filters)
@@ -113,7 +116,7 @@ class LogReader:
 
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
         """See `DocService.attempt_log`."""
-        selection = await self._select(principal, LogFilters())
+        selection = await self.selection(principal, LogFilters())
         found = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
         if found is None:
             raise LogNotFound()
@@ -126,7 +129,12 @@ class LogReader:
         await self.person(principal)
         return await self._tries.points(user_id)
 
-    async def _select(self, principal: Principal, filters: LogFilters) -> Selection:
+    async def selection(self, principal: Principal, filters: LogFilters) -> Selection:
+        """Whose logs are left of those that a principal may read; of the filters, those that name people count.
+
+        Raises:
+            ValidationFailed: `filters.user` is nobody.
+        """
         person = await self.person(principal)
         if filters.user is not None and await self._people.person(filters.user) is None:
             raise _no_choice("user")

@@ -11,20 +11,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
-
-from docservice.domain.directory import SECTIONS, DirectoryRecord
+from docservice.actions import Actions
+from docservice.directory_writer import DirectoryWriter
+from docservice.document_reader import DocumentReader
+from docservice.domain.directory import directory_records
+from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
+from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
+from docservice.domain.session_description import SessionDescription
+from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
-from docservice.errors import EngineNotRunning, FieldError, ValidationFailed
+from docservice.errors import EngineNotRunning
+from docservice.exams import Exams
 from docservice.export_requests import ExportRequests
 from docservice.identity import Principal
+from docservice.log_collections import LogCollection
 from docservice.reader import LogReader, Rows
+from docservice.sittings import DeviceInfo, Sittings
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
+from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 from docservice.store.pymongo_db import PyMongoDatabase
 from docservice.tracker import Tracker
 
@@ -98,10 +108,19 @@ class DocService:
             if self._apply_indexes:
                 await indexes.apply(self._database)
             self._directory = DirectoryStore(self._database)
-            self._tracker = Tracker(self._database, self._clock)
+            actions = Actions(self._database)
+            self._tracker = Tracker(self._database, actions, self._clock)
             self._reader = LogReader(self._database)
+            self._exams = Exams(self._database, actions, self._reader, self._clock)
+            self._sittings = Sittings(self._database, actions, self._reader, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
-            stack.push_async_callback(self._tracker.finish)
+            self._documents = DocumentReader(self._database, self._reader)
+            self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
+            self.content_summary_logs = LogCollection(self._database, actions, SUMMARY_LOGS)
+            self.content_session_logs = LogCollection(self._database, actions, SESSION_LOGS)
+            self.user_session_logs = LogCollection(self._database, actions, USER_SESSION_LOGS)
+            self.exam_logs = LogCollection(self._database, actions, EXAM_LOGS)
+            stack.push_async_callback(actions.finish)
             self._exit = stack.pop_all()
         return self
 
@@ -248,10 +267,169 @@ class DocService:
         """
         return await self._reader.user_progress(principal, user_id)
 
+    async def update_user_session(
+        self,
+        principal: Principal,
+        os_info: DeviceInfo | None = None,
+        browser_info: DeviceInfo | None = None,
+        user_agent: str | None = None,
+    ) -> UserSessionLog:
+        """Note that a learner is active now: extends the learner's sitting, or begins one after a break of 5 minutes.
+
+        Args:
+            principal: the learner.
+            os_info: `name` and `major` of the operating system, as the front end knows them; they name the device of
+                a new sitting.
+            browser_info: the same of the browser.
+            user_agent: `User-Agent` header to take both from when neither is given.
+
+        Returns:
+            The sitting. However many calls race, there is one for them all.
+
+        Raises:
+            NotSignedIn: the principal is an anonymous visitor.
+            StoreError: nothing was written; see `retryable`.
+            Unauthenticated: the learner is not in the directory.
+
+        Rule: kolibri/core/logger/models.py, UserSessionLog.update_log.
+        """
+        return await self._sittings.update(principal, os_info, browser_info, user_agent)
+
+    async def session_description(self, principal: Principal) -> SessionDescription:
+        """Who the principal is, as Kolibri's session API tells its front end.
+
+        Raises:
+            Unauthenticated: the token names a user who is not in the directory.
+        """
+        return await self._sittings.describe(principal)
+
+    async def save_exam_log(
+        self, principal: Principal, request: SaveExamLog, *, idempotency_key: str | None = None
+    ) -> ExamLogSaved:
+        """Begin an exam of the kind that Kolibri had up to 0.14. One that was begun before is left as it is.
+
+        Args:
+            principal: the learner, or an admin of the learner's facility.
+            request: which exam, whose.
+            idempotency_key: see `start_session`.
+
+        Raises:
+            IdempotencyMismatch: the key was used for another request.
+            NotSignedIn: the principal is an anonymous visitor.
+            PermissionDenied: the principal is neither.
+            StoreError: nothing was written; see `retryable`.
+            Unauthenticated: the principal is not in the directory.
+            ValidationFailed: the directory has no such exam or learner.
+
+        Rule: kolibri 0.14, core/logger/serializers.py, ExamLogSerializer.
+        """
+        return await self._exams.save_log(principal, request, idempotency_key)
+
+    async def change_exam_log(self, principal: Principal, examlog_id: str, request: ChangeExamLog) -> ExamLogRow:
+        """Hand in an exam, or open it again; see `save_exam_log` for arguments and other errors.
+
+        Raises:
+            LogNotFound: there is no such exam log.
+            ValidationFailed: the request names another exam or learner than the log.
+        """
+        return await self._exams.change_log(principal, examlog_id, request)
+
+    async def save_exam_attempt(
+        self, principal: Principal, request: SaveExamAttempt, *, idempotency_key: str | None = None
+    ) -> ExamAttemptRow:
+        """Record an answered question of an exam. Adds again when sent again without a key.
+
+        See `save_exam_log` for arguments and other errors.
+
+        Raises:
+            DocumentTooLarge: the exam log has 1,000 attempts, or they would take more than 8 MiB.
+            UnstorableValue: the answer or history cannot be stored; nothing was written.
+            ValidationFailed: there is no such exam log or learner, or the log is another learner's.
+        """
+        return await self._exams.save_attempt(principal, request, idempotency_key)
+
+    async def change_exam_attempt(
+        self, principal: Principal, attempt_id: str, request: ChangeExamAttempt
+    ) -> ExamAttemptRow:
+        """Change an answered question of an exam; see `save_exam_attempt`.
+
+        Raises:
+            LogNotFound: there is no such attempt.
+        """
+        return await self._exams.change_attempt(principal, attempt_id, request)
+
+    async def documents(
+        self,
+        principal: Principal,
+        kind: str,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: FieldChoice | None = None,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """A page of the logs of one kind that the principal may read, each as the document it is stored as.
+
+        Pages stay right while writers run: a log that was there at the start and is not deleted comes exactly once. Of
+        a summary with very many attempts the list has the embedded ones; `attempt_count` of each try says how many
+        there are, and `document` has them all.
+
+        Args:
+            principal: who asks; a list holds what they may read, and is empty for an anonymous visitor.
+            kind: `contentsummarylog`, `contentsessionlog`, `usersessionlog` or `examlog`.
+            filters: what to narrow the list to.
+            fields: the parts to show; None: all.
+            page_size: at most so many documents; a page may hold fewer, even none, before the last.
+            cursor: `next` of the page before, with the same filters; None: the first page.
+
+        Raises:
+            KeyError: there is no such kind.
+            PermissionDenied: the principal is a program with a service token.
+            ValidationFailed: the cursor does not fit, or the filters name a person or topic that is not there.
+        """
+        return await self._documents.page(
+            principal,
+            KINDS[kind],
+            filters or DocumentFilters(),
+            fields=fields or FieldChoice(),
+            size=page_size,
+            cursor=cursor,
+        )
+
+    async def document(
+        self, principal: Principal, kind: str, log_id: str, *, fields: FieldChoice | None = None
+    ) -> dict[str, Any]:
+        """One log as a document, with all its attempts, oldest first in each try; see `documents`.
+
+        Raises:
+            LogNotFound: there is none that the principal may read.
+        """
+        return await self._documents.one(principal, KINDS[kind], log_id, fields or FieldChoice())
+
+    async def upsert_directory(self, principal: Principal, collection: str, body: Any) -> Upserted:
+        """Create and change records of one collection of the directory, in one transaction.
+
+        Args:
+            principal: a facility's admin, for records of that facility; a superuser or a program with a service
+                token, for all.
+            collection: one of `domain.directory.SECTIONS`.
+            body: list of at most 5,000 records, or an object with it in `records`.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the principal is an anonymous visitor.
+            PermissionDenied: the principal may not write one of the records; nothing was written.
+            StoreError: nothing was written; see `retryable`.
+            ValidationFailed: with every invalid record's position and field; nothing was written.
+        """
+        return await self._directory_writer.upsert(principal, collection, body)
+
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """The same entered service under another clock, for loading the past. Do not enter or leave it."""
         other = copy(self)
         other._tracker = self._tracker.with_clock(clock)
+        other._exams = self._exams.with_clock(clock)
+        other._sittings = self._sittings.with_clock(clock)
         return other
 
     async def import_directory(self, content: Mapping[str, Any]) -> dict[str, Upserted]:
@@ -266,7 +444,7 @@ class DocService:
         Raises:
             ValidationFailed: with every invalid record's position and field; nothing was written.
         """
-        records = _directory_records(content)
+        records = directory_records(content)
         counts = {}
         for section, found in records.items():
             counts[section] = await self._directory.upsert(found)
@@ -281,27 +459,3 @@ class DocService:
     async def apply_indexes(self, *, rebuild: bool = False) -> indexes.IndexReport:
         """Create missing indexes; with `rebuild` also those that differ. Returns what was found before."""
         return await indexes.apply(self._database, rebuild=rebuild)
-
-
-def _directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRecord]]:
-    records: dict[str, list[DirectoryRecord]] = {}
-    errors: list[FieldError] = []
-    for section, model in SECTIONS.items():
-        listed = content.get(section, [])
-        if not isinstance(listed, list):
-            errors.append(FieldError((section,), "invalid", "A list of records is expected."))
-            continue
-        for position, fields in enumerate(listed):
-            try:
-                records.setdefault(section, []).append(model.model_validate(fields))
-            except ValidationError as error:
-                errors += [
-                    FieldError((section, position, *details["loc"]), "invalid", details["msg"])
-                    for details in error.errors(include_input=False)
-                ]
-    default = content.get("default_facility")
-    if default is not None and not isinstance(default, str):
-        errors.append(FieldError(("default_facility",), "invalid", "The id of a facility is expected."))
-    if errors:
-        raise ValidationFailed(errors)
-    return records

@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 import secrets
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from copy import copy
 from datetime import datetime
-from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from typing import Any
 
+from docservice.actions import Actions, random_id, request_key
 from docservice.domain import mastery, tracking
 from docservice.domain.ids import is_hex_id, parse_uuid, record_id
 from docservice.domain.json_values import require_storable
 from docservice.domain.logs import AttemptLog, ContentSummaryLog
 from docservice.domain.partitions import log_partition
 from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.results import Answer, SessionStarted, SessionUpdated
+from docservice.domain.results import SessionStarted, SessionUpdated
 from docservice.domain.times import to_milliseconds
 from docservice.domain.tracking import TrackedContent, Visitor
 from docservice.errors import DirectoryIncomplete, InvalidReference, LogNotFound, PermissionDenied, Unauthenticated
 from docservice.identity import Principal
 from docservice.store.attempts import AttemptStore, Located
 from docservice.store.directory import DirectoryStore
-from docservice.store.idempotency import IdempotencyStore, RequestKey
 from docservice.store.logs import LogStore, Stored
-from docservice.store.port import Database
+from docservice.store.port import Database, Document
 
-_Answer = TypeVar("_Answer", bound=Answer)
+_RECENT_ACTIONS = 8
+"""How many of its last reports a session document names.
 
-
-def random_id() -> str:
-    """A random source id: 32 hex characters of a UUID4."""
-    return uuid.uuid4().hex
+When the engine dies between a commit and its acknowledgement, the driver cannot tell whether it was kept, and a
+restarted embedded engine does not know either (a MongoDB replica set does): the driver runs the action again. A run
+that finds its own mark in the session has been kept before, and only answers. Several, because other processes may
+have reported since.
+"""
 
 
 class Tracker:
     """Starts visits and takes reports on them."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, actions: Actions, clock: Callable[[], datetime]) -> None:
         """Track into a database.
 
         Args:
             database: connected.
+            actions: of the service.
             clock: gives the current time, aware.
         """
-        self._database = database
+        self._actions = actions
         self._clock = clock
         self._logs = LogStore(database)
         self._attempts = AttemptStore(database)
         self._directory = DirectoryStore(database)
-        self._replies = IdempotencyStore(database)
-        # One learner's actions would only make each other's transactions start again: within a process they queue.
-        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._running: set[asyncio.Task[Any]] = set()
 
     def with_clock(self, clock: Callable[[], datetime]) -> Tracker:
         """The same tracker under another clock."""
@@ -73,7 +67,12 @@ class Tracker:
         partition = log_partition(visitor.dataset_id, visitor.user_id)
         now = to_milliseconds(self._clock())
 
+        source_id, level = random_id(), -1 - secrets.randbelow(-mastery.LOWEST_LEVEL)
+        done: list[SessionStarted] = []
+
         async def action(tx: Any) -> SessionStarted:
+            if done and await self._logs.session(tx, partition, done[-1].session_id) is not None:
+                return done[-1]  # see `_RECENT_ACTIONS`
             await self._require_assigned(tx, visitor.user_id, content)
             stored = None
             if visitor.user_id is not None:
@@ -85,8 +84,8 @@ class Tracker:
                 stored.log if stored else None,
                 repeat=request.repeat,
                 now=now,
-                new_source_id=random_id,
-                random_level=-1 - secrets.randbelow(-mastery.LOWEST_LEVEL),
+                new_source_id=lambda: source_id,
+                random_level=level,
             )
             past: list[AttemptLog] = []
             if stored is None and started.summary is not None:
@@ -97,11 +96,12 @@ class Tracker:
                     limit = mastery.past_attempts_limit(started.current_try.mastery_criterion)
                     past = await self._attempts.recent(tx, stored.document, started.current_try, limit)
             await self._logs.insert_session(tx, started.session)
-            return SessionStarted.of(started, past)
+            done.append(SessionStarted.of(started, past))
+            return done[-1]
 
-        key = _request_key(visitor, idempotency_key, "start", request)
+        key = request_key(_caller(visitor), idempotency_key, "start", request)
         queue = partition if visitor.user_id is not None else None
-        return await self._run(action, SessionStarted, now, queue, key)
+        return await self._actions.answer(action, SessionStarted, now, queue, key)
 
     async def update(
         self, principal: Principal, session_id: str, request: UpdateSession, idempotency_key: str | None = None
@@ -116,10 +116,15 @@ class Tracker:
         partition = log_partition(visitor.dataset_id, visitor.user_id)
         now = to_milliseconds(self._clock())
 
+        action_id = random_id()
+        done: list[SessionUpdated] = []
+
         async def action(tx: Any) -> SessionUpdated:
             session = await self._logs.session(tx, partition, session_id)
             if session is None or session.log.user_id != visitor.user_id:
                 raise LogNotFound()
+            if done and action_id in session.document.get("recent_actions", ()):
+                return done[-1]  # see `_RECENT_ACTIONS`
             if "quiz_id" in session.log.context:
                 await self._require_quiz(tx, visitor.user_id, session.log.context["quiz_id"])
             summary = None
@@ -143,12 +148,13 @@ class Tracker:
                 now=now,
                 new_source_id=random_id,
             )
-            await self._write(tx, session, summary, updated, located)
-            return SessionUpdated.of(updated)
+            await self._write(tx, session, summary, updated, located, action_id)
+            done.append(SessionUpdated.of(updated))
+            return done[-1]
 
-        key = _request_key(visitor, idempotency_key, f"update {session_id}", request)
+        key = request_key(_caller(visitor), idempotency_key, f"update {session_id}", request)
         queue = partition if visitor.user_id is not None else session_id
-        return await self._run(action, SessionUpdated, now, queue, key)
+        return await self._actions.answer(action, SessionUpdated, now, queue, key)
 
     async def _write(
         self,
@@ -157,8 +163,10 @@ class Tracker:
         summary: Stored[ContentSummaryLog] | None,
         updated: tracking.Update,
         located: Located,
+        action_id: str,
     ) -> None:
-        session_setting = summary_setting = None
+        session_setting: Document = {}
+        summary_setting = None
         if updated.attempts is not None and updated.attempts.answered:
             level = tracking.mastery_level(session.log)
             if summary is not None and level is not None:
@@ -174,11 +182,15 @@ class Tracker:
                 )
                 own_id = session.log.id
             await self._attempts.write_elsewhere(tx, session.log.morango_partition, own_id, updated.attempts, located)
+        recent = [*session.document.get("recent_actions", ()), action_id][-_RECENT_ACTIONS:]
+        session_setting["recent_actions"] = recent
         await self._logs.update_session(tx, session.log, updated.session, session_setting)
         if summary is not None and updated.summary is not None:
             await self._logs.update_summary(tx, summary.log, updated.summary, summary_setting)
 
     async def _visitor(self, principal: Principal) -> Visitor:
+        if principal.is_service:
+            raise PermissionDenied("A service token is for the directory; visits are a person's.")
         if principal.user_id is None:
             dataset_id = await self._directory.default_dataset_id()
             if dataset_id is None:
@@ -211,41 +223,6 @@ class Tracker:
         if user_id is None or not await self._directory.is_assigned(tx, "exams", quiz_id, user_id, only_active=True):
             raise PermissionDenied("The quiz is not active or not assigned to the learner.")
 
-    async def _run(
-        self,
-        action: Callable[[Any], Awaitable[_Answer]],
-        answer_type: type[_Answer],
-        now: datetime,
-        queue: str | None,
-        key: RequestKey | None,
-    ) -> _Answer:
-        """Run an action in a transaction; once begun it is finished, even if the caller goes away."""
-
-        async def once(tx: Any) -> _Answer:
-            if key is None:
-                return await action(tx)
-            kept = await self._replies.reply(tx, key)
-            if kept is not None:
-                return answer_type.model_validate(json.loads(kept))
-            answer = await action(tx)
-            await self._replies.keep(tx, key, json.dumps(answer.as_json()).encode(), now)
-            return answer
-
-        async def queued() -> _Answer:
-            if queue is None:
-                return await self._database.transact(once)
-            async with self._queues.setdefault(queue, asyncio.Lock()):
-                return await self._database.transact(once)
-
-        task = asyncio.create_task(queued())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
-
-    async def finish(self) -> None:
-        """Wait for actions whose callers went away."""
-        await asyncio.gather(*self._running, return_exceptions=True)
-
 
 def _require_storable(request: UpdateSession) -> None:
     """Do nothing if all JSON of a report can be stored.
@@ -258,11 +235,6 @@ def _require_storable(request: UpdateSession) -> None:
         require_storable(interaction.answer, ("interactions", position, "answer"))
 
 
-def _request_key(
-    visitor: Visitor, key: str | None, action: str, request: StartSession | UpdateSession
-) -> RequestKey | None:
-    if key is None:
-        return None
-    body = json.dumps(request.model_dump(exclude_unset=True), sort_keys=True)
-    fingerprint = hashlib.sha256(f"{action}\n{body}".encode()).hexdigest()
-    return RequestKey(visitor.user_id or f"anonymous {visitor.visitor_id}", key, fingerprint)
+def _caller(visitor: Visitor) -> str:
+    """Whose idempotency keys they are."""
+    return visitor.user_id or f"anonymous {visitor.visitor_id}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -18,11 +18,14 @@ app = App(name="directory", help="The directory: people, classes, groups, quizze
 
 
 @app.command(name="import")
-def import_(file: Path, *, options: StoreOptions = StoreOptions()) -> None:
+def import_(
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)], /, *, options: StoreOptions = StoreOptions()
+) -> None:
     """Create and change directory records from a JSON file ("-": standard input); again changes nothing.
 
     The file holds lists: datasets, facilities, classrooms, learnergroups, adhoclearnersgroups, users, roles,
-    memberships, exams, lessons, course_sessions; and default_facility, an id. Other keys are ignored.
+    memberships, exams, lessons, course_sessions, content_nodes, channels; and default_facility, an id. Other keys
+    are ignored.
     """
     run(_import(_read(file), options))
 

@@ -56,11 +56,11 @@ def _report(report: IndexReport) -> None:
 
 
 @app.command
-def show() -> None:
-    """List the described indexes, each with the query that it serves."""
+def show(*, options: StoreOptions = StoreOptions()) -> None:
+    """List the described indexes, each with the query that it serves. No database is asked."""
     for index in described():
-        options = "".join(f" {name}={value}" for name, value in index.options.items())
-        print(f"{index.collection}.{index.name} ({_keys(index)}){options}\n    serves {index.serves}")
+        more = "".join(f" {name}={value}" for name, value in index.options.items())
+        print(f"{index.collection}.{index.name} ({_keys(index)}){more}\n    serves {index.serves}")
 
 
 def _keys(index: Index) -> str:

@@ -26,6 +26,9 @@ from docservice.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+LONGEST_REQUEST_LINE = 65_536
+"""Bytes: a list of documents takes a thousand content ids, 33 bytes each; aiohttp's own limit holds 240."""
+
 
 def serve(
     *,
@@ -49,7 +52,12 @@ async def _serve(settings: Settings, *, with_demo: bool) -> None:
     with listener:
         async with opened(settings) as service:
             app = create_app(service, identify=bearer_identity(verifier), max_body_bytes=settings.max_body_bytes)
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.shutdown_timeout_seconds)
+            runner = web.AppRunner(
+                app,
+                access_log=None,
+                shutdown_timeout=settings.shutdown_timeout_seconds,
+                max_line_size=LONGEST_REQUEST_LINE,
+            )
             await runner.setup()
             try:
                 await web.SockSite(runner, listener).start()

@@ -1,4 +1,4 @@
-"""`docservice token`: a token for a user."""
+"""`docservice token`: a token for a user, or for a program that writes the directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from docservice.cli.console import StoreOptions
 from docservice.domain.ids import parse_uuid
 from docservice.errors import SettingsInvalid
-from docservice.identity import issue_token, load_or_create_secret
+from docservice.identity import issue_service_token, issue_token, load_or_create_secret
 from docservice.settings import Settings
 
 DAY_SECONDS = 86_400
@@ -24,20 +24,27 @@ def signing_secret(settings: Settings) -> str:
 
 
 def token(
-    user_id: str,
+    user_id: str | None = None,
     *,
+    service: Annotated[bool, Parameter(help="for a program that writes the directory", negative="")] = False,
     ttl_seconds: Annotated[int, Parameter(help="how long the token is valid")] = DAY_SECONDS,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Print a token for a user and nothing else.
+    """Print a token for a user, or with --service for a program that writes the directory, and nothing else.
 
     It is signed with DOCSERVICE_SECRET_KEY, or the key kept in the data folder; a running service with the same key
     takes it.
     """
     if ttl_seconds < 1:
         raise SettingsInvalid("--ttl-seconds takes at least 1.")
+    if service == (user_id is not None):
+        raise SettingsInvalid("Give either USER_ID, or --service.")
+    now = datetime.now(UTC)
+    if user_id is None:
+        print(issue_service_token(signing_secret(options.settings()), now=now, ttl_seconds=ttl_seconds))
+        return
     try:
         subject = parse_uuid(user_id)
     except ValueError:
         raise SettingsInvalid("USER_ID is a Kolibri user id: 32 hex characters.") from None
-    print(issue_token(signing_secret(options.settings()), subject, now=datetime.now(UTC), ttl_seconds=ttl_seconds))
+    print(issue_token(signing_secret(options.settings()), subject, now=now, ttl_seconds=ttl_seconds))

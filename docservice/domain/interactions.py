@@ -64,13 +64,15 @@ def record(
     """
     changes = AttemptChanges()
     book = {attempt.id: attempt for attempt in known}
+    position = 0
     for _, group in groupby(interactions, key=lambda interaction: interaction.item):
         run = list(group)
+        first, position = position, position + len(run)
         attempt = _chosen(run[0], list(book.values()), session)
         before = 0.0
         created = attempt is None
         if attempt is None:
-            attempt = _begin(run.pop(0), session=session, masterylog_id=masterylog_id, now=now)
+            attempt = _begin(run.pop(0), first, session=session, masterylog_id=masterylog_id, now=now)
             attempt = attempt.identified(new_source_id())
         else:
             before = attempt.correct
@@ -113,7 +115,7 @@ def _summary(interaction: Interaction) -> dict[str, Any]:
 
 
 def _begin(
-    interaction: Interaction, *, session: ContentSessionLog, masterylog_id: str | None, now: datetime
+    interaction: Interaction, position: int, *, session: ContentSessionLog, masterylog_id: str | None, now: datetime
 ) -> AttemptLog:
     try:
         start = now - timedelta(seconds=interaction.time_spent)
@@ -121,7 +123,9 @@ def _begin(
         raise ValidationFailed(
             [
                 FieldError(
-                    ("interactions", "time_spent"), "max_value", "The time spent reaches back before the calendar."
+                    ("interactions", position, "time_spent"),
+                    "max_value",
+                    "The time spent reaches back before the calendar.",
                 )
             ]
         ) from None

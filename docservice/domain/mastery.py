@@ -82,7 +82,15 @@ def resume_or_open(
     if found is not None and not (found.complete and repeat):
         refuse_finished_coach_quiz(found)
         return found, False
-    next_level = found.mastery_level + 1 if found else 1
+    taken = {log.mastery_level for log in summary.mastery_logs}
+    if quiz:
+        level = random_level
+        while level in taken:
+            level = level - 1 if level > LOWEST_LEVEL else -1
+    else:
+        level = found.mastery_level + 1 if found else 1
+        while level in taken:  # an open try of a lower level is resumed first, so a higher one may be there
+            level += 1
     opened = MasteryLog(
         dataset_id=summary.dataset_id,
         user_id=summary.user_id,
@@ -90,7 +98,7 @@ def resume_or_open(
         mastery_criterion=dict(mastery_model),
         start_timestamp=now,
         end_timestamp=now,
-        mastery_level=random_level if quiz else next_level,
+        mastery_level=level,
     )
     return opened.identified(), True
 

@@ -80,3 +80,43 @@ def administers(person: Person, dataset_id: str) -> bool:
         for role in person.roles
         if role.dataset_id == person.dataset_id
     )
+
+
+def may_write_log(person: Person, user_id: str, dataset_id: str) -> bool:
+    """Whether a person may create and change a learner's log directly: the own one, or as admin of the learner.
+
+    Args:
+        person: who asks; an anonymous visitor may not.
+        user_id: the learner.
+        dataset_id: the learner's.
+
+    Rule: kolibri/core/logger/permissions.py and auth/permissions/general.py (IsOwn, IsAdminForOwnFacility).
+    """
+    return person.user_id is not None and (person.user_id == user_id or administers(person, dataset_id))
+
+
+@dataclass(frozen=True)
+class DirectoryScope:
+    """Which records of the directory may be written.
+
+    Attributes:
+        everything: all of them.
+        dataset_id: those of this facility; who is a superuser there is not for its admins to say.
+    """
+
+    everything: bool = False
+    dataset_id: str | None = None
+
+
+def directory_write_scope(person: Person, *, is_service: bool = False) -> DirectoryScope | None:
+    """The records of the directory that somebody may write; None: none.
+
+    Args:
+        person: who asks; an anonymous one for a program.
+        is_service: a program with a service token asks.
+    """
+    if is_service or person.is_superuser:
+        return DirectoryScope(everything=True)
+    if person.dataset_id is not None and administers(person, person.dataset_id):
+        return DirectoryScope(dataset_id=person.dataset_id)
+    return None

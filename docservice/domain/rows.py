@@ -6,6 +6,7 @@ Rule: kolibri/core/logger/api.py (MasteryLogViewSet, AttemptLogViewSet) and eval
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
@@ -17,11 +18,13 @@ from docservice.domain.times import KolibriTime, iso_text, to_milliseconds
 def shown_time(log: SyncableLog, field: str) -> str | None:
     """A time of a log as answers print it: with the microseconds and zone that its device recorded, if it did."""
     moment = getattr(log, field)
-    if moment is None:
-        return None
-    text = log.recorded.get(field)
-    if text is not None:
-        recorded = KolibriTime.parse(text)
+    return None if moment is None else time_text(moment, log.recorded.get(field))
+
+
+def time_text(moment: datetime, recorded_text: str | None) -> str:
+    """A time as answers print it, with the microseconds and zone of the text that its device kept, if that is it."""
+    if recorded_text is not None:
+        recorded = KolibriTime.parse(recorded_text)
         if to_milliseconds(recorded.moment) == moment:
             return iso_text(recorded.local())
     return iso_text(moment)

@@ -9,10 +9,10 @@ from aiohttp import web
 from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
-from docservice.rest.routes import export_requests, health, reading, tracking
+from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, export_requests, health)
+_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -34,13 +34,18 @@ def create_app(
     app[IDENTIFY] = identify
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
-        for path in paths:
+        for path in map(_route, paths):
             handler = partial(_run, operation)
             if operation.method == "GET":
                 app.router.add_get(path, handler)  # HEAD, too
             else:
                 app.router.add_route(operation.method, path, handler)
     return app
+
+
+def _route(path: str) -> str:
+    """A path whose placeholders take any text, braces too, which a UUID may be written with."""
+    return path.replace("}", ":[^/]+}")
 
 
 async def _run(operation: Operation, request: web.Request) -> web.StreamResponse:

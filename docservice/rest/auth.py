@@ -22,7 +22,7 @@ def bearer_identity(verifier: TokenVerifier) -> Identify:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Sign in with the header `Authorization: Bearer TOKEN`.")
-        return Principal(user_id=await verifier.user_id(token.strip()))
+        return await verifier.principal(token.strip())
 
     return identify
 

@@ -10,12 +10,15 @@ import json
 from email.message import Message
 from io import BytesIO
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
 from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from docservice.rest.forms import form_object
 
+_MAX_FORM_FIELDS = 1000
 _JSON_RANGES = {"application/*", "*/*"}
 """Content types that name no type but fit JSON; the real server reads such bodies as JSON."""
 
@@ -39,7 +42,9 @@ async def read_body(request: web.Request) -> Any:
         if not raw:
             return {}
         if kind == "application/x-www-form-urlencoded":
-            return form_object(await request.post())
+            return _form(raw, header.get_content_charset() or "utf-8")
+    except (web.RequestPayloadError, ContentEncodingError) as error:
+        raise MalformedRequest(f"The body cannot be read: {error}") from None
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge(
             f"The body is larger than {request.client_max_size} bytes. Send less in one request."
@@ -47,6 +52,14 @@ async def read_body(request: web.Request) -> Any:
     if kind == "application/json" or given.split(";")[0].strip() in _JSON_RANGES:
         return parse_json(raw, header.get_content_charset() or "utf-8")
     raise UnsupportedMediaType(f'Unsupported media type "{given}" in request.')
+
+
+def _form(raw: bytes, charset: str) -> Any:
+    try:
+        fields = parse_qsl(raw.decode(charset), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
+    except (ValueError, LookupError) as error:
+        raise MalformedRequest(f"Form parse error - {error}") from None
+    return form_object(dict(fields))
 
 
 async def _multipart(request: web.Request) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from docservice.errors import (
     BodyTooLarge,
+    CollectionNotFound,
     DirectoryIncomplete,
     DocServiceError,
     DocumentTooLarge,
@@ -16,6 +17,7 @@ from docservice.errors import (
     LogNotFound,
     MalformedRequest,
     MissingParameters,
+    MultipleObjectsReturned,
     NotSignedIn,
     PageNotFound,
     PermissionDenied,
@@ -39,6 +41,8 @@ _STATUSES: dict[type[DocServiceError], int] = {
     PermissionDenied: 403,
     NotSignedIn: 401,
     LogNotFound: 404,
+    CollectionNotFound: 404,
+    MultipleObjectsReturned: 409,
     PageNotFound: 404,
     MissingParameters: 412,
     DirectoryIncomplete: 409,

@@ -28,6 +28,7 @@ _OUTLINE = {
     "mastery_logs.attempt_count": 1,
     "loose_attempt_count": 1,
 }
+_IN_ORDER = ({"$project": _OUTLINE}, {"$sort": {"_id": 1}})
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ class AttemptListStore:
             (OVERFLOW, "attempts.id"),
         ):
             with self._database.guarded():
-                found = await self._database[collection].find_one({path: attempt_id, **selection.query()})
+                # By the id alone: the embedded engine uses an index only if it holds all fields of the query.
+                found = await self._database[collection].find_one({path: attempt_id})
             if found is not None:
-                return _pick(found, attempt_id)
+                return _pick(found, attempt_id) if selection.admits(found) else None
         return None
 
     async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
@@ -102,19 +104,20 @@ class AttemptListStore:
         return [attempt async for attempt in self._attempts(shelf, LogFilters())]
 
     async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
-        query = selection.query()
+        more = {}
         if filters.content is not None:
-            query["content_id"] = filters.content
+            more["content_id"] = filters.content
         if filters.masterylog is not None:
-            query["mastery_logs.id"] = filters.masterylog
-        async with aclosing(self._database.stream(SUMMARIES, query, _OUTLINE, sort=[("_id", 1)])) as summaries:
+            more["mastery_logs.id"] = filters.masterylog
+        pipeline = [*selection.stages(**more), *_IN_ORDER]
+        async with aclosing(self._database.aggregate(SUMMARIES, pipeline)) as summaries:
             async for summary in summaries:
                 for log in summary.get("mastery_logs", ()):
                     if log["attempt_count"] and _of_try(log, filters):
                         yield Shelf(summary, log["id"], log["attempt_count"])
         if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
-            query = {**selection.query(), "loose_attempt_count": {"$gt": 0}}
-            async with aclosing(self._database.stream(SESSIONS, query, _OUTLINE, sort=[("_id", 1)])) as sessions:
+            pipeline = [*selection.stages(loose_attempt_count={"$gt": 0}), *_IN_ORDER]
+            async with aclosing(self._database.aggregate(SESSIONS, pipeline)) as sessions:
                 async for session in sessions:
                     yield Shelf(session, None, session["loose_attempt_count"])
 
@@ -127,11 +130,9 @@ class AttemptListStore:
 
     async def _documents(self, shelf: Shelf) -> AsyncGenerator[Document, None]:
         owner = shelf.owner
-        buckets = {
-            "_morango_partition": owner["_morango_partition"],
-            "log_id": owner["_id"],
-            "masterylog_id": shelf.masterylog_id,
-        }
+        buckets = {"_morango_partition": owner["_morango_partition"], "log_id": owner["_id"]}
+        if shelf.masterylog_id is not None:
+            buckets["masterylog_id"] = shelf.masterylog_id
         moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
         async with aclosing(moved) as found:
             async for bucket in found:

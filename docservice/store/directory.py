@@ -43,7 +43,7 @@ class DirectoryStore:
 
     async def _upsert_batch(self, records: Sequence[DirectoryRecord]) -> Upserted:
         collection = self._database[records[0].collection_name]
-        documents = [_document(record) for record in records]
+        documents = [directory_document(record) for record in records]
         with self._database.guarded():
             query = {"_id": {"$in": [document["_id"] for document in documents]}}
             there = {document["_id"]: document async for document in collection.find(query)}
@@ -62,14 +62,12 @@ class DirectoryStore:
 
     async def default_dataset_id(self) -> str | None:
         """The dataset of the default facility; without a default, that of the only facility; else None."""
+        facility_id = await self.default_facility_id()
+        if facility_id is None:
+            return None
         with self._database.guarded():
-            device = await self._database[_DEVICE].find_one({"_id": "device"})
-            facilities = self._database["facility_collections"]
-            if device and device.get("default_facility_id"):
-                facility = await facilities.find_one({"_id": device["default_facility_id"]}, {"dataset_id": 1})
-                return facility["dataset_id"] if facility else None
-            found = [f async for f in facilities.find({"kind": "facility"}, {"dataset_id": 1}, limit=2)]
-            return found[0]["dataset_id"] if len(found) == 1 else None
+            facility = await self._database["facility_collections"].find_one({"_id": facility_id}, {"dataset_id": 1})
+        return facility["dataset_id"] if facility else None
 
     async def user(self, user_id: str) -> Document | None:
         """A person, None if there is none with that id or the account was deleted."""
@@ -78,6 +76,27 @@ class DirectoryStore:
                 {"_id": user_id}, {"dataset_id": 1, "facility_id": 1, "is_superuser": 1, "date_deleted": 1}
             )
         return None if found is None or found.get("date_deleted") else found
+
+    async def account(self, user_id: str) -> Document | None:
+        """All that is known of a person, names too; None as in `user`."""
+        with self._database.guarded():
+            found = await self._database["facility_users"].find_one({"_id": user_id})
+        return None if found is None or found.get("date_deleted") else found
+
+    async def default_facility_id(self) -> str | None:
+        """The facility that visitors come to: the default one, else the only one; else None."""
+        with self._database.guarded():
+            device = await self._database[_DEVICE].find_one({"_id": "device"})
+            if device and device.get("default_facility_id"):
+                return str(device["default_facility_id"])
+            facilities = self._database["facility_collections"].find({"kind": "facility"}, {"_id": 1}, limit=2)
+            found = [facility["_id"] async for facility in facilities]
+        return found[0] if len(found) == 1 else None
+
+    async def exam_exists(self, exam_id: str) -> bool:
+        """Whether the directory has such an exam."""
+        with self._database.guarded():
+            return await self._database["exams"].find_one({"_id": exam_id}, {"_id": 1}) is not None
 
     async def is_assigned(self, tx: Any, kind: str, record_id: str, user_id: str, *, only_active: bool = False) -> bool:
         """Whether a record is assigned to the person, or to a class or group that the person is a direct member of.
@@ -101,7 +120,8 @@ class DirectoryStore:
         return membership is not None
 
 
-def _document(record: DirectoryRecord) -> Document:
+def directory_document(record: DirectoryRecord) -> Document:
+    """A record of the directory as it is stored."""
     fields = record.model_dump()
     document: Document = {"_id": fields.pop("id"), **to_bson(fields)}
     return document

@@ -10,7 +10,9 @@ from typing import Any
 
 import bson
 
+from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.domain.user_sessions import UserSessionLog
 from docservice.store.json_codec import from_bson, to_bson
 from docservice.store.port import Document
 
@@ -27,12 +29,14 @@ _MODEL_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
 _INHERITED = {"dataset_id", "user_id", "morango_partition"}
 _EMBEDDED_MASTERY = _INHERITED | {"summarylog_id", "attempts"}
 _EMBEDDED_ATTEMPT = _INHERITED | {"masterylog_id"}
+_EMBEDDED_EXAM_ATTEMPT = _INHERITED | {"examlog_id"}
 _BOOKKEEPING = {
     "has_dirty",
     "schema_version",
     "attempt_bytes",
     "overflow_buckets",
     "loose_attempt_count",
+    "recent_actions",
     "mastery_logs",
     "attempts",
 }
@@ -104,6 +108,35 @@ def session_document(session: ContentSessionLog) -> Document:
     return document
 
 
+def exam_attempt_document(attempt: ExamAttemptLog) -> Document:
+    """An exam attempt as it stands in its exam log."""
+    return _fields(attempt, _EMBEDDED_EXAM_ATTEMPT)
+
+
+def exam_log_document(log: ExamLog) -> Document:
+    """An exam log with its attempts."""
+    attempts = [exam_attempt_document(attempt) for attempt in log.attempts]
+    return {
+        "_id": log.id,
+        **_fields(log, {"id", "attempts"}),
+        "attempts": attempts,
+        "attempt_count": len(attempts),
+        "attempt_bytes": sum(attempt_size(attempt) for attempt in attempts),
+        "has_dirty": log.morango_dirty_bit or any(a.morango_dirty_bit for a in log.attempts),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def user_session_document(log: UserSessionLog) -> Document:
+    """A sitting."""
+    return {
+        "_id": log.id,
+        **_fields(log, {"id"}),
+        "has_dirty": log.morango_dirty_bit,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
 def attempt_size(document: Mapping[str, Any]) -> int:
     """Bytes that an embedded attempt takes."""
     return len(bson.encode(document))
@@ -162,3 +195,18 @@ def read_session(document: Mapping[str, Any]) -> ContentSessionLog:
     return ContentSessionLog.model_construct(
         **_arguments(document, _BOOKKEEPING | {"_id"}), id=document["_id"], attempts=attempts
     )
+
+
+def read_exam_log(document: Mapping[str, Any]) -> ExamLog:
+    """An exam log with its attempts, if they were read."""
+    inherited = {**inherited_fields(document), "examlog_id": document["_id"]}
+    attempts = [
+        ExamAttemptLog.model_construct(**_arguments(a, set()), **inherited) for a in document.get("attempts", ())
+    ]
+    arguments = _arguments(document, _BOOKKEEPING | {"_id", "attempt_count"})
+    return ExamLog.model_construct(**arguments, id=document["_id"], attempts=attempts)
+
+
+def read_user_session(document: Mapping[str, Any]) -> UserSessionLog:
+    """A sitting."""
+    return UserSessionLog.model_construct(**_arguments(document, _BOOKKEEPING | {"_id"}), id=document["_id"])

@@ -70,7 +70,7 @@ def translate(error: Exception) -> DocServiceError:
         case OperationFailure(code=code) if code in _TOO_LARGE_CODES:
             return DocumentTooLarge(_TOO_LARGE)
         case OperationFailure(code=code) if code in _REFUSED_CODES:
-            return StoreRefused(f"The database refused: {error}")
+            return StoreRefused(f"The database refused: {(error.details or {}).get('errmsg', error)}")
         case PyMongoError() if error.timeout:
             return StoreTimeout(f"The database did not answer in time: {error}")
     return StoreError(f"The database failed: {error}")

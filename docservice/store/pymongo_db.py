@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from docservice.errors import StandaloneServer, StoreUnavailable
+from docservice.errors import SettingsInvalid, StandaloneServer, StoreUnavailable
 from docservice.store.failures import translated
 from docservice.store.port import Collection, Document, Result
 
@@ -153,10 +153,13 @@ class PyMongoDatabase:
 
 def _client(uri: str, timeout_seconds: float) -> AsyncMongoClient[Document]:
     milliseconds = int(timeout_seconds * 1000)
-    with translated():
-        return AsyncMongoClient(
-            uri, appname="docservice", serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds
-        )
+    try:
+        with translated():
+            return AsyncMongoClient(
+                uri, appname="docservice", serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds
+            )
+    except ValueError as error:  # of some malformed addresses the driver does not make an error of its own
+        raise SettingsInvalid(f"The MongoDB address is not usable: {error}") from error
 
 
 def _with_our_options(database: AsyncDatabase[Document]) -> AsyncDatabase[Document]:

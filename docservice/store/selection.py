@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,15 @@ class Selection:
         """Whether no log can match."""
         return self.user_ids is not None and not self.user_ids
 
+    def admits(self, document: Mapping[str, Any]) -> bool:
+        """Whether a document that was found by its id is one of them."""
+        user_id = document["user_id"]
+        return (
+            (self.user_ids is None or user_id in self.user_ids)
+            and (self.dataset_id is None or document["dataset_id"] == self.dataset_id)
+            and not (self.signed_in and user_id is None)
+        )
+
     def query(self) -> dict[str, Any]:
         """The conditions on `user_id` and `dataset_id`, each of them the start of an index."""
         query: dict[str, Any] = {}
@@ -39,6 +49,34 @@ class Selection:
         if self.dataset_id is not None:
             query["dataset_id"] = self.dataset_id
         return query
+
+    def stages(self, **more: Any) -> list[dict[str, Any]]:
+        """The stages that begin a pipeline over what is selected and fits more conditions.
+
+        The embedded engine serves a query from an index only if the first `$match` has no other fields than the index:
+        so that has the one condition that leaves least, and the others follow.
+        """
+        conditions = self.query() | more
+        if "mastery_logs.id" in more:
+            leads = {"mastery_logs.id"}
+        elif self.user_ids is None:
+            leads = {"dataset_id", "content_id", "loose_attempt_count"}
+        elif len(self.user_ids) == 1:
+            leads = {"user_id", "content_id", "loose_attempt_count"}
+        else:
+            leads = {"user_id"}
+        first = {name: value for name, value in conditions.items() if name in leads}
+        rest = {name: value for name, value in conditions.items() if name not in leads}
+        return [{"$match": first}, {"$match": rest}] if rest else [{"$match": first}]
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        """Whether a document that was read by its id is one of the selected."""
+        user_id = document["user_id"]
+        if self.user_ids is not None and user_id not in self.user_ids:
+            return False
+        if self.signed_in and user_id is None:
+            return False
+        return self.dataset_id is None or bool(document["dataset_id"] == self.dataset_id)
 
 
 NOBODY = Selection(user_ids=frozenset())

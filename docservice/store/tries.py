@@ -47,12 +47,13 @@ class TryStore:
         wanted = None if limit is None else skip + limit
         found: list[MasteryLog] = []
         count = 0
-        query = selection.query()
+        more = {}
         if filters.content is not None:
-            query["content_id"] = filters.content
+            more["content_id"] = filters.content
         if filters.masterylog is not None:
-            query["mastery_logs.id"] = filters.masterylog
-        async for summary in self._database.stream(SUMMARIES, query, _WITHOUT_ATTEMPTS):
+            more["mastery_logs.id"] = filters.masterylog
+        pipeline = [*selection.stages(**more), {"$project": _WITHOUT_ATTEMPTS}]
+        async for summary in self._database.aggregate(SUMMARIES, pipeline):
             inherited = inherited_fields(summary)
             for document in summary.get("mastery_logs", ()):
                 if _matches(document, filters):

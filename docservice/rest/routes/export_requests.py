@@ -102,7 +102,11 @@ OPERATIONS = (
         body=CsvLogRequest,
     ),
     Operation(
-        method="GET", path=_COLLECTION + "{id}/", handler=get, summary="One request for an export", kolibri_view=_VIEW
+        method="GET",
+        path=_COLLECTION + "{id}/",
+        handler=get,
+        summary="One request for an export",
+        kolibri_view=_VIEW,
     ),
     Operation(
         method="PUT",

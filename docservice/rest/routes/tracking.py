@@ -6,12 +6,10 @@ from aiohttp import web
 
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
-from docservice.errors import FieldError, ValidationFailed
+from docservice.rest.idempotency import idempotency_key
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
-
-_LONGEST_KEY = 255
 
 
 async def start_session(request: web.Request) -> web.Response:
@@ -19,7 +17,7 @@ async def start_session(request: web.Request) -> web.Response:
     principal = await request.config_dict[IDENTIFY](request)
     asked = StartSession.parse(await read_body(request))
     started = await request.config_dict[SERVICE].start_session(
-        principal, asked, idempotency_key=_idempotency_key(request)
+        principal, asked, idempotency_key=idempotency_key(request)
     )
     return json_answer(started.as_json())
 
@@ -29,18 +27,9 @@ async def update_session(request: web.Request) -> web.Response:
     principal = await request.config_dict[IDENTIFY](request)
     asked = UpdateSession.parse(await read_body(request))
     updated = await request.config_dict[SERVICE].update_session(
-        principal, request.match_info["session_id"], asked, idempotency_key=_idempotency_key(request)
+        principal, request.match_info["session_id"], asked, idempotency_key=idempotency_key(request)
     )
     return json_answer(updated.as_json())
-
-
-def _idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
-        raise ValidationFailed(
-            [FieldError(("Idempotency-Key",), "invalid", f"The header takes 1 to {_LONGEST_KEY} characters.")]
-        )
-    return key
 
 
 OPERATIONS = (

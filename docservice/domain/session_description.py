@@ -1,0 +1,71 @@
+"""Who is signed in, as Kolibri's session API tells its front end.
+
+Rule: kolibri/core/auth/models.py (`session_data`) and api.py (SessionViewSet).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from docservice.domain.permissions import Person
+from docservice.domain.results import Answer
+from docservice.domain.times import iso_text
+
+
+class SessionDescription(Answer):
+    """Who is signed in.
+
+    Attributes:
+        id: `current`, the only session there is to ask for.
+        user_id: None for an anonymous visitor, whose names are empty.
+        facility_id: of the person; the default facility for an anonymous visitor, None if there is none.
+        kind: the kinds of the person's roles, `learner` without any, led by `superuser` for one; `anonymous`.
+        can_manage_content: as the directory says; a superuser may.
+        server_time: ISO 8601.
+    """
+
+    id: str = "current"
+    user_id: str | None
+    username: str
+    full_name: str
+    facility_id: str | None
+    kind: list[str]
+    can_manage_content: bool
+    server_time: str
+
+    @classmethod
+    def of(cls, person: Person, account: Mapping[str, Any], now: datetime) -> SessionDescription:
+        """A person's session.
+
+        Args:
+            person: with roles.
+            account: the directory's record of the person.
+            now: aware.
+        """
+        kinds = sorted({role.kind for role in person.roles}) or ["learner"]
+        return cls(
+            id="current",
+            user_id=person.user_id,
+            username=account.get("username", ""),
+            full_name=account.get("full_name", ""),
+            facility_id=account.get("facility_id"),
+            kind=["superuser", *kinds] if person.is_superuser else kinds,
+            can_manage_content=person.is_superuser or bool(account.get("can_manage_content")),
+            server_time=iso_text(now),
+        )
+
+    @classmethod
+    def of_visitor(cls, facility_id: str | None, now: datetime) -> SessionDescription:
+        """An anonymous visitor's session."""
+        return cls(
+            id="current",
+            user_id=None,
+            username="",
+            full_name="",
+            facility_id=facility_id,
+            kind=["anonymous"],
+            can_manage_content=False,
+            server_time=iso_text(now),
+        )

@@ -1,0 +1,137 @@
+"""Query strings of the lists of documents. Unlike Kolibri's lists they refuse what they do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docservice.domain.document_query import (
+    DEFAULT_PAGE_SIZE,
+    MAX_CONTENT_IDS,
+    MAX_PAGE_SIZE,
+    DocumentFilters,
+    FieldChoice,
+    read_time,
+)
+from docservice.domain.filters import LogFilters
+from docservice.domain.ids import parse_uuid
+from docservice.errors import FieldError, ValidationFailed
+
+_PAGING = ("cursor", "fields", "page_size")
+_PEOPLE = ("user", "facility", "classroom", "learner_group")
+
+
+@dataclass(frozen=True)
+class DocumentQuery:
+    """What a query string asks for."""
+
+    filters: DocumentFilters
+    fields: FieldChoice
+    page_size: int
+    cursor: str | None
+
+
+def _uuid(value: str) -> str:
+    try:
+        return parse_uuid(value.strip())
+    except ValueError:
+        raise ValueError("Enter a valid UUID.") from None
+
+
+def _uuids(value: str) -> tuple[str, ...]:
+    listed = [part for part in value.split(",") if part.strip()]
+    if len(listed) > MAX_CONTENT_IDS:
+        raise ValueError(f"At most {MAX_CONTENT_IDS} ids in a request.")
+    try:
+        return tuple(sorted({parse_uuid(part.strip()) for part in listed}))
+    except ValueError:
+        raise ValueError("Enter valid UUIDs, separated by commas.") from None
+
+
+def _time(value: str) -> Any:
+    try:
+        return read_time(value.strip())
+    except ValueError:
+        raise ValueError(
+            "Enter a time as 2024-09-02T05:12:24Z or 2024-09-02 05:12:24(Africa/Nairobi). A + is sent as %2B."
+        ) from None
+
+
+def _page_size(value: str) -> int:
+    message = f"Enter a number from 1 to {MAX_PAGE_SIZE}."
+    try:
+        size = int(value)
+    except ValueError:
+        raise ValueError(message) from None
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise ValueError(message)
+    return size
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "user": _uuid,
+    "facility": _uuid,
+    "classroom": _uuid,
+    "learner_group": _uuid,
+    "content": _uuid,
+    "content_ids": _uuids,
+    "topic": _uuid,
+    "channel": _uuid,
+    "kind": str,
+    "exam": _uuid,
+    "start_after": _time,
+    "start_before": _time,
+    "page_size": _page_size,
+    "cursor": str,
+}
+
+
+def document_query(query: Mapping[str, str], offered: Sequence[str], paths: Collection[str]) -> DocumentQuery:
+    """Read a query string; empty parameters count as absent.
+
+    Args:
+        query: of the request.
+        offered: the filters that the list has.
+        paths: of the fields that its documents have.
+
+    Raises:
+        ValidationFailed: with each parameter that is unknown or does not fit.
+    """
+    known = (*offered, *_PAGING)
+    errors = _unknown(query, known)
+    found: dict[str, Any] = {}
+    for name in known:
+        value = query.get(name, "")
+        if name != "fields" and value.strip():
+            try:
+                found[name] = _READERS[name](value)
+            except ValueError as refused:
+                errors.append(FieldError((name,), "invalid", str(refused)))
+    if errors:
+        raise ValidationFailed(errors)
+    size, cursor = found.pop("page_size", DEFAULT_PAGE_SIZE), found.pop("cursor", None)
+    people = LogFilters(**{name: found.pop(name) for name in _PEOPLE if name in found})
+    return DocumentQuery(DocumentFilters(people=people, **found), chosen_fields(query, paths), size, cursor)
+
+
+def detail_fields(query: Mapping[str, str], paths: Collection[str]) -> FieldChoice:
+    """The parts that a request for one document asks for.
+
+    Raises:
+        ValidationFailed: it has other parameters, or a field is not known.
+    """
+    errors = _unknown(query, ("fields",))
+    if errors:
+        raise ValidationFailed(errors)
+    return chosen_fields(query, paths)
+
+
+def chosen_fields(query: Mapping[str, str], paths: Collection[str]) -> FieldChoice:
+    """The parts of a document that `?fields=` asks for; see `FieldChoice.parse`."""
+    return FieldChoice.parse(query.get("fields", ""), paths)
+
+
+def _unknown(query: Mapping[str, str], known: Sequence[str]) -> list[FieldError]:
+    message = f"Unknown parameter. Known are: {', '.join(sorted(known))}."
+    return [FieldError((name,), "invalid", message) for name in dict.fromkeys(query) if name not in known]

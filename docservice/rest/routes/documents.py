@@ -1,0 +1,85 @@
+"""`/api/logger/contentsummarylog/` and the like: every log as the document it is stored as.
+
+A list is read in pages: `{"results": [...], "next": cursor or null}`; the next page has the same query with
+`cursor=` added. Pages stay right while logs are written: what was there at the start comes exactly once. A list
+shows of each try the attempts that its summary embeds, and in `attempt_count` how many there are; the document by
+its id has them all. `?fields=progress,kind` shows only these, `?fields=-mastery_logs.attempts` all but these.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from docservice.rest.document_queries import detail_fields, document_query
+from docservice.rest.json_body import json_answer
+from docservice.rest.keys import IDENTIFY, SERVICE
+from docservice.rest.operations import Operation
+from docservice.store.log_kinds import KINDS
+
+_VIEWS = {
+    "contentsummarylog": ("Content Summary Log", "summaries of all visits of a learner to a content"),
+    "contentsessionlog": ("Content Session Log", "visits to content"),
+    "usersessionlog": ("User Session Log", "stretches of app use"),
+    "examlog": ("Exam Log", "learners' logs of exams"),
+}
+"""For each kind of log Kolibri's name of the view, and what it lists."""
+
+
+class DocumentList(BaseModel):
+    """A page of documents.
+
+    Attributes:
+        results: the documents; a page may hold fewer than `page_size`, even none, while `next` is there.
+        next: what to send as `cursor` for the next page; null after the last.
+    """
+
+    results: list[dict[str, Any]]
+    next: str | None
+
+
+async def find(kind: str, request: web.Request) -> web.Response:
+    """A page of documents."""
+    principal = await request.config_dict[IDENTIFY](request)
+    asked = document_query(request.query, KINDS[kind].filters, KINDS[kind].shown_paths)
+    page = await request.config_dict[SERVICE].documents(
+        principal, kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor
+    )
+    return json_answer(page.as_json())
+
+
+async def get(kind: str, request: web.Request) -> web.Response:
+    """One document."""
+    principal = await request.config_dict[IDENTIFY](request)
+    fields = detail_fields(request.query, KINDS[kind].shown_paths)
+    return json_answer(
+        await request.config_dict[SERVICE].document(principal, kind, request.match_info["id"], fields=fields)
+    )
+
+
+def _operations(kind: str) -> tuple[Operation, Operation]:
+    view, listed = _VIEWS[kind]
+    path = f"/api/logger/{kind}/"
+    return (
+        Operation(
+            method="GET",
+            path=path,
+            handler=partial(find, kind),
+            summary=f"Documents: {listed}, page by page",
+            kolibri_view=view,
+            answer=DocumentList,
+        ),
+        Operation(
+            method="GET",
+            path=path + "{id}/",
+            handler=partial(get, kind),
+            summary=f"One document of the {listed}",
+            kolibri_view=view,
+        ),
+    )
+
+
+OPERATIONS = tuple(operation for kind in KINDS for operation in _operations(kind))
