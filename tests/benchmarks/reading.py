@@ -1,6 +1,7 @@
 """What reading costs a learner with very many attempts: `python -m tests.benchmarks.reading [--attempts 100000]`.
 
-Prints how long each list takes beside a `find_one` by `_id` in the same run, and how much the memory of this process grew.
+Prints how long each list takes beside a `find_one` by `_id` in the same run, and how much the memory of this process
+grew.
 """
 
 from __future__ import annotations

@@ -1,0 +1,88 @@
+"""`--help` and what the command line does not know."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import docservice
+
+from .running import Finished, names_in, run
+
+STORE = ("--mongodb-uri", "--database", "--data-dir")
+
+OPTIONS = {
+    ("serve",): ("--host", "--port", "--demo", *STORE),
+    ("token",): ("--ttl-seconds", *STORE),
+    ("engine", "uri"): STORE,
+    ("directory", "import"): STORE,
+    ("indexes", "apply"): ("--rebuild", *STORE),
+    ("indexes", "check"): STORE,
+    ("indexes", "show"): (),
+}
+
+
+@cache
+def _kept() -> dict[tuple[str, ...], Finished]:
+    return {}
+
+
+async def help_of(*command: str) -> Finished:
+    """What a command's `--help` says; asked once a run."""
+    if command not in _kept():
+        _kept()[command] = await run(*command, "--help", env={"COLUMNS": "200"})
+    return _kept()[command]
+
+
+@pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
+async def test_help_mentions_each_option(command: tuple[str, ...]) -> None:
+    """Exit code 0, the help on standard output, with every option and, for settings, its variable."""
+    ended = await help_of(*command)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert f"docservice {' '.join(command)}" in ended.out
+    for option in OPTIONS[command]:
+        assert re.search(rf"{option}\b", ended.out), option
+    if command == ("serve",):
+        variables = set(re.findall(r"DOCSERVICE_\w+", ended.out))
+        assert variables >= {f"DOCSERVICE_{name[2:].upper().replace('-', '_')}" for name in ("--host", *STORE)}
+
+
+async def test_the_top_lists_all_commands() -> None:
+    """`docservice --help` and `docservice` alone name all commands; `--version` prints the version and nothing else."""
+    asked = await run("--help")
+    alone = await run()
+    version = await run("--version")
+
+    assert (asked.code, asked.err) == (0, "")
+    for command in OPTIONS:
+        assert re.search(rf"\b{command[0]}\b", asked.out), command
+        assert re.search(rf"\b{command[0]}\b", alone.out), command
+    assert (version.code, version.out) == (0, docservice.__version__ + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["serve", "--nope"], "--nope"),
+        (["serve", "--port", "many"], "--port"),
+        (["nope"], "nope"),
+        (["token"], "USER"),
+        (["directory", "import"], "FILE"),
+        (["directory", "import", "file.json", "--nope"], "--nope"),
+        (["indexes", "check", "extra"], "extra"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_the_command_does_not_know(tmp_path: Path, arguments: list[str], named: str) -> None:
+    """An unknown option, command or value, and a missing argument: not 0, named on standard error, nothing is made."""
+    ended = await run(*arguments, cwd=tmp_path)
+
+    assert ended.code not in (0, None)
+    assert ended.out == ""
+    assert named.lower() in ended.err.lower()
+    assert "Traceback" not in ended.err
+    assert names_in(tmp_path) == []

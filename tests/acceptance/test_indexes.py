@@ -1,0 +1,91 @@
+"""`docservice indexes`: what the files describe and what the server has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from docservice.store.indexes import described
+
+from .running import Finished, run
+
+pytestmark = pytest.mark.engine
+
+
+async def indexes(action: str, *options: str, uri: str, database: Any) -> Finished:
+    """Run `docservice indexes` on a database of the test's own."""
+    return await run("indexes", action, *options, "--mongodb-uri", uri, "--database", database.name)
+
+
+async def test_show_lists_each_index_whole(mongodb_uri: str) -> None:
+    """Also into a pipe each index stands there with its collection, its name, its keys and its query, uncut."""
+    ended = await run("indexes", "show")
+
+    text = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert "…" not in text
+    for index in described():
+        for part in (index.collection, index.name, *(name for name, _ in index.keys)):
+            assert part in text, (index.collection, index.name)
+
+
+async def test_check_apply_check(mongodb_uri: str, database: Any) -> None:
+    """On an empty database `check` fails and names all, `apply` makes them, then `check` is content."""
+    before = await indexes("check", uri=mongodb_uri, database=database)
+    there = await database.list_collection_names()
+    applied = await indexes("apply", uri=mongodb_uri, database=database)
+    after = await indexes("check", uri=mongodb_uri, database=database)
+
+    assert (before.code, applied.code, after.code) == (1, 0, 0)
+    for index in described():
+        assert f"missing: {index.collection}.{index.name} " in before.out
+    assert there == []  # `check` changes nothing.
+    assert "docservice indexes apply" in before.err
+    assert after.out == ""
+    assert f"{len(described())} of {len(described())} indexes" in after.err
+    for index in described():
+        information = await database[index.collection].index_information()
+        assert [tuple(key) for key in information[index.name]["key"]] == list(index.keys)
+
+
+async def test_a_dropped_index_is_named_and_made_again(mongodb_uri: str, database: Any) -> None:
+    """`check` names exactly the one that was dropped; `apply` makes it."""
+    await indexes("apply", uri=mongodb_uri, database=database)
+    await database.content_summary_logs.drop_index("user_content")
+
+    before = await indexes("check", uri=mongodb_uri, database=database)
+    applied = await indexes("apply", uri=mongodb_uri, database=database)
+
+    assert (before.code, applied.code) == (1, 0)
+    assert before.out.splitlines() == ["missing: content_summary_logs.user_content user_id, content_id"]
+    assert "user_content" in await database.content_summary_logs.index_information()
+
+
+@pytest.mark.parametrize("changed", ["keys", "options"])
+async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, database: Any, changed: str) -> None:
+    """An index of the same name with other keys or options is `different`; only `--rebuild` replaces it."""
+    await indexes("apply", uri=mongodb_uri, database=database)
+    summaries = database.content_summary_logs
+    await summaries.drop_index("user_content")
+    if changed == "keys":
+        await summaries.create_index([("user_id", 1)], name="user_content")
+    else:
+        await summaries.create_index([("user_id", 1), ("content_id", 1)], name="user_content", sparse=True)
+    await summaries.create_index([("progress", 1)], name="somebody_s_own")
+
+    checked = await indexes("check", uri=mongodb_uri, database=database)
+    applied = await indexes("apply", uri=mongodb_uri, database=database)
+    kept = (await summaries.index_information())["user_content"]
+    rebuilt = await indexes("apply", "--rebuild", uri=mongodb_uri, database=database)
+    made = (await summaries.index_information())["user_content"]
+
+    assert (checked.code, applied.code, rebuilt.code) == (1, 1, 0)
+    assert "different: content_summary_logs.user_content user_id, content_id" in checked.out.splitlines()
+    assert "--rebuild" in applied.err
+    assert kept.get("sparse") is True or len(kept["key"]) == 1
+    assert [tuple(key) for key in made["key"]] == [("user_id", 1), ("content_id", 1)]
+    assert not made.get("sparse")
+    for ended in (checked, applied, rebuilt):
+        assert "not described (left alone): content_summary_logs.somebody_s_own" in ended.out.splitlines()
+    assert "somebody_s_own" in await summaries.index_information()

@@ -1,0 +1,183 @@
+"""A MongoDB server named by its address: what is said when it is not there or not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from docservice.engine import installed
+
+from .running import Services, environment, eventually, run
+
+pytestmark = [pytest.mark.engine, pytest.mark.skipif(not installed(), reason="needs the embedded engine's program")]
+
+IMPATIENT = {"DOCSERVICE_MONGODB_TIMEOUT_MS": "1000"}
+
+
+class Servers:
+    """Starts servers of the test's own; the same folder and port may be started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[asyncio.subprocess.Process] = []
+
+    async def start(self, *options: str, port: str = "0") -> str:
+        """Start a server and give its address."""
+        config, log = self.folder / "empty.toml", self.folder / f"server{len(self.running)}.log"
+        config.touch()
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "secantus", "--config", str(config), "--port", port),
+                *("--storage-path", str(self.folder / "server"), *options),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment(),
+            )
+        self.running.append(process)
+        pattern = r"secantus listening on (\S+:\d+)"
+        found = await eventually(lambda: re.search(pattern, log.read_text()), "the server listens")
+        return str(found[1])
+
+    async def kill(self) -> None:
+        """End the server that was started last."""
+        process = self.running[-1]
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    """MongoDB-like servers, which end with the test."""
+    found = Servers(tmp_path_factory.mktemp("mongodb"))
+    yield found
+    await found.kill()
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--port", "0"], ["directory", "import", "FILE"]])
+async def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    """Exit code 1 soon after the deadline, one line with the address; no engine in its place."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # Bound and not listening: nobody else can take it.
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+
+        (tmp_path / "FILE").write_text("{}")
+
+        began = time.monotonic()
+        ended = await run(
+            *(*arguments, "--mongodb-uri", f"mongodb://{address}/", "--data-dir", str(tmp_path / "data")),
+            env=IMPATIENT,
+            cwd=tmp_path,
+        )
+
+    assert time.monotonic() - began < 6
+    assert (ended.code, ended.out) == (1, "")
+    assert len(ended.err.splitlines()) == 1
+    assert address in ended.err
+    assert len(ended.err) < 300
+    assert not (tmp_path / "data" / "engine").exists()
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    """A port that is open and silent costs the deadline and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+
+        began = time.monotonic()
+        ended = await run("indexes", "check", "--mongodb-uri", f"mongodb://{address}/", env=IMPATIENT)
+
+    assert time.monotonic() - began < 8
+    assert ended.code == 1
+    assert len(ended.err.splitlines()) == 1
+    assert "Traceback" not in ended.err
+
+
+async def test_a_standalone_is_refused_with_the_way_out(servers: Servers, services: Services) -> None:
+    """Exit code 1; one line has the option that makes it a replica set, and the command to run once."""
+    address = await servers.start("--standalone")
+
+    ended = await run("serve", "--port", "0", "--mongodb-uri", f"mongodb://{address}/", cwd=services.folder)
+
+    assert ended.code == 1
+    assert len(ended.err.splitlines()) == 1
+    assert address in ended.err
+    assert "--replSet rs0" in ended.err
+    assert f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'" in ended.err
+
+
+async def test_a_replica_set_serves(servers: Servers, services: Services, http: aiohttp.ClientSession) -> None:
+    """With the address of a replica set the service is ready, and starts no engine of its own."""
+    address = await servers.start()
+
+    service = await services.start(
+        *("--mongodb-uri", f"mongodb://{address}/?directConnection=true", "--database", "logs")
+    )
+    async with http.get(f"{service.base}/readyz") as response:
+        status = response.status
+
+    assert status == 200
+    assert not (service.data_dir / "engine").exists()
+    assert "SecantusDB" not in service.err
+
+
+async def test_a_wrong_password_is_a_clear_line(servers: Servers, tmp_path: Path) -> None:
+    """Exit code 1; one line says that the sign-in was refused, without the password and without a dump."""
+    address = await servers.start()
+
+    ended = await run(
+        "indexes", "check", "--mongodb-uri", f"mongodb://reader:hush-hush@{address}/?directConnection=true"
+    )
+
+    assert (ended.code, ended.out) == (1, "")
+    assert len(ended.err.splitlines()) == 1
+    assert "authentication failed" in ended.err.lower()
+    assert "hush-hush" not in ended.err
+    assert "{" not in ended.err
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1/", "mongodb://h,i/?directConnection=true"])
+async def test_an_address_that_is_none_is_one_line(uri: str) -> None:
+    """Exit code 2 at once and one line that says what is wrong."""
+    ended = await run("indexes", "check", "--mongodb-uri", uri, env=IMPATIENT)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 1
+    assert "MongoDB" in ended.err
+
+
+async def test_readyz_tells_when_the_server_has_gone_and_come_back(
+    servers: Servers, services: Services, http: aiohttp.ClientSession
+) -> None:
+    """Alive all the time; ready only while the database answers, else 503 with Retry-After and no details of it."""
+    address = await servers.start()
+    service = await services.start("--mongodb-uri", f"mongodb://{address}/?directConnection=true", env=IMPATIENT)
+
+    async def status() -> int:
+        async with http.get(f"{service.base}/healthz") as response:
+            assert response.status == 200
+        async with http.get(f"{service.base}/readyz") as response:
+            if response.status != 200:
+                assert response.headers["Retry-After"] == "1"
+                assert (await response.json())["code"] in {"store-unavailable", "store-timeout"}
+            return response.status
+
+    before = await status()
+    await servers.kill()
+    gone = await status()
+    await servers.start(port=address.rpartition(":")[2])
+
+    async def ready() -> bool:
+        return await status() == 200
+
+    await eventually(ready, "it is ready again")
+    assert before == 200
+    assert gone in {503, 504}

@@ -1,0 +1,200 @@
+"""The README tells the truth: its commands, its example, its tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
+
+from docservice import demo
+from docservice.settings import Settings
+
+from .running import Service, run
+from .test_demo import printed_curl
+from .test_help import OPTIONS, STORE, help_of
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def usage_lines() -> dict[tuple[str, ...], str]:
+    """The lines of the README that show how a command is called, by command."""
+    found = {}
+    for line in "".join(blocks("sh")).splitlines():
+        words = line.partition("#")[0].split()
+        if words[:1] != ["docservice"]:
+            continue
+        for command in OPTIONS:
+            first, *second = command
+            if words[1] == first and (not second or second[0] in words[2].split("|")):
+                found[command] = line
+    return found
+
+
+def test_every_block_is_looked_at() -> None:
+    """A new kind of block needs a test of its own here."""
+    kinds = re.findall(r"^```(\w+)$", README, re.MULTILINE)
+
+    assert set(kinds) == {"sh", "console", "python", "text", "js"}
+    assert len(blocks("python")) == len(blocks("text")) == len(blocks("console")) == 1
+
+
+@pytest.mark.engine
+async def test_the_example_prints_what_it_shows(tmp_path: Path) -> None:
+    """The Python example runs as it is written, in an empty folder, and prints exactly the output beside it."""
+    (tmp_path / "example.py").write_text(blocks("python")[0], encoding="utf-8")
+
+    ended = await run("-W", "error", "example.py", cwd=tmp_path, program=(sys.executable,))
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == blocks("text")[0]
+    assert not (tmp_path / "docservice-data" / "engine" / "state.json").exists()
+
+
+@pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
+async def test_each_command_is_shown_with_its_options(command: tuple[str, ...]) -> None:
+    """The README has a line for every command; the options in it exist, and none but the common ones is left out."""
+    line = usage_lines()[command]
+    shown = set(re.findall(r"--[a-z-]+", line))
+    known = set(re.findall(r"--[a-z-]+", (await help_of(*command)).out))
+
+    assert shown <= known
+    own = set(OPTIONS[command]) - set(STORE) - {"--rebuild"}
+    assert own <= shown
+
+
+async def test_every_command_takes_the_common_options() -> None:
+    """What the README says of every command holds for every command."""
+    assert "Every command takes `--data-dir`, `--mongodb-uri` and `--database`." in " ".join(README.split())
+
+    helps = {command: (await help_of(*command)).out for command in OPTIONS}
+    lacking = [command for command, text in helps.items() if any(name not in text for name in STORE)]
+
+    assert lacking == []
+
+
+def test_the_two_commands_name_what_is_there() -> None:
+    """Each of the two commands sets up an extra that exists and then runs a program that the extra brings."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    pairs = re.findall(r"^sh \.ci/setup (\w+) && \.venv/bin/(\S+)(.*)$", "".join(blocks("sh")), re.MULTILINE)
+
+    assert [pair[1] for pair in pairs] == ["docservice", "pytest"]
+    for extra, program, arguments in pairs:
+        assert extra in project["optional-dependencies"]
+        wanted = project["optional-dependencies"][extra]
+        assert program in project["scripts"] or any(name.startswith(program) for name in wanted)
+        assert arguments.split() in (["serve", "--demo"], [])
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "setup").exists(), reason="needs a checkout")
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
+async def test_the_setup_script_is_clean() -> None:
+    """shellcheck has nothing to say about the script that the two commands begin with."""
+    ended = await run(str(ROOT / ".ci" / "setup"), program=("shellcheck",))
+
+    assert (ended.code, ended.out) == (0, "")
+
+
+async def test_the_benchmark_command_exists() -> None:
+    """`python -m tests.benchmarks.tracking` starts."""
+    [module] = re.findall(r"`\.venv/bin/python -m (tests\.benchmarks\.\w+)`", README)
+
+    ended = await run("-m", module, "--help", cwd=ROOT, program=(sys.executable,))
+
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.engine
+async def test_the_curl_of_the_readme_is_the_printed_one(demo_service: Service, http: aiohttp.ClientSession) -> None:
+    """Same address, headers and body as `serve --demo` prints, and the answer has the fields that are shown."""
+    shown = blocks("console")[0]
+    command, answer = shown[: shown.index("\n{")], shown[shown.index("\n{") :]
+
+    def shape(text: str) -> str:
+        text = re.sub(r"^\$ ", "", text)
+        text = re.sub(r"127\.0\.0\.1:\d+", "HOST", re.sub(r"Bearer [^']+", "Bearer TOKEN", text))
+        return " ".join(re.sub(r'"([0-9a-f]{8})[0-9a-f…]+"', r'"\1"', text).split())
+
+    body = json.loads(re.findall(r"-d '(.*)'", printed_curl(demo_service), re.DOTALL)[0])
+    token = re.findall(r"Bearer ([^']+)", printed_curl(demo_service))[0]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with http.post(f"{demo_service.base}/api/logger/trackprogress/", json=body, headers=headers) as response:
+        real = await response.json()
+
+    assert shape(command) == shape(printed_curl(demo_service))
+    fields = set(re.findall(r'"(\w+)":', answer)) - {"type", "node_id", "mastery_level"}
+    assert fields == set(real)
+    assert set(real["context"]) >= {"node_id", "mastery_level"}
+
+
+@pytest.mark.engine
+async def test_the_document_of_the_readme_is_in_the_demo(demo_service: Service) -> None:
+    """The summary shown is one of the demo's: the same id and numbers, the same fields in the same order."""
+    [shown] = [block for block in blocks("js") if "findOne" in block]
+    [shown_id] = re.findall(r"^  _id: '(\w+)'", shown, re.MULTILINE)
+
+    async with Client(demo_service.mongodb_uri) as client:
+        real = await client.docservice.content_summary_logs.find_one({"_id": shown_id})
+
+    assert real
+    assert re.findall(r"^  (\w+):", shown, re.MULTILINE) == list(real)
+    [mastery_log] = real["mastery_logs"]
+    assert re.findall(r"^      (\w+):", shown, re.MULTILINE) == list(mastery_log)
+    attempt = mastery_log["attempts"][0]
+    assert re.findall(r"^          (\w+):", shown, re.MULTILINE)[: len(attempt)] == list(attempt)
+    for name in ("user_id", "content_id", "channel_id", "kind", "_morango_partition"):
+        assert f"{name}: '{real[name]}'" in shown
+    for name in ("time_spent", "progress", "attempt_bytes", "overflow_buckets"):
+        assert re.search(rf"^  {name}: {real[name]:g},$", shown, re.MULTILINE), name
+
+
+@pytest.mark.engine
+async def test_the_query_of_the_readme_is_answered_by_an_index(demo_service: Service) -> None:
+    """It finds documents of the demo's learner, and its first field is the first key of a described index."""
+    [query] = [block for block in blocks("js") if ".sort(" in block]
+    [(user_id, kind)] = re.findall(r'find\(\{user_id: "(\w+)", kind: "(\w+)"\}\)\.sort\(\{progress: 1\}\)', query)
+
+    async with Client(demo_service.mongodb_uri) as client:
+        summaries = client.docservice.content_summary_logs
+        count = await summaries.count_documents({"user_id": user_id, "kind": kind})
+        indexes = await summaries.index_information()
+
+    assert user_id == demo.directory()["users"][1]["id"]
+    assert count >= 2
+    assert any(index["key"][0][0] == "user_id" for index in indexes.values())
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """One row for each setting, in order, with its default and its description; no row for anything else."""
+    rows = re.findall(r"^\| `(DOCSERVICE_\w+)` \| (.*?) ?\| (.*) \|$", README, re.MULTILINE)
+
+    expected = []
+    for name, setting in Settings.model_fields.items():
+        default = setting.get_default()
+        assert not isinstance(default, SecretStr)
+        expected.append((f"DOCSERVICE_{name.upper()}", "" if default is None else f"`{default}`", setting.description))
+    assert rows == expected
+
+
+def test_other_variables_are_explained() -> None:
+    """A DOCSERVICE_ variable that the README names outside of the table is a setting or the one of the tests."""
+    known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields} | {"DOCSERVICE_TEST_MONGODB_URI"}
+
+    assert set(re.findall(r"DOCSERVICE_[A-Z_]+", README)) <= known

@@ -1,0 +1,88 @@
+"""Requests for CSV exports: for the admins of a facility and for superusers, for nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .asking import Client, everything
+
+PATH = "/api/logger/generatecsvlogrequest/"
+
+
+@pytest.fixture
+def database(shared_database: Any) -> Any:
+    """One database for all tests here: none asks for what another one wrote."""
+    return shared_database
+
+
+@pytest.fixture
+def client(shared_client: Client) -> Client:
+    """One service for all tests here."""
+    return shared_client
+
+
+async def made(client: Client, database: Any, headers: dict[str, str], facility: str) -> str:
+    """The path of a new request of an admin."""
+    await database["csv_log_requests"].delete_many({})
+    async with client.post(PATH, json={"facility": facility, "log_type": "session"}, headers=headers) as response:
+        assert response.status == 201, await response.text()
+    return f"{PATH}{(await database['csv_log_requests'].find_one({}))['_id']}/"
+
+
+@pytest.mark.parametrize("actor", ["learner1", "coach1", "facilitycoach", "other_admin", "other_learner", "anon"])
+async def test_csv_requests_are_for_admins(
+    client: Client,
+    database: Any,
+    headers_of: Callable[[str], dict[str, str]],
+    recorded_directory: dict[str, Any],
+    actor: str,
+) -> None:
+    """Who is no admin of the facility sees no request, changes, removes and makes none; nothing is written."""
+    facility = recorded_directory["ids"]["facility"]
+    path = await made(client, database, headers_of("admin"), facility)
+    before = await everything(database)
+    body = {"facility": facility, "log_type": "summary"}
+
+    async with client.get(PATH, headers=headers_of(actor)) as response:
+        listed = (response.status, await response.json())
+    statuses = {}
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        async with client.request(method, path, json=body, headers=headers_of(actor)) as response:
+            statuses[method] = response.status
+    async with client.post(PATH, json=body, headers=headers_of(actor)) as response:
+        statuses["POST"] = response.status
+
+    assert listed == (200, [])
+    assert statuses.pop("GET") == 404
+    assert statuses.pop("POST") == 403
+    assert set(statuses.values()) <= {403, 404}
+    assert await everything(database) == before
+
+
+@pytest.mark.parametrize("actor", ["admin", "superuser"])
+async def test_admin_changes_and_removes(
+    client: Client,
+    database: Any,
+    headers_of: Callable[[str], dict[str, str]],
+    recorded_directory: dict[str, Any],
+    actor: str,
+) -> None:
+    """An admin reads, changes and removes a request; then it is gone."""
+    facility = recorded_directory["ids"]["facility"]
+    path = await made(client, database, headers_of("admin"), facility)
+    headers = headers_of(actor)
+
+    async with client.patch(path, json={"log_type": "summary"}, headers=headers) as response:
+        changed = (response.status, (await response.json())["log_type"])
+    async with client.get(path, headers=headers) as response:
+        read = (response.status, (await response.json())["log_type"])
+    async with client.delete(path, headers=headers) as response:
+        removed = response.status
+    async with client.get(path, headers=headers) as response:
+        gone = response.status
+
+    assert changed == read == (200, "summary")
+    assert (removed, gone) == (204, 404)

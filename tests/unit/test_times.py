@@ -1,0 +1,94 @@
+"""Times keep what a device recorded."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docservice.domain.times import KolibriTime, iso_text, to_milliseconds
+
+VECTORS: list[dict[str, str]] = json.loads(
+    (Path(__file__).parents[1] / "data" / "morango-test-vectors.json").read_text(encoding="utf-8")
+)["timestamps"]
+ZONES = ["UTC", "Etc/UTC", "Africa/Nairobi", "America/New_York", "Asia/Kathmandu", "Nowhere/Unknown"]
+moments = st.timedeltas(timedelta(0), timedelta(days=3_650_000)).map(datetime(2, 1, 1, tzinfo=UTC).__add__)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["wire"])
+def test_recorded_time(vector: dict[str, str]) -> None:
+    """A time from the wire is the moment that the device meant, and is written as the device writes it."""
+    if "error" in vector:
+        with pytest.raises(ValueError, match="Kolibri time"):
+            KolibriTime.parse(vector["wire"])
+        return
+
+    time = KolibriTime.parse(vector["wire"])
+
+    assert time.moment == datetime.fromisoformat(vector["utc_iso"])
+    assert str(time) == vector["reserialized"]
+
+
+@given(moments, st.sampled_from(ZONES))
+def test_round_trip(moment: datetime, zone: str) -> None:
+    """Any moment in any zone comes back equal, to the microsecond, also from a zone that this machine lacks."""
+    time = KolibriTime(moment, zone)
+
+    assert KolibriTime.parse(str(time)) == time
+    assert time.local() == moment
+
+
+@given(moments, st.integers(-23 * 60 - 59, 23 * 60 + 59))
+def test_milliseconds(moment: datetime, offset: int) -> None:
+    """A moment is cut, never rounded, to milliseconds in UTC; doing it again changes nothing."""
+    elsewhere = moment.astimezone(timezone(timedelta(minutes=offset)))
+
+    cut = to_milliseconds(elsewhere)
+
+    assert timedelta(0) <= moment - cut < timedelta(milliseconds=1)
+    assert cut.tzinfo is UTC
+    assert cut.microsecond % 1000 == 0
+    assert to_milliseconds(cut) == cut
+
+
+def test_naive_time_is_refused() -> None:
+    """A time without a zone means nothing."""
+    with pytest.raises(ValueError, match="zone"):
+        to_milliseconds(datetime(2024, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2024-01-01",
+        "2024-01-01T00:00:00(UTC)",
+        "2024-01-01 00:00:00.1234567(UTC)",
+        "2024-01-01 00:00:00(UTC",
+        "2024-13-01 00:00:00",
+        "2024-01-01 00:00:00+25",
+    ],
+)
+def test_other_form(text: str) -> None:
+    """A text of another form is refused."""
+    with pytest.raises(ValueError, match=r"Kolibri time|month|offset|between"):
+        KolibriTime.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2024-09-02 05:12:24.158293(Africa/Nairobi)", "2024-09-02T08:12:24.158293+03:00"),
+        ("2024-09-02 05:12:24.000000(Etc/UTC)", "2024-09-02T05:12:24Z"),
+        ("2024-09-02 05:12:24.000000(UTC)", "2024-09-02T05:12:24Z"),
+        ("2024-09-02 05:12:24+02:00", "2024-09-02T05:12:24+02:00"),
+        ("2024-09-02 05:12:24.1(America/New_York)", "2024-09-02T01:12:24.100000-04:00"),
+    ],
+)
+def test_shown_in_its_own_zone(text: str, shown: str) -> None:
+    """Answers show a time in the zone that it was recorded in, as Kolibri does."""
+    assert iso_text(KolibriTime.parse(text).local()) == shown
