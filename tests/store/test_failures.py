@@ -15,7 +15,7 @@ from docservice.errors import DocServiceError
 from docservice.store.failures import translate, translated
 from docservice.store.pymongo_db import PyMongoDatabase
 
-# PyMongo leaves sockets to the collector when it is cancelled while it connects; they shall not count as a later test's.
+# PyMongo leaves sockets to the collector when it is cancelled while it connects: not the fault of a later test.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
