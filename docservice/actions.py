@@ -14,11 +14,16 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from docservice.domain.results import Answer
+from docservice.errors import StoreTimeout
 from docservice.store.idempotency import IdempotencyStore, RequestKey
 from docservice.store.port import Database
 
 _Result = TypeVar("_Result")
 _Answer = TypeVar("_Answer", bound=Answer)
+
+
+LONGEST_WAIT_SECONDS = 30.0
+"""How long an action waits for those before it in its queue."""
 
 
 def random_id() -> str:
@@ -47,8 +52,16 @@ class Actions:
         async def queued() -> _Result:
             if queue is None:
                 return await self._database.transact(action)
-            async with self._queues.setdefault(queue, asyncio.Lock()):
+            lock = self._queues.setdefault(queue, asyncio.Lock())
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                    await lock.acquire()
+            except TimeoutError:
+                raise StoreTimeout("Too many actions of the same learner were waiting before this one.") from None
+            try:
                 return await self._database.transact(action)
+            finally:
+                lock.release()
 
         task = asyncio.create_task(queued())
         self._running.add(task)

@@ -46,13 +46,18 @@ class Principal:
 ANONYMOUS = Principal()
 
 
+def secret_path(data_dir: Path) -> Path:
+    """Where a generated key is kept."""
+    return data_dir / "secret_key"
+
+
 def load_or_create_secret(data_dir: Path) -> str:
     """The key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
 
     Raises:
         SettingsInvalid: the file cannot be written or read.
     """
-    path = data_dir / "secret_key"
+    path = secret_path(data_dir)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         try:
@@ -137,7 +142,8 @@ class TokenVerifier:
                 algorithms=algorithms,
                 audience=self._audience,
                 issuer=self._issuer,
-                leeway=_LEEWAY_SECONDS,
+                # Clocks differ between machines; a token of this service was signed by this machine's own.
+                leeway=0 if algorithms == _OWN_ALGORITHMS else _LEEWAY_SECONDS,
                 options={"require": ["exp"], "verify_aud": self._audience is not None},
             )
             # A host's sign-in may use the claim `scope` for purposes of its own.

@@ -99,7 +99,8 @@ class Tracker:
             done.append(SessionStarted.of(started, past))
             return done[-1]
 
-        key = request_key(_caller(visitor), idempotency_key, "start", request)
+        caller = _caller(visitor)
+        key = request_key(caller, idempotency_key, "start", request) if caller else None
         queue = partition if visitor.user_id is not None else None
         return await self._actions.answer(action, SessionStarted, now, queue, key)
 
@@ -152,7 +153,7 @@ class Tracker:
             done.append(SessionUpdated.of(updated))
             return done[-1]
 
-        key = request_key(_caller(visitor), idempotency_key, f"update {session_id}", request)
+        key = request_key(_caller(visitor) or session_id, idempotency_key, f"update {session_id}", request)
         queue = partition if visitor.user_id is not None else session_id
         return await self._actions.answer(action, SessionUpdated, now, queue, key)
 
@@ -235,6 +236,6 @@ def _require_storable(request: UpdateSession) -> None:
         require_storable(interaction.answer, ("interactions", position, "answer"))
 
 
-def _caller(visitor: Visitor) -> str:
-    """Whose idempotency keys they are."""
-    return visitor.user_id or f"anonymous {visitor.visitor_id}"
+def _caller(visitor: Visitor) -> str | None:
+    """Whose idempotency keys they are; None for a visitor who did not say which browser it is: two of those are two."""
+    return visitor.user_id or (visitor.visitor_id and f"visitor {visitor.visitor_id}")

@@ -7,19 +7,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from docservice.cli.console import StoreOptions
+from docservice.cli.console import StoreOptions, say
 from docservice.domain.ids import parse_uuid
 from docservice.errors import SettingsInvalid
-from docservice.identity import issue_service_token, issue_token, load_or_create_secret
+from docservice.identity import issue_service_token, issue_token, load_or_create_secret, secret_path
 from docservice.settings import Settings
 
 DAY_SECONDS = 86_400
 
 
 def signing_secret(settings: Settings) -> str:
-    """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder."""
+    """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder, made if there is none."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
+    if not secret_path(settings.data_dir).exists():
+        say(f"docservice: a new key for tokens is made in {settings.data_dir.resolve()}")
     return load_or_create_secret(settings.data_dir)
 
 
@@ -39,12 +41,12 @@ def token(
         raise SettingsInvalid("--ttl-seconds takes at least 1.")
     if service == (user_id is not None):
         raise SettingsInvalid("Give either USER_ID, or --service.")
-    now = datetime.now(UTC)
+    settings, now = options.settings(), datetime.now(UTC)
     if user_id is None:
-        print(issue_service_token(signing_secret(options.settings()), now=now, ttl_seconds=ttl_seconds))
+        print(issue_service_token(signing_secret(settings), now=now, ttl_seconds=ttl_seconds))
         return
     try:
         subject = parse_uuid(user_id)
     except ValueError:
         raise SettingsInvalid("USER_ID is a Kolibri user id: 32 hex characters.") from None
-    print(issue_token(signing_secret(options.settings()), subject, now=now, ttl_seconds=ttl_seconds))
+    print(issue_token(signing_secret(settings), subject, now=now, ttl_seconds=ttl_seconds))

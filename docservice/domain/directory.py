@@ -271,7 +271,8 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
     """The records of a directory file, by section; sections that are not there are left out.
 
     Args:
-        content: lists of records under the names of `SECTIONS`, and `default_facility`, an id. Other keys are ignored.
+        content: lists of records under the names of `SECTIONS`, and `default_facility`, an id. Other lists are
+            refused, other keys ignored.
 
     Raises:
         ValidationFailed: with everything that is wrong with each record; paths begin with section and position.
@@ -285,6 +286,9 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
         elif listed:
             found[section], wrong = _records(section, listed, (section,))
             errors += wrong
+    for name, value in content.items():
+        if name not in SECTIONS and isinstance(value, list):
+            errors.append(FieldError((name,), "invalid", f"There is no such list. Known are {', '.join(SECTIONS)}."))
     default = content.get("default_facility")
     if default is not None and not is_hex_id(default):
         errors.append(FieldError(("default_facility",), "invalid", "The id of a facility is expected."))
@@ -305,7 +309,8 @@ def _records(
         where = (*before, position)
         try:
             require_storable(fields, where)
-            record = model.model_validate(fields)
+            known = {"kind": kind} if kind and isinstance(fields, dict) else {}
+            record = model.model_validate({**known, **fields} if known else fields)
         except UnstorableValue as error:
             errors.append(FieldError(error.path, "invalid", f"This value cannot be stored: {error.reason}."))
             continue

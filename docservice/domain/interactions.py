@@ -6,7 +6,7 @@ Rule: kolibri/core/logger/api.py (_update_or_create_attempts, _create_attempt, _
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -64,41 +64,36 @@ def record(
     """
     changes = AttemptChanges()
     book = {attempt.id: attempt for attempt in known}
+    # Where the real server fails because several attempts fit a `replace`, the latest of them is meant.
+    by_age = sorted(known, key=lambda attempt: attempt.end_timestamp)
+    latest = {attempt.item: attempt.id for attempt in by_age if replaceable(attempt, session)}
     position = 0
     for _, group in groupby(interactions, key=lambda interaction: interaction.item):
         run = list(group)
         first, position = position, position + len(run)
-        attempt = _chosen(run[0], list(book.values()), session)
-        before = 0.0
-        created = attempt is None
-        if attempt is None:
+        chosen = _chosen(run[0], book, latest)
+        if chosen is None:
             attempt = _begin(run.pop(0), first, session=session, masterylog_id=masterylog_id, now=now)
             attempt = attempt.identified(new_source_id())
         else:
-            before = attempt.correct
-        for interaction in run:
-            attempt = _continue(attempt, interaction, now)
+            attempt = chosen
+        attempt = _continue(attempt, run, now)
         book[attempt.id] = attempt
-        (changes.created if created or attempt.id in changes.created else changes.changed)[attempt.id] = attempt
+        latest[attempt.item] = attempt.id
+        (changes.created if chosen is None or attempt.id in changes.created else changes.changed)[attempt.id] = attempt
         changes.answered.append(attempt)
-        changes.correct_delta += attempt.correct - before
+        changes.correct_delta += attempt.correct - (chosen.correct if chosen else 0.0)
     return changes
 
 
-def _chosen(interaction: Interaction, book: Sequence[AttemptLog], session: ContentSessionLog) -> AttemptLog | None:
-    if interaction.has("id"):
-        for attempt in book:
-            if attempt.id == interaction.id:
-                return attempt
-        raise InvalidReference("Invalid attemptlog id specified")
-    if not interaction.replace:
-        return None
-    # Where the real server fails because several attempts fit, the latest of them is meant.
-    return max(
-        (attempt for attempt in book if attempt.item == interaction.item and replaceable(attempt, session)),
-        key=lambda attempt: attempt.end_timestamp,
-        default=None,
-    )
+def _chosen(interaction: Interaction, book: Mapping[str, AttemptLog], latest: Mapping[str, str]) -> AttemptLog | None:
+    if interaction.id is not None:
+        if interaction.id not in book:
+            raise InvalidReference("Invalid attemptlog id specified")
+        return book[interaction.id]
+    if interaction.replace and interaction.item in latest:
+        return book[latest[interaction.item]]
+    return None
 
 
 def replaceable(attempt: AttemptLog, session: ContentSessionLog) -> bool:
@@ -149,9 +144,17 @@ def _begin(
     )
 
 
-def _continue(attempt: AttemptLog, interaction: Interaction, now: datetime) -> AttemptLog:
+def _continue(attempt: AttemptLog, run: Sequence[Interaction], now: datetime) -> AttemptLog:
+    for interaction in run:
+        attempt = _advanced(attempt, interaction, now)
+    if not run:
+        return attempt
+    history = [*attempt.interaction_history, *(_summary(interaction) for interaction in run)]
+    return attempt.model_copy(update={"interaction_history": history})
+
+
+def _advanced(attempt: AttemptLog, interaction: Interaction, now: datetime) -> AttemptLog:
     update: dict[str, Any] = {
-        "interaction_history": [*attempt.interaction_history, _summary(interaction)],
         "end_timestamp": now,
         "time_spent": interaction.time_spent,
         "error": attempt.error or interaction.error,

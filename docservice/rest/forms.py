@@ -14,7 +14,7 @@ from aiohttp.web import FileField
 
 _OBJECTS = ("mastery_model", "extra_fields")
 _LISTS = ("interactions",)
-_LIST_FIELD = re.compile(r"(?P<name>\w+)\[(?P<position>\d+)\](?P<key>.+)")
+_LIST_FIELD = re.compile(r"(?P<name>\w+)\[(?P<position>[0-9]{1,6})\](?P<key>.+)")
 
 
 def form_object(fields: Mapping[str, str | bytes | bytearray | FileField]) -> dict[str, Any]:

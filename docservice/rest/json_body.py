@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from docservice.rest.forms import form_object
 
 _MAX_FORM_FIELDS = 1000
+_TEXT_ENCODINGS = {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
 _JSON_RANGES = {"application/*", "*/*"}
 """Content types that name no type but fit JSON; the real server reads such bodies as JSON."""
 
@@ -56,16 +57,25 @@ async def read_body(request: web.Request) -> Any:
 
 def _form(raw: bytes, charset: str) -> Any:
     try:
-        fields = parse_qsl(raw.decode(charset), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
-    except (ValueError, LookupError) as error:
+        text = raw.decode(_text_encoding(charset) or "utf-8")
+        return form_object(dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)))
+    except ValueError as error:
         raise MalformedRequest(f"Form parse error - {error}") from None
-    return form_object(dict(fields))
+
+
+def _text_encoding(charset: str) -> str | None:
+    """The name of a plain text encoding; None for others, some of which unpack or take quadratic time."""
+    try:
+        name = codecs.lookup(charset).name
+    except LookupError:
+        return None
+    return name if name.startswith("utf-") or name in _TEXT_ENCODINGS else None
 
 
 async def _multipart(request: web.Request) -> Any:
     try:
         return form_object(await request.post())
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError) as error:
         raise MalformedRequest(f"Multipart form parse error - {error}") from None
 
 
@@ -75,10 +85,7 @@ def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
     Raises:
         MalformedRequest: with the parser's own words, as Kolibri has them.
     """
-    try:
-        reader = codecs.getreader(charset)
-    except LookupError:
-        reader = codecs.getreader("utf-8")
+    reader = codecs.getreader(_text_encoding(charset) or "utf-8")
     try:
         return json.loads(reader(BytesIO(raw)).read(), parse_constant=_refuse_constant)
     except RecursionError:
@@ -93,7 +100,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def dump_json(value: Any) -> bytes:
     """A JSON document; integers of any size survive, which faster writers do not offer."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def json_answer(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:

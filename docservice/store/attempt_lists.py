@@ -133,13 +133,18 @@ class AttemptListStore:
         buckets = {"_morango_partition": owner["_morango_partition"], "log_id": owner["_id"]}
         if shelf.masterylog_id is not None:
             buckets["masterylog_id"] = shelf.masterylog_id
+        # The embedded ones are read first: what moves meanwhile is seen twice and dropped once, not missed.
+        embedded = await self._embedded(shelf)
+        seen: set[str] = set()
         moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
         async with aclosing(moved) as found:
             async for bucket in found:
                 for document in bucket["attempts"]:
+                    seen.add(document["id"])
                     yield document
-        for document in await self._embedded(shelf):
-            yield document
+        for document in embedded:
+            if document["id"] not in seen:
+                yield document
 
     async def _embedded(self, shelf: Shelf) -> list[Document]:
         key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}

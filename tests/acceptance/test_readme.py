@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from docservice import demo
+from docservice.domain.directory import directory_records
 from docservice.settings import Settings
 
 from .running import Service, run
@@ -51,7 +52,7 @@ def test_every_block_is_looked_at() -> None:
     """A new kind of block needs a test of its own here."""
     kinds = re.findall(r"^```(\w+)$", README, re.MULTILINE)
 
-    assert set(kinds) == {"sh", "console", "python", "text", "js"}
+    assert set(kinds) == {"sh", "console", "python", "text", "js", "json"}
     assert len(blocks("python")) == len(blocks("text")) == len(blocks("console")) == 1
 
 
@@ -198,3 +199,10 @@ def test_other_variables_are_explained() -> None:
     known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields} | {"DOCSERVICE_TEST_MONGODB_URI"}
 
     assert set(re.findall(r"DOCSERVICE_[A-Z_]+", README)) <= known
+
+
+def test_the_directory_of_the_readme_is_one() -> None:
+    """The directory file shown has only records that an import takes."""
+    [shown] = blocks("json")
+
+    assert set(directory_records(json.loads(shown))) == {"datasets", "facilities", "classrooms", "users", "memberships"}

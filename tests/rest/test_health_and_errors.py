@@ -283,3 +283,32 @@ async def test_many_form_fields(client: Client, headers_of: Callable[[str], dict
 
     assert 400 <= response.status < 500
     assert "larger than 2621440 bytes" not in body
+
+
+@pytest.mark.parametrize("charset", ["zlib", "bz2", "rot13", "punycode", "nonsense"])
+async def test_a_charset_is_a_text_encoding(
+    client: Client, headers_of: Callable[[str], dict[str, str]], charset: str
+) -> None:
+    """What the body's charset names is never run to unpack or rewrite it: the body is read as UTF-8."""
+    headers = headers_of("learner1")
+    session_id = (await start(client, headers))["session_id"]
+    sent = {**headers, "Content-Type": f"application/json; charset={charset}"}
+
+    async with client.put(f"{TRACK}{session_id}/", data=b'{"progress": 1}', headers=sent) as response:
+        body = await response.json()
+
+    assert (response.status, body) == (200, {"complete": True})
+
+
+async def test_a_list_position_of_a_form_is_a_small_number(
+    client: Client, headers_of: Callable[[str], dict[str, str]]
+) -> None:
+    """A position of thousands of digits is no position: the field is unknown and does nothing."""
+    headers = headers_of("learner1")
+    session_id = (await start(client, headers))["session_id"]
+    form = {f"interactions[{'9' * 5000}]item": "a"}
+
+    async with client.put(f"{TRACK}{session_id}/", data=form, headers=headers) as response:
+        body = await response.json()
+
+    assert (response.status, body) == (200, {"complete": False})

@@ -243,3 +243,17 @@ def test_described_index(index: Any) -> None:
     assert index.serves
     assert index.name not in {other.name for other in siblings}
     assert (index.keys, str(index.options)) not in {(other.keys, str(other.options)) for other in siblings}
+
+
+async def test_the_query_of_the_readme_uses_an_index(service: DocService, database: Any) -> None:
+    """The query that the README and `serve --demo` offer does not look at other learners' documents."""
+    query = {
+        "find": "content_summary_logs",
+        "filter": {"user_id": "a" * 32, "kind": "exercise"},
+        "sort": {"progress": 1},
+    }
+
+    plan = str((await database.command("explain", query, verbosity="queryPlanner"))["queryPlanner"]["winningPlan"])
+
+    assert "user_kind_progress" in plan
+    assert "COLLSCAN" not in plan

@@ -13,6 +13,7 @@ from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 
+_LONGEST_NUMBER = 18
 _VIEW = "Generate Csv Log Request"
 _COLLECTION = "/api/logger/generatecsvlogrequest/"
 
@@ -85,10 +86,10 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _number(request: web.Request) -> int:
-    try:
-        return int(request.match_info["id"])
-    except ValueError:
-        raise LogNotFound() from None
+    text = request.match_info["id"]
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise LogNotFound()
+    return int(text)
 
 
 OPERATIONS = (
