@@ -20,8 +20,6 @@ def signing_secret(settings: Settings) -> str:
     """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder, made if there is none."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
-    if not secret_path(settings.data_dir).exists():
-        say(f"docservice: a new key for tokens is made in {settings.data_dir.resolve()}")
     return load_or_create_secret(settings.data_dir)
 
 
@@ -41,12 +39,15 @@ def token(
         raise SettingsInvalid("--ttl-seconds takes at least 1.")
     if service == (user_id is not None):
         raise SettingsInvalid("Give either USER_ID, or --service.")
-    settings, now = options.settings(), datetime.now(UTC)
-    if user_id is None:
-        print(issue_service_token(signing_secret(settings), now=now, ttl_seconds=ttl_seconds))
-        return
     try:
-        subject = parse_uuid(user_id)
+        subject = parse_uuid(user_id) if user_id is not None else None
     except ValueError:
         raise SettingsInvalid("USER_ID is a Kolibri user id: 32 hex characters.") from None
-    print(issue_token(signing_secret(settings), subject, now=now, ttl_seconds=ttl_seconds))
+    settings, now = options.settings(), datetime.now(UTC)
+    if settings.secret_key is None and not secret_path(settings.data_dir).exists():
+        say(f"docservice: a new key is made in {settings.data_dir.resolve()}; services on other folders do not take it")
+    secret = signing_secret(settings)
+    if subject is None:
+        print(issue_service_token(secret, now=now, ttl_seconds=ttl_seconds))
+    else:
+        print(issue_token(secret, subject, now=now, ttl_seconds=ttl_seconds))
