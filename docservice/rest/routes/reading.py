@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.errors import LogNotFound, PermissionDenied
-from docservice.reader import Rows
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 from docservice.rest.queries import log_filters, page, require
+from docservice.service.reader import Rows
 
 _MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
 _ATTEMPT_FILTERS = (

@@ -11,9 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from docservice.actions import Actions
-from docservice.directory_writer import DirectoryWriter
-from docservice.document_reader import DocumentReader
 from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -26,17 +23,20 @@ from docservice.domain.session_description import SessionDescription
 from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning
-from docservice.exams import Exams
-from docservice.export_requests import ExportRequests
 from docservice.identity import Principal
-from docservice.log_collections import LogCollection
-from docservice.reader import LogReader, Rows
-from docservice.sittings import DeviceInfo, Sittings
+from docservice.service.actions import Actions
+from docservice.service.directory_writer import DirectoryWriter
+from docservice.service.document_reader import DocumentReader
+from docservice.service.exams import Exams
+from docservice.service.export_requests import ExportRequests
+from docservice.service.log_collections import LogCollection
+from docservice.service.reader import LogReader, Rows
+from docservice.service.sittings import DeviceInfo, Sittings
+from docservice.service.tracker import Tracker
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 from docservice.store.pymongo_db import PyMongoDatabase
-from docservice.tracker import Tracker
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from datetime import datetime
 from typing import Any
 
-from docservice.actions import Actions, random_id, request_key
 from docservice.domain.exam_logs import changed_exam_attempt, changed_exam_log, new_exam_attempt, new_exam_log
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.ids import parse_uuid
 from docservice.domain.permissions import Person, may_write_log
-from docservice.domain.times import to_milliseconds
 from docservice.errors import FieldError, LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.reader import LogReader
+from docservice.service.actions import Actions, random_id, request_key
+from docservice.service.clocked import Clocked
+from docservice.service.reader import LogReader
 from docservice.store.directory import DirectoryStore
 from docservice.store.exam_logs import ExamLogStore, Owner
 from docservice.store.port import Database
 
 
-class Exams:
+class Exams(Clocked):
     """Keeps exam logs and their attempts: everybody's own, and admins those of their facility."""
 
     def __init__(self, database: Database, actions: Actions, reader: LogReader, clock: Callable[[], datetime]) -> None:
@@ -34,17 +33,11 @@ class Exams:
             reader: knows the people.
             clock: gives the current time, aware.
         """
+        super().__init__(clock)
         self._actions = actions
         self._reader = reader
-        self._clock = clock
         self._directory = DirectoryStore(database)
         self._logs = ExamLogStore(database)
-
-    def with_clock(self, clock: Callable[[], datetime]) -> Exams:
-        """The same exam logs under another clock."""
-        other = copy(self)
-        other._clock = clock
-        return other
 
     async def save_log(self, principal: Principal, request: SaveExamLog, idempotency_key: str | None) -> ExamLogSaved:
         """See `DocService.save_exam_log`."""
@@ -56,7 +49,7 @@ class Exams:
         if learner is None or missing:
             raise _does_not_exist(*missing)
         _require_writer(person, request.user, learner["dataset_id"])
-        now = to_milliseconds(self._clock())
+        now = self.now()
         log = new_exam_log(request, learner["dataset_id"], now)
 
         async def action(tx: Any) -> ExamLogSaved:
@@ -73,7 +66,7 @@ class Exams:
         """See `DocService.change_exam_log`."""
         person = await self._person(principal)
         owner = _require_owner(person, await self._logs.owner(_stored_id(log_id)))
-        now = to_milliseconds(self._clock())
+        now = self.now()
 
         async def action(tx: Any) -> ExamLogRow:
             stored = await self._logs.find(tx, owner.partition, owner.log_id)
@@ -115,7 +108,7 @@ class Exams:
             return done[-1]
 
         key = request_key(str(person.user_id), idempotency_key, "save exam attempt", request)
-        now = to_milliseconds(self._clock())
+        now = self.now()
         return await self._actions.answer(action, ExamAttemptRow, now, owner.log_id, key)
 
     async def change_attempt(self, principal: Principal, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Generic, cast
 
 from docservice import errors
-from docservice.actions import Actions, random_id
 from docservice.domain.ids import is_hex_id, parse_uuid
 from docservice.domain.logs import AttemptLog
 from docservice.domain.partitions import infer_dataset_id
 from docservice.domain.times import to_milliseconds
 from docservice.domain.whole_logs import whole_log
 from docservice.errors import DirectoryIncomplete, DoesNotExist, FieldError, InvalidReference, MultipleObjectsReturned
+from docservice.service.actions import Actions, random_id
 from docservice.store.content import ContentStore
 from docservice.store.directory import DirectoryStore
 from docservice.store.documents import stored_name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from docservice.actions import Actions
 from docservice.domain.directory import (
     SECTIONS,
     Collection,
@@ -18,7 +17,8 @@ from docservice.domain.directory import (
 from docservice.domain.permissions import DirectoryScope, Person, directory_write_scope
 from docservice.errors import CollectionNotFound, NotSignedIn, PermissionDenied
 from docservice.identity import Principal
-from docservice.reader import LogReader
+from docservice.service.actions import Actions
+from docservice.service.reader import LogReader
 from docservice.store.directory import Upserted
 from docservice.store.directory_writes import DirectoryWriteStore
 from docservice.store.port import Database, Document

@@ -11,7 +11,7 @@ from docservice.domain.permissions import Person, administers
 from docservice.domain.times import KolibriTime
 from docservice.errors import FieldError, LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.reader import LogReader
+from docservice.service.reader import LogReader
 from docservice.store.csv_requests import CsvRequestStore
 from docservice.store.people import PeopleStore
 from docservice.store.port import Database

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from copy import copy
 from datetime import datetime
 from typing import Any
 
-from docservice.actions import Actions, random_id
 from docservice.domain.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
 from docservice.domain.partitions import log_partition
 from docservice.domain.session_description import SessionDescription
-from docservice.domain.times import to_milliseconds
 from docservice.domain.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
 from docservice.errors import NotSignedIn
 from docservice.identity import Principal
-from docservice.reader import LogReader
+from docservice.service.actions import Actions, random_id
+from docservice.service.clocked import Clocked
+from docservice.service.reader import LogReader
 from docservice.store.directory import DirectoryStore
 from docservice.store.port import Database
 from docservice.store.user_sessions import UserSessionStore
@@ -24,7 +23,7 @@ from docservice.store.user_sessions import UserSessionStore
 DeviceInfo = Mapping[str, object]
 
 
-class Sittings:
+class Sittings(Clocked):
     """Keeps the sittings of people who are signed in."""
 
     def __init__(self, database: Database, actions: Actions, reader: LogReader, clock: Callable[[], datetime]) -> None:
@@ -36,17 +35,11 @@ class Sittings:
             reader: knows the people.
             clock: gives the current time, aware.
         """
+        super().__init__(clock)
         self._actions = actions
         self._reader = reader
-        self._clock = clock
         self._directory = DirectoryStore(database)
         self._sessions = UserSessionStore(database)
-
-    def with_clock(self, clock: Callable[[], datetime]) -> Sittings:
-        """The same sittings under another clock."""
-        other = copy(self)
-        other._clock = clock
-        return other
 
     async def update(
         self,
@@ -70,7 +63,7 @@ class Sittings:
         async def action(tx: Any) -> UserSessionLog:
             await self._sessions.take_turn(tx, user_id)
             # Taken at one's turn: whoever comes later is not earlier.
-            now = to_milliseconds(self._clock())
+            now = self.now()
             latest = await self._sessions.latest(tx, partition, now - LONGEST_BREAK)
             log = sitting(
                 latest,

@@ -9,7 +9,7 @@ from docservice.domain.filters import LogFilters
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, ValidationFailed
 from docservice.identity import Principal
-from docservice.reader import LogReader
+from docservice.service.reader import LogReader
 from docservice.store.content import ContentStore
 from docservice.store.log_kinds import LogKind
 from docservice.store.port import Database

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from copy import copy
 from datetime import datetime
 from typing import Any
 
-from docservice.actions import Actions, random_id, request_key
 from docservice.domain import mastery, tracking
 from docservice.domain.ids import is_hex_id, parse_uuid, record_id
 from docservice.domain.json_values import require_storable
@@ -16,10 +14,11 @@ from docservice.domain.logs import AttemptLog, ContentSummaryLog
 from docservice.domain.partitions import log_partition
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
-from docservice.domain.times import to_milliseconds
 from docservice.domain.tracking import TrackedContent, Visitor
 from docservice.errors import DirectoryIncomplete, InvalidReference, LogNotFound, PermissionDenied, Unauthenticated
 from docservice.identity import Principal
+from docservice.service.actions import Actions, random_id, request_key
+from docservice.service.clocked import Clocked
 from docservice.store.attempts import AttemptStore, Located
 from docservice.store.directory import DirectoryStore
 from docservice.store.logs import LogStore, Stored
@@ -35,7 +34,7 @@ have reported since.
 """
 
 
-class Tracker:
+class Tracker(Clocked):
     """Starts visits and takes reports on them."""
 
     def __init__(self, database: Database, actions: Actions, clock: Callable[[], datetime]) -> None:
@@ -46,17 +45,11 @@ class Tracker:
             actions: of the service.
             clock: gives the current time, aware.
         """
+        super().__init__(clock)
         self._actions = actions
-        self._clock = clock
         self._logs = LogStore(database)
         self._attempts = AttemptStore(database)
         self._directory = DirectoryStore(database)
-
-    def with_clock(self, clock: Callable[[], datetime]) -> Tracker:
-        """The same tracker under another clock."""
-        other = copy(self)
-        other._clock = clock
-        return other
 
     async def start(
         self, principal: Principal, request: StartSession, idempotency_key: str | None = None
@@ -65,7 +58,7 @@ class Tracker:
         visitor = await self._visitor(principal)
         content = tracking.tracked_content(request, visitor.user_id)
         partition = log_partition(visitor.dataset_id, visitor.user_id)
-        now = to_milliseconds(self._clock())
+        now = self.now()
 
         source_id, level = random_id(), -1 - secrets.randbelow(-mastery.LOWEST_LEVEL)
         done: list[SessionStarted] = []
@@ -115,7 +108,7 @@ class Tracker:
             raise LogNotFound() from None
         visitor = await self._visitor(principal)
         partition = log_partition(visitor.dataset_id, visitor.user_id)
-        now = to_milliseconds(self._clock())
+        now = self.now()
 
         action_id = random_id()
         done: list[SessionUpdated] = []
