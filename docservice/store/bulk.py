@@ -1,0 +1,47 @@
+"""Many whole documents at a time, written outside transactions: by imports, which can be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ReplaceOne
+
+from docservice.store.port import Database, Document
+
+
+class BulkStore:
+    """Reads and writes batches of documents of any collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stored(
+        self, collection: str, ids: Sequence[Any], projection: Mapping[str, int] | None = None
+    ) -> dict[Any, Document]:
+        """The documents that are there, by `_id`."""
+        with self._database.guarded():
+            found = self._database[collection].find({"_id": {"$in": list(ids)}}, projection)
+            return {document["_id"]: document async for document in found}
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        """Insert documents that are not there.
+
+        Raises:
+            StoreError: some may have been inserted.
+        """
+        if documents:
+            with self._database.guarded():
+                await self._database[collection].insert_many(documents)
+
+    async def replace(self, collection: str, documents: Sequence[Document]) -> None:
+        """Put documents in the place of those with their `_id`, which are there.
+
+        Raises:
+            StoreError: some may have been replaced.
+        """
+        if documents:
+            with self._database.guarded():
+                await self._database[collection].bulk_write(
+                    [ReplaceOne({"_id": document["_id"]}, document) for document in documents], ordered=False
+                )
