@@ -27,6 +27,7 @@
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
+    ├── SignInUnavailable            the host's sign-in does not give its keys (retryable)
     ├── DirectoryIncomplete          the directory lacks what the action needs
     ├── StoreError
     │   ├── StoreUnavailable         the database does not answer (retryable)
@@ -257,6 +258,13 @@ class IdempotencyMismatch(RequestError):
     """The Idempotency-Key was used before, for a different request. Take a new key for a new request."""
 
     code = "idempotency-mismatch"
+
+
+class SignInUnavailable(DocServiceError):
+    """The sign-in does not answer, so that the token cannot be checked. Try again soon."""
+
+    code = "sign-in-unavailable"
+    retryable = True
 
 
 class DirectoryIncomplete(DocServiceError):

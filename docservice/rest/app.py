@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from aiohttp import web
 
-from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
+from docservice.rest.auth import awaited
+from docservice.rest.keys import IDENTIFY, MAX_BODY_BYTES, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
 from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
@@ -22,16 +24,18 @@ DEFAULT_MAX_BODY_BYTES = 2_621_440
 def create_app(
     service: DocService, *, identify: Identify, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
 ) -> web.Application:
-    """An application to run, or to add to another one.
+    """An application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
     Args:
-        service: entered by the caller, and left after the application has stopped.
-        identify: says who sent a request.
-        max_body_bytes: larger bodies are refused with 413.
+        service: the caller's to enter before the first request and to leave after the last one; see `entered`.
+        identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
+            host's middlewares put into it.
+        max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
     """
     app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
     app[SERVICE] = service
-    app[IDENTIFY] = identify
+    app[IDENTIFY] = awaited(identify)
+    app[MAX_BODY_BYTES] = max_body_bytes
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
@@ -41,6 +45,21 @@ def create_app(
             else:
                 app.router.add_route(operation.method, path, handler)
     return app
+
+
+def entered(service: DocService) -> Callable[[web.Application], AsyncIterator[None]]:
+    """A clean-up context: the application enters the service when it starts and leaves it when all requests are done.
+
+    `host.cleanup_ctx.append(entered(service))`, before the contexts of tasks that use the service: aiohttp ends them
+    in the opposite order. Handlers of the host find the service where the
+    host keeps it: `host[SERVICE] = service`.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    return context
 
 
 def _route(path: str) -> str:

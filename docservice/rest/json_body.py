@@ -20,6 +20,9 @@ from docservice.rest.forms import form_object
 
 _MAX_FORM_FIELDS = 1000
 _TEXT_ENCODINGS = {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
+ENCODINGS = ("gzip", "deflate", "br", "zstd")
+"""What aiohttp unpacks before a body is read; several at once it does not."""
+
 _JSON_RANGES = {"application/*", "*/*"}
 """Content types that name no type but fit JSON; the real server reads such bodies as JSON."""
 
@@ -30,8 +33,13 @@ async def read_body(request: web.Request) -> Any:
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
         MalformedRequest: it is no JSON.
-        UnsupportedMediaType: it is neither JSON nor a form.
+        UnsupportedMediaType: it is neither JSON nor a form, or packed in a way that is not known.
     """
+    packed = request.headers.get("Content-Encoding", "").strip().lower()
+    if packed not in {"", "identity", *ENCODINGS}:
+        raise UnsupportedMediaType(
+            f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
+        )
     given = request.headers.get("Content-Type", "")
     header = Message()
     header["Content-Type"] = given
