@@ -82,7 +82,11 @@ def _text_encoding(charset: str) -> str | None:
 
 async def _multipart(request: web.Request) -> Any:
     try:
-        return form_object(await request.post())
+        posted = await request.post()
+        for value in posted.values():
+            if isinstance(value, web.FileField):
+                value.file.close()
+        return form_object(posted)
     except (ValueError, LookupError, RuntimeError, HttpProcessingError) as error:
         raise MalformedRequest(f"Multipart form parse error - {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -13,7 +13,10 @@ from docservice.store.pymongo_db import PyMongoDatabase
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
 
-DatabaseHandle: TypeAlias = Union[AsyncDatabase[Any], "AsyncIOMotorDatabase[Any]"]
+    DatabaseHandle: TypeAlias = AsyncDatabase[Any] | AsyncIOMotorDatabase[Any]
+else:
+    # Whoever reads annotations while the program runs finds what can be named without importing Motor.
+    DatabaseHandle = AsyncDatabase[Any] | Any
 """A database of a program's own client."""
 
 DatabaseSource: TypeAlias = str | DatabaseHandle | None

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -132,6 +132,29 @@ async def test_a_write_conflict_runs_the_action_again(store: PyMongoDatabase, da
 
     assert (await database["counters"].find_one({"_id": 1}))["n"] == 30
     assert len(runs) > 30
+
+
+async def test_a_cancelled_transaction_keeps_nothing(store: PyMongoDatabase, database: Any) -> None:
+    """A transaction that is cut off leaves nothing, no lock either: the next one writes the same document."""
+    written = asyncio.Event()
+
+    async def insert(tx: Any) -> None:
+        await store["things"].insert_one({"_id": 1}, session=tx)
+
+    async def insert_and_wait(tx: Any) -> None:
+        await insert(tx)
+        written.set()
+        await asyncio.Event().wait()
+
+    cut_off = asyncio.create_task(store.transact(insert_and_wait))
+    await written.wait()
+    cut_off.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cut_off
+
+    assert await database["things"].count_documents({}) == 0
+    await store.transact(insert)
+    assert await database["things"].count_documents({}) == 1
 
 
 async def test_who_loses_the_race_to_insert_finds_the_document(store: PyMongoDatabase, database: Any) -> None:
@@ -274,6 +297,25 @@ async def test_a_stream_closed_early_frees_the_server(store: PyMongoDatabase, co
         await anext(reading)
 
     assert "killCursors" in commands.sent
+
+
+@pytest.mark.parametrize("way", ["stream", "aggregate"])
+@pytest.mark.parametrize("after_seconds", [0, 0.001, 0.01])
+async def test_a_read_may_be_cancelled(store: PyMongoDatabase, way: str, after_seconds: float) -> None:
+    """A reader that is cancelled anywhere leaves the database usable."""
+    await store["things"].insert_many([{"_id": n, "text": "x" * 100} for n in range(1000)])
+
+    async def read() -> int:
+        rows = store.stream("things", {}) if way == "stream" else store.aggregate("things", [])
+        async with aclosing(rows) as reading:
+            return len([row async for row in reading])
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(after_seconds)
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+
+    assert await read() == 1000
 
 
 @pytest.mark.parametrize("way", ["stream", "aggregate"])
@@ -435,6 +477,11 @@ async def test_before_and_after_it_is_entered(mongodb_uri: str, handle: Any) -> 
                 logs.connection_string  # noqa: B018
 
     assert DocService(mongodb_uri).connection_string == mongodb_uri
+
+
+def test_annotations_can_be_read() -> None:
+    """Programs that read the annotations of what they construct can do so, with Motor and without."""
+    assert get_type_hints(DocService.__init__)["database"] == str | None
 
 
 async def test_what_is_no_source(mongodb_uri: str, handle: Any) -> None:
