@@ -244,8 +244,10 @@ async def test_no_server(driver: Any) -> None:
         await anext(store.stream("things", {}))
     with pytest.raises(errors.StoreUnavailable):
         await anext(store.aggregate("things", []))
-    with pytest.raises(errors.StoreUnavailable):
-        await DocService(client["nothing"], timeout_seconds=0.5).__aenter__()
+    logs = DocService(client["nothing"], timeout_seconds=0.5)
+    for _ in range(2):  # a program may try again
+        with pytest.raises(errors.StoreUnavailable):
+            await logs.__aenter__()
     await close(client)
 
     assert caught.value.retryable
