@@ -9,6 +9,7 @@
     │   ├── BodyTooLarge             the request is over the body limit
     │   ├── DocumentTooLarge         the document would pass its limit
     │   ├── UnsupportedMediaType     neither JSON nor a form
+    │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or names nobody
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
@@ -142,6 +143,12 @@ class UnsupportedMediaType(RequestError):
     """The content type of the body is not supported. Send application/json."""
 
     code = "unsupported-media-type"
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The Content-Encoding of the body is not known. Send the body plain or packed with gzip."""
+
+    code = "unsupported-encoding"
 
 
 class Unauthenticated(RequestError):

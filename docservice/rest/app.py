@@ -51,8 +51,7 @@ def entered(service: DocService) -> Callable[[web.Application], AsyncIterator[No
     """A clean-up context: the application enters the service when it starts and leaves it when all requests are done.
 
     `host.cleanup_ctx.append(entered(service))`, before the contexts of tasks that use the service: aiohttp ends them
-    in the opposite order. Handlers of the host find the service where the
-    host keeps it: `host[SERVICE] = service`.
+    in the opposite order. Handlers of the host find the service where the host keeps it: `host[SERVICE] = service`.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
-from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedEncoding, UnsupportedMediaType
 from docservice.rest.forms import form_object
 
 _MAX_FORM_FIELDS = 1000
@@ -33,11 +33,12 @@ async def read_body(request: web.Request) -> Any:
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
         MalformedRequest: it is no JSON.
-        UnsupportedMediaType: it is neither JSON nor a form, or packed in a way that is not known.
+        UnsupportedEncoding: it is packed in a way that is not known.
+        UnsupportedMediaType: it is neither JSON nor a form.
     """
     packed = request.headers.get("Content-Encoding", "").strip().lower()
     if packed not in {"", "identity", *ENCODINGS}:
-        raise UnsupportedMediaType(
+        raise UnsupportedEncoding(
             f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
         )
     given = request.headers.get("Content-Type", "")

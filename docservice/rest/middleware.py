@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from docservice.errors import DocServiceError, Unauthenticated, UnsupportedMediaType
+from docservice.errors import DocServiceError, Unauthenticated, UnsupportedEncoding
 from docservice.rest.json_body import ENCODINGS, json_answer
 from docservice.rest.keys import MAX_BODY_BYTES, OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
@@ -75,7 +75,7 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
         response = _problem(request, status, error)
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="docservice"'
-    if isinstance(error, UnsupportedMediaType):
+    if isinstance(error, UnsupportedEncoding):  # only then: RFC 9110, 12.5.3
         response.headers["Accept-Encoding"] = ", ".join(ENCODINGS)
     if response.status in (503, 504):
         response.headers["Retry-After"] = _RETRY_AFTER_SECONDS

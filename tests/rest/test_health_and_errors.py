@@ -179,6 +179,9 @@ async def test_an_encoding_that_is_not_read(
     assert response.status == 415
     assert response.headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
     assert "Content-Encoding" in body["detail"]
+    # In a refusal for another reason the header would say that the encoding was it.
+    async with client.post(TRACK, data=b"a", headers={"Content-Type": "text/plain"}) as other:
+        assert (other.status, other.headers.get("Accept-Encoding")) == (415, None)
     assert await everything(database) == before
 
 
