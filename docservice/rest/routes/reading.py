@@ -13,6 +13,7 @@ from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 from docservice.rest.queries import log_filters, page, require
+from docservice.rest.streaming import list_answer
 from docservice.service.reader import Rows
 
 _MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
@@ -69,11 +70,14 @@ async def mastery_diff(request: web.Request) -> web.Response:
     return json_answer(row.model_dump())
 
 
-async def attempt_logs(request: web.Request) -> web.Response:
+async def attempt_logs(request: web.Request) -> web.StreamResponse:
     """Attempts."""
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _ATTEMPT_FILTERS)
-    return _list(await request.config_dict[SERVICE].attempt_logs(principal, filters, page(request.query)))
+    filters, asked = log_filters(request.query, _ATTEMPT_FILTERS), page(request.query)
+    service = request.config_dict[SERVICE]
+    if asked is None:
+        return await list_answer(request, service.each_attempt_log(principal, filters))
+    return _list(await service.attempt_logs(principal, filters, asked))
 
 
 async def attempt_log(request: web.Request) -> web.Response:
