@@ -15,21 +15,21 @@ from docservice.rest.keys import REQUEST_ID
 
 logger = logging.getLogger(__name__)
 
-_SHORT = 500
+SHORT = 500
 """Lists of no more rows are answered at once, with their length."""
 
 
 async def list_answer(request: web.Request, rows: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
     """A JSON list of rows; a long one is sent while it is read.
 
-    Whatever goes wrong before `_SHORT` rows are read is raised, and answered as always. Later the status has been sent:
+    Whatever goes wrong before `SHORT` rows are read is raised, and answered as always. Later the status has been sent:
     the connection is cut, so that a client does not take a part for the whole.
     """
     async with aclosing(rows):
         begun: list[bytes] = []
         async for row in rows:
             begun.append(dump_json(row.model_dump()))
-            if len(begun) > _SHORT:
+            if len(begun) > SHORT:
                 return await _send(request, begun, rows)
     response = json_answer(None)
     response.body = b"[" + b",".join(begun) + b"]"
@@ -47,7 +47,7 @@ async def _send(request: web.Request, begun: list[bytes], rows: AsyncGenerator[B
         begun.clear()
         async for row in rows:
             begun.append(b"," + dump_json(row.model_dump()))
-            if len(begun) == _SHORT:
+            if len(begun) == SHORT:
                 await response.write(b"".join(begun))
                 begun.clear()
         await response.write(b"".join([*begun, b"]"]))

@@ -105,6 +105,9 @@ def plan(
     if split == "content" and content_ids is not None:
         lanes = [Lane(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
         return Walk("content", lanes, residual)
+    if filters.exam is not None:
+        del residual["exam_id"]
+        return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
     return Walk("whole", [Lane("", base, windowed=True)], residual | _among(content_ids))
 
 

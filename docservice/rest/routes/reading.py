@@ -16,8 +16,8 @@ from docservice.rest.queries import log_filters, page, require
 from docservice.rest.streaming import list_answer
 from docservice.service.reader import Rows
 
-_MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
-_ATTEMPT_FILTERS = (
+MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
+ATTEMPT_FILTERS = (
     "masterylog",
     "complete",
     "user",
@@ -41,7 +41,7 @@ async def mastery_logs(request: web.Request) -> web.Response:
     """Tries, latest first."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
+    filters = log_filters(request.query, MASTERY_FILTERS)
     return _list(await request.config_dict[SERVICE].mastery_logs(principal, filters, page(request.query)))
 
 
@@ -49,7 +49,7 @@ async def mastery_log(request: web.Request) -> web.Response:
     """One try."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
+    filters = log_filters(request.query, MASTERY_FILTERS)
     row = await request.config_dict[SERVICE].mastery_log(principal, request.match_info["id"], filters)
     return json_answer(row.model_dump())
 
@@ -58,7 +58,7 @@ async def mastery_diff(request: web.Request) -> web.Response:
     """One try beside the one before it."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
+    filters = log_filters(request.query, MASTERY_FILTERS)
     try:
         back = int(request.match_info["back"])
     except ValueError:
@@ -73,7 +73,7 @@ async def mastery_diff(request: web.Request) -> web.Response:
 async def attempt_logs(request: web.Request) -> web.StreamResponse:
     """Attempts."""
     principal = await request.config_dict[IDENTIFY](request)
-    filters, asked = log_filters(request.query, _ATTEMPT_FILTERS), page(request.query)
+    filters, asked = log_filters(request.query, ATTEMPT_FILTERS), page(request.query)
     service = request.config_dict[SERVICE]
     if asked is None:
         return await list_answer(request, service.each_attempt_log(principal, filters))
