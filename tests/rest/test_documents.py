@@ -461,3 +461,53 @@ async def test_a_cut_list_is_no_list(
             await response.read()
 
     assert "a list was cut off" in caplog.text
+
+
+async def test_what_is_revoked_is_not_read_any_more(
+    client: Client, headers_of: HeadersOf, database: Any, recorded_directory: dict[str, Any]
+) -> None:
+    """A coach whose role is revoked, and one whose learner has left the class, see nothing of the learner from the next
+    request on: in no list, not by the id, and not with a cursor from before."""
+    ids = recorded_directory["ids"]
+    coach, learner = headers_of("coach1"), headers_of("learner1")
+    for _ in range(2):
+        await exercise(client, learner)
+    lists = ("masterylog", "attemptlog", "contentsummarylog", "contentsessionlog")
+
+    async def seen(**more: str) -> list[int]:
+        found = []
+        for name in lists:
+            status, body = await ask(client, coach, f"/api/logger/{name}/", content="", user=ids["learner1"], **more)
+            assert status == 200
+            found.append(len(body if isinstance(body, list) else body["results"]))
+        return found
+
+    _, first = await ask(client, coach, SUMMARIES, page_size="1")
+    path = f"{SUMMARIES}{first['results'][0]['id']}/"
+    assert min(await seen()) == 2
+    assert (await ask(client, coach, path))[0] == 200
+    memberships = await database.memberships.find({"user_id": ids["learner1"]}).to_list(100)
+
+    await database.memberships.delete_many({"user_id": ids["learner1"]})
+    assert await seen() == [0] * 4
+    await database.memberships.insert_many(memberships)
+    assert min(await seen()) == 2
+    await database.roles.delete_many({"user_id": ids["coach1"]})
+    assert await seen() == [0] * 4
+
+    assert (await ask(client, coach, path))[0] == 404
+    _, after = await ask(client, coach, SUMMARIES, cursor=first["next"])
+    assert after["results"] == []
+
+
+async def test_a_parameter_that_comes_twice(client: Client, headers_of: HeadersOf) -> None:
+    """Lists of documents refuse it, Kolibri's take the last value, as Kolibri does."""
+    learner = headers_of("learner1")
+    content_id, _ = await exercise(client, learner)
+    twice = [("user", ""), ("content", uuid.uuid4().hex), ("content", content_id)]
+
+    async with client.get("/api/logger/masterylog/", params=twice, headers=learner) as response:
+        assert len(await response.json()) == 1
+    async with client.get(SUMMARIES, params=twice[1:], headers=learner) as response:
+        assert response.status == 400
+        assert [error["metadata"]["field"] for error in await response.json()] == ["content"]

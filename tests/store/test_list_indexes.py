@@ -30,11 +30,11 @@ from docservice.rest.routes import reading
 from docservice.service.document_reader import DocumentReader
 from docservice.service.reader import LogReader
 from docservice.store import indexes
-from docservice.store.log_kinds import KINDS, LogKind
+from docservice.store.log_kinds import KINDS, SUMMARY_LOGS, LogKind
 from docservice.store.pymongo_db import PyMongoDatabase
 
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
-CLASS_SIZE, GROUP_SIZE, CONTENTS = 40, 5, 100
+FEW, MANY, CLASS_SIZE, GROUP_SIZE, CONTENTS = 400, 10_000, 40, 5, 100
 START = datetime(2024, 1, 1, tzinfo=UTC)
 PAGE = 10
 INDEXED = {"IXSCAN", "IDHACK", "EXPRESS_IXSCAN", "EXPRESS_CLUSTERED_IXSCAN"}
@@ -185,16 +185,17 @@ def log_of(number: int, kind: LogKind[Any]) -> dict[str, Any]:
     return document
 
 
-@pytest.fixture(scope="module", params=[1_000, pytest.param(10_000, marks=pytest.mark.slow)], ids="{} learners".format)
+@pytest.fixture(scope="module")
 async def school(mongodb_uri: str, request: pytest.FixtureRequest) -> AsyncGenerator[School, None]:
-    """A log of each kind for each of many learners of two facilities, and the people of `ROLES`."""
+    """A summary for each of many learners of two facilities, other logs of some, and the people of `ROLES`."""
     recorder, learners = Recorder(), int(request.param)
     name = f"test_{uuid.uuid4().hex[:12]}"
     async with AsyncMongoClient[dict[str, Any]](mongodb_uri, event_listeners=[recorder]) as client:
         database = PyMongoDatabase(client[name], owned=False, timeout_seconds=60)
         await indexes.apply(database)
         for kind in KINDS.values():
-            await database[kind.collection].insert_many([log_of(number, kind) for number in range(learners)])
+            number_of = learners if kind is SUMMARY_LOGS else min(learners, FEW)
+            await database[kind.collection].insert_many([log_of(number, kind) for number in range(number_of)])
         users = [hex_id(number, 4) for number in CLASSMATES] + list(ROLES.values())[1:]
         await database["facility_users"].insert_many(
             [
@@ -267,11 +268,25 @@ def shape(collection: str, command: Mapping[str, Any]) -> str:
     return collection + json_util.dumps(bare(dict(command)))
 
 
+@pytest.mark.parametrize("school", [FEW], indirect=True)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", LISTS)
 async def test_every_list_reads_indexes(school: School, name: str, role: str) -> None:
     """Whatever the filters, no query scans a collection; where people, a content or a try are named, by the filters or
-    by what the role may read, no other documents than theirs are looked at: of all learners only those of the class."""
+    by what the role may read, no other documents than theirs are looked at."""
+    await require_indexes(school, name, role)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("school", [MANY], indirect=True)
+@pytest.mark.parametrize("name", ["masterylog", "attemptlog", "contentsummarylog"])
+async def test_a_coach_s_lists_look_at_the_class(school: School, name: str) -> None:
+    """Whatever the filters, of 10,000 learners a coach's lists look at the 40 of the class and no others."""
+    await require_indexes(school, name, "coach")
+
+
+async def require_indexes(school: School, name: str, role: str) -> None:
+    """Ask for a list with each combination of its filters and look at how each query is answered."""
     logs = {kind.collection for kind in KINDS.values()} | {"attempt_overflow"}
     shapes: set[str] = set()
     for chosen in combinations(LISTS[name]):
