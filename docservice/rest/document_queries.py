@@ -136,6 +136,6 @@ def chosen_fields(query: Mapping[str, str], paths: Collection[str]) -> FieldChoi
 def _unknown(query: Mapping[str, str], known: Sequence[str]) -> list[FieldError]:
     message = f"Unknown parameter. Known are: {', '.join(sorted(known))}."
     unknown = [FieldError((name,), "invalid", message) for name in dict.fromkeys(query) if name not in known]
-    several = Counter(iter(query))  # a name may come several times, which a mapping would hide
+    several = Counter(name for name, _ in query.items())  # of a query string, which may have a name several times
     twice = [name for name in known if several[name] > 1]
     return unknown + [FieldError((name,), "invalid", "Give this parameter once.") for name in twice]
