@@ -21,8 +21,10 @@ class SessionDescription(Answer):
         id: `current`, the only session there is to ask for.
         user_id: None for an anonymous visitor, whose names are empty.
         facility_id: of the person; the default facility for an anonymous visitor, None if there is none.
-        kind: the kinds of the person's roles, `learner` without any, led by `superuser` for one; `anonymous`.
-        can_manage_content: as the directory says; a superuser may.
+        kind: the kinds of the person's roles, led by `superuser` for one; `learner` if that is none; `anonymous`.
+        can_manage_content: as the directory says; a superuser may. Not there for an anonymous visitor.
+        full_facility_import: whether the server has the whole facility; it has.
+        app_context: whether the caller runs inside Kolibri's own app; nobody does.
         server_time: ISO 8601.
     """
 
@@ -32,7 +34,9 @@ class SessionDescription(Answer):
     full_name: str
     facility_id: str | None
     kind: list[str]
-    can_manage_content: bool
+    can_manage_content: bool = False
+    full_facility_import: bool
+    app_context: bool
     server_time: str
 
     @classmethod
@@ -44,15 +48,17 @@ class SessionDescription(Answer):
             account: the directory's record of the person.
             now: aware.
         """
-        kinds = sorted({role.kind for role in person.roles}) or ["learner"]
+        kinds = sorted({role.kind for role in person.roles})
         return cls(
             id="current",
             user_id=person.user_id,
             username=account.get("username", ""),
             full_name=account.get("full_name", ""),
             facility_id=account.get("facility_id"),
-            kind=["superuser", *kinds] if person.is_superuser else kinds,
+            kind=["superuser", *kinds] if person.is_superuser else kinds or ["learner"],
             can_manage_content=person.is_superuser or bool(account.get("can_manage_content")),
+            full_facility_import=True,
+            app_context=False,
             server_time=iso_text(now),
         )
 
@@ -66,6 +72,7 @@ class SessionDescription(Answer):
             full_name="",
             facility_id=facility_id,
             kind=["anonymous"],
-            can_manage_content=False,
+            full_facility_import=True,
+            app_context=False,
             server_time=iso_text(now),
         )

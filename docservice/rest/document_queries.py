@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,4 +135,7 @@ def chosen_fields(query: Mapping[str, str], paths: Collection[str]) -> FieldChoi
 
 def _unknown(query: Mapping[str, str], known: Sequence[str]) -> list[FieldError]:
     message = f"Unknown parameter. Known are: {', '.join(sorted(known))}."
-    return [FieldError((name,), "invalid", message) for name in dict.fromkeys(query) if name not in known]
+    unknown = [FieldError((name,), "invalid", message) for name in dict.fromkeys(query) if name not in known]
+    several = Counter(name for name, _ in query.items())  # of a query string, which may have a name several times
+    twice = [name for name in known if several[name] > 1]
+    return unknown + [FieldError((name,), "invalid", "Give this parameter once.") for name in twice]

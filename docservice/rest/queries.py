@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiohttp import web
+
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, MissingParameters, PageNotFound, ValidationFailed
@@ -62,6 +64,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "classroom": _uuid,
     "learner_group": _uuid,
 }
+
+
+def last_values(request: web.Request) -> dict[str, str]:
+    """The query string; of a parameter that comes several times the last value counts, as in Django."""
+    return dict(request.query.items())
 
 
 def log_filters(query: Mapping[str, str], offered: Sequence[str]) -> LogFilters:

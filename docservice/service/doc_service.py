@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
 from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -263,6 +263,14 @@ class DocService:
     ) -> Rows[AttemptRow]:
         """The attempts that the principal may read, by document; see `mastery_logs` for arguments and errors."""
         return await self._reader.attempt_logs(principal, filters or LogFilters(), page)
+
+    async def each_attempt_log(
+        self, principal: Principal, filters: LogFilters | None = None
+    ) -> AsyncGenerator[AttemptRow, None]:
+        """Like `attempt_logs` without a page, but with one document's attempts in memory at a time."""
+        async with aclosing(self._reader.each_attempt_log(principal, filters or LogFilters())) as rows:
+            async for row in rows:
+                yield row
 
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
         """One attempt.

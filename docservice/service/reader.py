@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.ids import parse_uuid
+from docservice.domain.logs import AttemptLog
 from docservice.domain.permissions import Person, log_read_scope
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, mastery_diff
 from docservice.errors import FieldError, LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
@@ -70,12 +72,12 @@ class LogReader:
     async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
         """See `DocService.mastery_logs`."""
         selection = await self.selection(principal, filters)
-        skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
-        if skip < 0:
+        if page is not None and page.number < 1:
             raise PageNotFound()
+        skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
         found = Tries([], 0) if selection.empty else await self._tries.find(selection, filters, skip=skip, limit=limit)
         if page is not None:
-            _span(page, found.count)
+            _require_page(page, found.count)
         return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
 
     async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
@@ -101,18 +103,32 @@ class LogReader:
 
     async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
         """See `DocService.attempt_logs`."""
+        if page is None:
+            rows = [row async for row in self.each_attempt_log(principal, filters)]
+            return Rows(rows, len(rows))
+        selection = await self._attempt_selection(principal, filters)
+        if page.number < 1:
+            raise PageNotFound()
+        skip = (page.number - 1) * page.size
+        found: list[AttemptLog] = []
+        count = 0
+        if not selection.empty:
+            found, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
+        _require_page(page, count)
+        return Rows([AttemptRow.of(log) for log in found], count, page)
+
+    async def each_attempt_log(self, principal: Principal, filters: LogFilters) -> AsyncGenerator[AttemptRow, None]:
+        """See `DocService.each_attempt_log`."""
+        selection = await self._attempt_selection(principal, filters)
+        if not selection.empty:
+            async with aclosing(self._attempts.find(selection, filters)) as found:
+                async for log in found:
+                    yield AttemptRow.of(log)
+
+    async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
             raise _no_choice("masterylog")
-        selection = await self.selection(principal, filters)
-        count, skip, limit = 0, 0, None
-        if page is not None:
-            count = 0 if selection.empty else await self._attempts.count(selection, filters)
-            skip, limit = _span(page, count)
-        rows = []
-        if not selection.empty:
-            found = self._attempts.find(selection, filters, skip=skip, limit=limit)
-            rows = [AttemptRow.of(log) async for log in found]
-        return Rows(rows, count if page else len(rows), page)
+        return await self.selection(principal, filters)
 
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
         """See `DocService.attempt_log`."""
@@ -142,10 +158,9 @@ class LogReader:
         return await select(self._people, readable, filters)
 
 
-def _span(page: Page, count: int) -> tuple[int, int]:
-    if page.number < 1 or (page.number > 1 and (page.number - 1) * page.size >= count):
+def _require_page(page: Page, count: int) -> None:
+    if page.number > 1 and (page.number - 1) * page.size >= count:
         raise PageNotFound()
-    return (page.number - 1) * page.size, page.size
 
 
 def _stored_id(spelled: str) -> str:

@@ -6,7 +6,7 @@ the embedded attempts. Counters say how many each try has, so that a page reads 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from docservice.domain.filters import LogFilters
 from docservice.domain.logs import AttemptLog
 from docservice.store.attempts import SESSIONS, SUMMARIES
 from docservice.store.documents import inherited_fields, read_attempt
+from docservice.store.outlines import summaries, visits_with_attempts
 from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.port import Database, Document
 from docservice.store.selection import Selection
@@ -28,7 +29,6 @@ _OUTLINE = {
     "mastery_logs.attempt_count": 1,
     "loose_attempt_count": 1,
 }
-_IN_ORDER = ({"$project": _OUTLINE}, {"$sort": {"_id": 1}})
 
 
 @dataclass(frozen=True)
@@ -52,33 +52,53 @@ class AttemptListStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, selection: Selection, filters: LogFilters) -> int:
-        """How many attempts match; read from counters unless a filter looks at the attempts themselves."""
-        if _looks_inside(filters):
-            return sum([1 async for _ in self.find(selection, filters)])
-        return sum([shelf.count async for shelf in self._shelves(selection, filters)])
+    async def page(
+        self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
+    ) -> tuple[list[AttemptLog], int]:
+        """Some of the attempts that match, and how many there are in all.
 
-    async def find(
-        self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
-    ) -> AsyncIterator[AttemptLog]:
-        """The attempts that match, document by document; one document at a time is in memory."""
-        if limit is not None and limit <= 0:
-            return
+        The counters are gone through once; then only documents that hold attempts of the page are read. A filter that
+        looks at the attempts themselves has all of them read, a document at a time.
+        """
+        if _looks_inside(filters):
+            return await self._page_of_all(selection, filters, skip, limit)
+        count, passed = 0, 0
+        shown: list[Shelf] = []
         async with aclosing(self._shelves(selection, filters)) as shelves:
             async for shelf in shelves:
-                if not _looks_inside(filters) and skip >= shelf.count:
-                    skip -= shelf.count
-                    continue
+                if count < skip + limit and skip < count + shelf.count:
+                    passed = passed if shown else skip - count
+                    shown.append(shelf)
+                count += shelf.count
+        found: list[AttemptLog] = []
+        for shelf in shown:
+            async with aclosing(self._attempts(shelf, filters)) as attempts:
+                async for attempt in attempts:
+                    if passed:
+                        passed -= 1
+                    elif len(found) < limit:
+                        found.append(attempt)
+        return found, count
+
+    async def _page_of_all(
+        self, selection: Selection, filters: LogFilters, skip: int, limit: int
+    ) -> tuple[list[AttemptLog], int]:
+        found: list[AttemptLog] = []
+        count = 0
+        async with aclosing(self.find(selection, filters)) as attempts:
+            async for attempt in attempts:
+                if skip <= count < skip + limit:
+                    found.append(attempt)
+                count += 1
+        return found, count
+
+    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+        """The attempts that match, document by document; one document at a time is in memory."""
+        async with aclosing(self._shelves(selection, filters)) as shelves:
+            async for shelf in shelves:
                 async with aclosing(self._attempts(shelf, filters)) as attempts:
                     async for attempt in attempts:
-                        if skip:
-                            skip -= 1
-                            continue
                         yield attempt
-                        if limit is not None:
-                            limit -= 1
-                            if not limit:
-                                return
 
     async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
         """The attempt with this id, if it is among the selected people's."""
@@ -104,57 +124,62 @@ class AttemptListStore:
         return [attempt async for attempt in self._attempts(shelf, LogFilters())]
 
     async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
-        more = {}
-        if filters.content is not None:
-            more["content_id"] = filters.content
-        if filters.masterylog is not None:
-            more["mastery_logs.id"] = filters.masterylog
-        pipeline = [*selection.stages(**more), *_IN_ORDER]
-        async with aclosing(self._database.aggregate(SUMMARIES, pipeline)) as summaries:
-            async for summary in summaries:
+        async with aclosing(summaries(self._database, selection, filters, _OUTLINE)) as found:
+            async for summary in found:
                 for log in summary.get("mastery_logs", ()):
                     if log["attempt_count"] and _of_try(log, filters):
                         yield Shelf(summary, log["id"], log["attempt_count"])
         if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
-            pipeline = [*selection.stages(loose_attempt_count={"$gt": 0}), *_IN_ORDER]
-            async with aclosing(self._database.aggregate(SESSIONS, pipeline)) as sessions:
+            async with aclosing(visits_with_attempts(self._database, selection, _OUTLINE)) as sessions:
                 async for session in sessions:
                     yield Shelf(session, None, session["loose_attempt_count"])
 
     async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
         inherited = {**inherited_fields(shelf.owner), "masterylog_id": shelf.masterylog_id}
-        async with aclosing(self._documents(shelf)) as documents:
+        async with aclosing(self._documents(shelf, filters.item)) as documents:
             async for document in documents:
                 if _matches(document, filters):
                     yield read_attempt(document, **inherited)
 
-    async def _documents(self, shelf: Shelf) -> AsyncGenerator[Document, None]:
-        owner = shelf.owner
-        buckets = {"_morango_partition": owner["_morango_partition"], "log_id": owner["_id"]}
-        if shelf.masterylog_id is not None:
-            buckets["masterylog_id"] = shelf.masterylog_id
+    async def _documents(self, shelf: Shelf, item: str | None) -> AsyncGenerator[Document, None]:
         # The embedded ones are read first: what moves meanwhile is seen twice and dropped once, not missed.
-        embedded = await self._embedded(shelf)
+        embedded, has_buckets = await self._embedded(shelf)
         seen: set[str] = set()
-        moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
-        async with aclosing(moved) as found:
-            async for bucket in found:
-                for document in bucket["attempts"]:
-                    seen.add(document["id"])
-                    yield document
+        if has_buckets:
+            owner = shelf.owner
+            buckets = {
+                "_morango_partition": owner["_morango_partition"],
+                "log_id": owner["_id"],
+                "masterylog_id": shelf.masterylog_id,
+            }
+            if item is not None:
+                buckets["attempts.item"] = item
+            moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
+            async with aclosing(moved) as found:
+                async for bucket in found:
+                    for document in bucket["attempts"]:
+                        seen.add(document["id"])
+                        yield document
         for document in embedded:
             if document["id"] not in seen:
                 yield document
 
-    async def _embedded(self, shelf: Shelf) -> list[Document]:
+    async def _embedded(self, shelf: Shelf) -> tuple[list[Document], bool]:
+        """The embedded attempts, and whether there were more in buckets when they were read."""
         key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
+        wanted: Document = {"overflow_buckets": 1}
+        if shelf.masterylog_id is None:
+            collection, wanted["attempts"] = SESSIONS, 1
+        else:
+            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": shelf.masterylog_id}}
         with self._database.guarded():
-            if shelf.masterylog_id is None:
-                session = await self._database[SESSIONS].find_one(key, {"attempts": 1})
-                return list(session.get("attempts", ())) if session else []
-            wanted = {"mastery_logs": {"$elemMatch": {"id": shelf.masterylog_id}}}
-            summary = await self._database[SUMMARIES].find_one(key, wanted)
-        return list(summary["mastery_logs"][0]["attempts"]) if summary and summary.get("mastery_logs") else []
+            owner = await self._database[collection].find_one(key, wanted)
+        if owner is None:
+            return [], False
+        holders = [owner] if shelf.masterylog_id is None else owner.get("mastery_logs", [])
+        return [attempt for holder in holders for attempt in holder.get("attempts", ())], bool(
+            owner.get("overflow_buckets")
+        )
 
 
 def _looks_inside(filters: LogFilters) -> bool:

@@ -83,7 +83,8 @@ class PeopleStore:
     async def facility_dataset(self, facility_id: str) -> str | None:
         """The dataset of a facility, None if there is no such facility."""
         with self._database.guarded():
+            # By the id alone: with a second condition the embedded engine would scan.
             found = await self._database["facility_collections"].find_one(
-                {"_id": facility_id, "kind": "facility"}, {"dataset_id": 1}
+                {"_id": facility_id}, {"dataset_id": 1, "kind": 1}
             )
-        return found["dataset_id"] if found else None
+        return found["dataset_id"] if found and found["kind"] == "facility" else None

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from docservice.domain.filters import LogFilters
 from docservice.domain.logs import MasteryLog
 from docservice.store.attempts import SUMMARIES
-from docservice.store.documents import inherited_fields, read_mastery
+from docservice.store.documents import inherited_fields, read_mastery, stored_name
+from docservice.store.outlines import summaries
 from docservice.store.port import Database, Document
 from docservice.store.selection import Selection
 
-_WITHOUT_ATTEMPTS = {"mastery_logs.attempts": 0, "extra_fields": 0}
+_INHERITED = ("dataset_id", "user_id", "_morango_partition")
+_OF_A_TRY = ("_recorded", *map(stored_name, MasteryLog.model_fields.keys() - {"attempts", "recorded"}))
+_WITHOUT_ATTEMPTS = dict.fromkeys([*_INHERITED, *(f"mastery_logs.{name}" for name in sorted(_OF_A_TRY))], 1)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SLACK = 1000
 """How many more tries than needed may pile up before they are sorted and cut."""
@@ -47,13 +50,7 @@ class TryStore:
         wanted = None if limit is None else skip + limit
         found: list[MasteryLog] = []
         count = 0
-        more = {}
-        if filters.content is not None:
-            more["content_id"] = filters.content
-        if filters.masterylog is not None:
-            more["mastery_logs.id"] = filters.masterylog
-        pipeline = [*selection.stages(**more), {"$project": _WITHOUT_ATTEMPTS}]
-        async for summary in self._database.aggregate(SUMMARIES, pipeline):
+        async for summary in summaries(self._database, selection, filters, _WITHOUT_ATTEMPTS):
             inherited = inherited_fields(summary)
             for document in summary.get("mastery_logs", ()):
                 if _matches(document, filters):

@@ -26,18 +26,13 @@ from docservice.store.log_kinds import LogKind
 from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.port import Database, Document
 from docservice.store.selection import Selection
+from docservice.store.windows import Window
 
 MAX_LANES = 1000
 """Lanes that one page looks into; a walk over more contents is not cut by content."""
 
 _PAGE_BYTES = 16 * 1024 * 1024
 _PAGE_SECONDS = 3.0
-_QUICK_SECONDS = 0.05
-_SLOW_SECONDS = 0.5
-_IDS = 16**32
-_FIRST_WINDOW = _IDS // 4096
-_SMALLEST_WINDOW = _IDS // 2**24
-_GROWTH = 8
 
 
 @dataclass(frozen=True)
@@ -110,6 +105,9 @@ def plan(
     if split == "content" and content_ids is not None:
         lanes = [Lane(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
         return Walk("content", lanes, residual)
+    if filters.exam is not None:
+        del residual["exam_id"]
+        return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
     return Walk("whole", [Lane("", base, windowed=True)], residual | _among(content_ids))
 
 
@@ -156,7 +154,7 @@ class WalkStore:
             if before is not None and (number >= MAX_LANES or _now() - began > _PAGE_SECONDS):
                 return Leg(found, before.key)
             before = lane
-            window = _Window(last)
+            window = Window(last)
             while True:
                 reach = window.reach(lane.windowed)
                 wanted = size + 1 - len(found)
@@ -170,7 +168,7 @@ class WalkStore:
                         page_bytes += document.get("attempt_bytes", 0) if heavy else 0
                 if window.is_last:
                     break
-                window.advance(_now() - asked)
+                window.advance(_now() - asked, 0)
                 if _now() - began > _PAGE_SECONDS:
                     return Leg(found, lane.key, window.last)
         return Leg(found)
@@ -250,34 +248,6 @@ def _ahead(lanes: Sequence[Lane], cursor: Cursor | None) -> Iterator[tuple[Lane,
             yield lane, ""
         elif lane.key == cursor.lane and cursor.last is not None:
             yield lane, cursor.last
-
-
-class _Window:
-    """A range of the id space: ids are hashes, so each range holds about its share of a lane."""
-
-    def __init__(self, last: str) -> None:
-        self.last = last
-        self._width = _FIRST_WINDOW
-        self._end: str | None = None
-
-    def reach(self, windowed: bool) -> Document:
-        """The condition on `_id`."""
-        end = int(self.last or "0", 16) + self._width
-        self._end = f"{end:032x}" if windowed and end < _IDS else None
-        return {"$gt": self.last} if self._end is None else {"$gt": self.last, "$lte": self._end}
-
-    @property
-    def is_last(self) -> bool:
-        """Whether it reaches the end of the lane."""
-        return self._end is None
-
-    def advance(self, seconds: float) -> None:
-        """Go on behind it, with a wider window if it was quick to read."""
-        self.last = self._end or self.last
-        if seconds < _QUICK_SECONDS:
-            self._width *= _GROWTH
-        elif seconds > _SLOW_SECONDS:
-            self._width = max(self._width // _GROWTH, _SMALLEST_WINDOW)
 
 
 def _buckets_of(document: Document) -> Document:

@@ -19,7 +19,7 @@ import pytest
 from docservice import demo
 
 from .running import environment, eventually, run
-from .test_readme import ROOT, blocks
+from .test_readme import OUTPUTS, ROOT, blocks
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WARNING_FREE = ("-W", "error")
@@ -45,11 +45,12 @@ def test_the_readme_quotes_them() -> None:
 
 
 async def try_plain(python: str, folder: Path) -> None:
-    """The plain example prints what the README shows and leaves no engine behind."""
-    ended = await run(*WARNING_FREE, "plain_asyncio.py", cwd=folder, program=(python,))
+    """The plain examples print what the README shows and leave no engine behind."""
+    for name in ("plain_asyncio.py", "query_logs.py"):
+        ended = await run(*WARNING_FREE, name, cwd=folder, program=(python,))
 
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.out == blocks("text")[0]
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out == OUTPUTS[(EXAMPLES / name).read_text(encoding="utf-8")]
     assert not (folder / "docservice-data" / "engine" / "state.json").exists()
 
 
@@ -58,7 +59,7 @@ async def try_motor(python: str, folder: Path, mongodb_uri: str) -> None:
     ended = await run(*WARNING_FREE, "motor_host.py", cwd=folder, program=(python,), env={"MONGODB_URI": mongodb_uri})
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == blocks("text")[1]
+    assert ended.out == OUTPUTS[(EXAMPLES / "motor_host.py").read_text(encoding="utf-8")]
 
 
 async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:

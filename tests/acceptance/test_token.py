@@ -143,3 +143,44 @@ async def test_a_key_of_the_environment_is_shared(
     assert (await start_video(http, service.base, refused.out.strip())).status == 401
     assert not (services.folder / "elsewhere").exists()
     assert not (service.data_dir / "secret_key").exists()
+
+
+async def test_a_service_token_writes_the_directory_and_nothing_else(
+    demo_service: Service, http: aiohttp.ClientSession
+) -> None:
+    """One line, which names no user, ends as asked, lets its bearer write the directory, and neither track nor read."""
+    ended = await run("token", "--service", "--ttl-seconds", "60", "--data-dir", str(demo_service.data_dir))
+    headers = {"Authorization": f"Bearer {ended.out.strip()}"}
+    known = [demo.directory()["datasets"][0]]
+
+    async with http.post(f"{demo_service.base}/api/directory/datasets/", json=known, headers=headers) as response:
+        written = response.status, await response.json()
+    async with http.get(f"{demo_service.base}/api/logger/attemptlog/", headers=headers) as response:
+        read = response.status
+    tracked = await start_video(http, demo_service.base, ended.out.strip())
+
+    assert (ended.code, ended.err, ended.out) == (0, "", ended.out.strip() + "\n")
+    claims = jwt.decode(ended.out.strip(), options={"verify_signature": False})
+    assert (claims["scope"], claims.get("sub")) == ("service", None)
+    assert claims["exp"] - claims["iat"] == 60
+    assert written == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert (read, tracked.status) == (403, 403)
+
+
+async def test_a_user_s_token_is_no_service_token(demo_service: Service, http: aiohttp.ClientSession) -> None:
+    """A learner's token does not write the directory."""
+    ended = await run("token", LEARNER, "--data-dir", str(demo_service.data_dir))
+    headers = {"Authorization": f"Bearer {ended.out.strip()}"}
+
+    async with http.post(f"{demo_service.base}/api/directory/datasets/", json=[], headers=headers) as response:
+        assert response.status == 403
+
+
+@pytest.mark.parametrize("arguments", [[], [LEARNER, "--service"]], ids=["neither", "both"])
+async def test_a_token_is_for_a_user_or_for_a_program(tmp_path: Path, arguments: list[str]) -> None:
+    """Neither and both are a usage error in one line that says what to give; no key is made."""
+    ended = await run("token", *arguments, "--data-dir", str(tmp_path / "data"))
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == ["docservice: Give either USER_ID, or --service."]
+    assert not (tmp_path / "data").exists()

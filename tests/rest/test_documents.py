@@ -6,17 +6,20 @@ import asyncio
 import base64
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docservice import DocService
-from docservice.errors import ValidationFailed
+from docservice.errors import StoreUnavailable, ValidationFailed
+from docservice.rest import streaming
 from docservice.rest.document_queries import document_query
+from docservice.rest.keys import SERVICE
 from docservice.store import overflow
 
 from .asking import M_OF_N, Client, interaction, put, start
@@ -335,3 +338,176 @@ async def test_a_walk_is_right_while_writers_run(
 
     assert len(found) == len(set(found))
     assert at_start - deleted <= set(found)
+
+
+def _kinds(directory: Mapping[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
+    """For each list a log that can be saved, of one of two learners."""
+    users = [directory["actors"][name]["user"] for name in ("learner1", "learner2")]
+    start = {"start_timestamp": datetime(2024, 1, 1, tzinfo=UTC)}
+
+    def of_content(number: int) -> dict[str, Any]:
+        return {"user_id": users[number % 2], "content_id": uuid.uuid4().hex, "kind": "video", **start}
+
+    return {
+        "contentsummarylog": of_content,
+        "contentsessionlog": of_content,
+        "usersessionlog": lambda number: {"user_id": users[number % 2], **start},
+        "examlog": lambda number: {"user_id": users[number % 2], "exam_id": uuid.uuid4().hex},
+    }
+
+
+@pytest.mark.parametrize("actor", ["superuser", "admin", "coach1", "learner1"])
+@pytest.mark.parametrize("kind", ["contentsummarylog", "contentsessionlog", "usersessionlog", "examlog"])
+async def test_each_list_is_walked_while_a_writer_appends(
+    shared_client: Client, headers_of: HeadersOf, recorded_directory: dict[str, Any], kind: str, actor: str
+) -> None:
+    """Of each kind of log each that was there at the start comes exactly once, whatever is appended between and during
+    the pages."""
+    service, make = shared_client.server.app[SERVICE], _kinds(recorded_directory)[kind]
+    logs = {
+        "contentsummarylog": service.content_summary_logs,
+        "contentsessionlog": service.content_session_logs,
+        "usersessionlog": service.user_session_logs,
+        "examlog": service.exam_logs,
+    }[kind]
+    for number in range(7):
+        await logs.save(make(number))
+    path = f"/api/logger/{kind}/"
+    at_start = [log["id"] for log in await listed(shared_client, headers_of(actor), path, page_size="500")]
+
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        appended = logs.save(make(len(found))) if len(found) < len(at_start) else asyncio.sleep(0)
+        asked = ask(shared_client, headers_of(actor), path, page_size="3", fields="user_id", **cursor)
+        (status, page), _ = await asyncio.gather(asked, appended)
+        assert status == 200
+        found += [log["id"] for log in page["results"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+
+    assert len(at_start) >= 3
+    assert len(found) == len(set(found))
+    assert set(at_start) <= set(found)
+
+
+@pytest.mark.parametrize("path", ["attemptlog", "masterylog"])
+async def test_numbered_pages_miss_nothing_that_is_appended_to(
+    client: Client, headers_of: HeadersOf, path: str
+) -> None:
+    """Kolibri's numbered pages of tries and attempts: what was there at the start comes, some of it twice when new
+    tries and attempts push it to the next page. (A try that goes on meanwhile moves to the front, as on Kolibri.)"""
+    learner, coach = headers_of("learner1"), headers_of("coach1")
+    for _ in range(4):
+        await exercise(client, learner)
+    query = {"content": "", "user": "", "page_size": "2"}
+    _, whole = await ask(client, coach, f"/api/logger/{path}/", content="", user="")
+
+    found, number, pages = [], 1, 99
+    while number <= pages:
+        _, page = await ask(client, coach, f"/api/logger/{path}/", **query, page=str(number))
+        found += [row["id"] for row in page["results"]]
+        pages, number = page["total_pages"], number + 1
+        if number < 4:
+            await exercise(client, learner)
+
+    assert len(whole) >= 4
+    assert {row["id"] for row in whole} <= set(found)
+
+
+async def test_a_long_list_of_attempts_is_sent_while_it_is_read(
+    client: Client, headers_of: HeadersOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list without pages is the same JSON however long it is, and HEAD of it has no body."""
+    learner = headers_of("learner1")
+    for _ in range(3):
+        await exercise(client, learner)
+    path = "/api/logger/attemptlog/"
+    short = await ask(client, learner, path)
+    monkeypatch.setattr(streaming, "SHORT", 1)
+
+    async with client.get(path, headers=learner) as response:
+        assert response.headers["Transfer-Encoding"] == "chunked"
+        assert response.headers["X-Request-Id"]
+        assert (response.status, await response.json()) == short
+    async with client.head(path, headers=learner) as response:
+        assert (response.status, await response.read()) == (200, b"")
+    assert len(short[1]) >= 3
+
+
+async def test_a_cut_list_is_no_list(
+    client: Client, headers_of: HeadersOf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the database fails after the status was sent, the connection breaks: a part does not look like the whole."""
+    learner = headers_of("learner1")
+    service = client.server.app[SERVICE]
+    for _ in range(3):
+        await exercise(client, learner)
+
+    async def failing(*_: Any) -> AsyncGenerator[Any, None]:
+        async for row in each(*_):
+            yield row
+            if len(sent) == 2:
+                raise StoreUnavailable("gone")
+            sent.append(row)
+
+    each, sent = service.each_attempt_log, list[Any]()
+    monkeypatch.setattr(service, "each_attempt_log", failing)
+    monkeypatch.setattr(streaming, "SHORT", 1)
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with client.get("/api/logger/attemptlog/", headers=learner) as response:
+            await response.read()
+
+    assert "a list was cut off" in caplog.text
+
+
+async def test_what_is_revoked_is_not_read_any_more(
+    client: Client, headers_of: HeadersOf, database: Any, recorded_directory: dict[str, Any]
+) -> None:
+    """A coach whose role is revoked, and one whose learner has left the class, see nothing of the learner from the next
+    request on: in no list, not by the id, and not with a cursor from before."""
+    ids = recorded_directory["ids"]
+    coach, learner = headers_of("coach1"), headers_of("learner1")
+    for _ in range(2):
+        await exercise(client, learner)
+    lists = ("masterylog", "attemptlog", "contentsummarylog", "contentsessionlog")
+
+    async def seen(**more: str) -> list[int]:
+        found = []
+        for name in lists:
+            status, body = await ask(client, coach, f"/api/logger/{name}/", content="", user=ids["learner1"], **more)
+            assert status == 200
+            found.append(len(body if isinstance(body, list) else body["results"]))
+        return found
+
+    _, first = await ask(client, coach, SUMMARIES, page_size="1")
+    path = f"{SUMMARIES}{first['results'][0]['id']}/"
+    assert min(await seen()) == 2
+    assert (await ask(client, coach, path))[0] == 200
+    memberships = await database.memberships.find({"user_id": ids["learner1"]}).to_list(100)
+
+    await database.memberships.delete_many({"user_id": ids["learner1"]})
+    assert await seen() == [0] * 4
+    await database.memberships.insert_many(memberships)
+    assert min(await seen()) == 2
+    await database.roles.delete_many({"user_id": ids["coach1"]})
+    assert await seen() == [0] * 4
+
+    assert (await ask(client, coach, path))[0] == 404
+    _, after = await ask(client, coach, SUMMARIES, cursor=first["next"])
+    assert after["results"] == []
+
+
+async def test_a_parameter_that_comes_twice(client: Client, headers_of: HeadersOf) -> None:
+    """Lists of documents refuse it, Kolibri's take the last value, as Kolibri does."""
+    learner = headers_of("learner1")
+    content_id, _ = await exercise(client, learner)
+    twice = [("user", ""), ("content", uuid.uuid4().hex), ("content", content_id)]
+
+    async with client.get("/api/logger/masterylog/", params=twice, headers=learner) as response:
+        assert len(await response.json()) == 1
+    async with client.get(SUMMARIES, params=twice[1:], headers=learner) as response:
+        assert response.status == 400
+        assert [error["metadata"]["field"] for error in await response.json()] == ["content"]

@@ -61,6 +61,8 @@ async def test_first_report(
         "facility_id": ids["facility"],
         "kind": ["learner"],
         "can_manage_content": False,
+        "full_facility_import": True,
+        "app_context": False,
     }
     assert abs((datetime.fromisoformat(server_time) - datetime.now(UTC)).total_seconds()) < 60
     assert document == {
@@ -206,14 +208,25 @@ async def test_racing_without_queues(
     assert len(await sittings(database)) == 1
 
 
-async def test_kinds(client: Client, headers_of: HeadersOf, recorded_directory: dict[str, Any]) -> None:
-    """The description lists the kinds of the caller's roles; a superuser leads with that and may manage content."""
-    answers = {actor: await put(client, headers_of(actor), {}) for actor in ("admin", "coach1", "superuser")}
+async def test_kinds(client: Client, database: Any, headers_of: HeadersOf, recorded_directory: dict[str, Any]) -> None:
+    """The description lists the kinds of the caller's roles, as a Kolibri 0.19.5 was seen to: a superuser leads with
+    that, who has no role either is no learner, and may manage content; others may if the directory says so."""
+    ids = recorded_directory["ids"]
+    await database.roles.delete_many({"user_id": ids["superuser"]})
+    await database.facility_users.update_one({"_id": ids["learner1"]}, {"$set": {"can_manage_content": True}})
 
-    assert answers["admin"]["kind"] == ["admin"]
-    assert answers["coach1"]["kind"] == ["classroom assignable coach", "coach"]
-    assert answers["superuser"]["kind"][0] == "superuser"
-    assert [answer["can_manage_content"] for answer in answers.values()] == [False, False, True]
+    async def shown(actor: str) -> tuple[list[str], bool]:
+        answer = await put(client, headers_of(actor), {})
+        return answer["kind"], answer["can_manage_content"]
+
+    assert await shown("learner1") == (["learner"], True)
+    assert await shown("admin") == (["admin"], False)
+    assert await shown("coach1") == (["classroom assignable coach", "coach"], False)
+    assert await shown("superuser") == (["superuser"], True)
+    await database.roles.insert_one(
+        {"_id": "0" * 32, "user_id": ids["superuser"], "collection_id": ids["facility"], "kind": "admin"}
+    )
+    assert await shown("superuser") == (["superuser", "admin"], True)
 
 
 @pytest.mark.parametrize("actor", ["anon", "anon_bad_visitor", "anon_visitor"])
@@ -229,6 +242,7 @@ async def test_visitor(
 
     sent = recorded_directory["actors"][actor].get("cookie", {}).get("visitor_id")
     assert (answer["user_id"], answer["username"], answer["kind"]) == (None, "", ["anonymous"])
+    assert "can_manage_content" not in answer  # as Kolibri has it
     assert answer["facility_id"] == recorded_directory["default_facility"]
     assert re.fullmatch("[0-9a-f]{32}", cookie.value)
     assert int(cookie["max-age"]) == 365 * 24 * 3600

@@ -13,13 +13,10 @@ from typing import Any
 import pytest
 
 from docservice.domain.document_query import DocumentFilters, FieldChoice
-from docservice.domain.filters import LogFilters
 from docservice.store import indexes
-from docservice.store.attempt_lists import AttemptListStore
 from docservice.store.log_kinds import KINDS, LogKind
 from docservice.store.pymongo_db import PyMongoDatabase
 from docservice.store.selection import Selection
-from docservice.store.tries import TryStore
 from docservice.store.walks import WalkStore, plan
 
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
@@ -162,28 +159,6 @@ async def test_a_page_of_a_facility_looks_at_few(watched: WatchedDatabase) -> No
 
         assert len(leg.documents) == 10
         assert sum([(await examined(watched, *entry))[1] for entry in watched.seen]) <= 600
-
-
-@pytest.mark.parametrize("who", ["facility", "facility filter", "class", "learner"])
-@pytest.mark.parametrize("content", [None, CONTENTS[0]])
-@pytest.mark.parametrize("masterylog", [None, "f" * 32])
-async def test_tries_and_attempts_read_an_index(
-    watched: WatchedDatabase, who: str, content: str | None, masterylog: str | None
-) -> None:
-    """The summaries and visits that lists of tries and attempts go through, however narrowed, come from an index; for
-    a class or a learner no others are looked at."""
-    filters = LogFilters(content=content, masterylog=masterylog)
-    watched.seen.clear()
-
-    await TryStore(watched).find(SELECTIONS[who], filters)
-    assert await AttemptListStore(watched).count(SELECTIONS[who], filters) == 0
-
-    assert {collection for collection, _ in watched.seen} >= {"content_summary_logs"}
-    for collection, pipeline in watched.seen:
-        stages, documents = await examined(watched, collection, pipeline)
-        assert "IXSCAN" in stages, (collection, pipeline)
-        assert "COLLSCAN" not in stages
-        assert documents <= {"class": 80, "learner": 2}.get(who, 2000)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from docservice.errors import LogNotFound, PermissionDenied
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
-from docservice.rest.queries import log_filters, page, require
+from docservice.rest.queries import last_values, log_filters, page, require
+from docservice.rest.streaming import list_answer
 from docservice.service.reader import Rows
 
-_MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
-_ATTEMPT_FILTERS = (
+MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
+ATTEMPT_FILTERS = (
     "masterylog",
     "complete",
     "user",
@@ -40,15 +41,15 @@ async def mastery_logs(request: web.Request) -> web.Response:
     """Tries, latest first."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
-    return _list(await request.config_dict[SERVICE].mastery_logs(principal, filters, page(request.query)))
+    filters = log_filters(last_values(request), MASTERY_FILTERS)
+    return _list(await request.config_dict[SERVICE].mastery_logs(principal, filters, page(last_values(request))))
 
 
 async def mastery_log(request: web.Request) -> web.Response:
     """One try."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
+    filters = log_filters(last_values(request), MASTERY_FILTERS)
     row = await request.config_dict[SERVICE].mastery_log(principal, request.match_info["id"], filters)
     return json_answer(row.model_dump())
 
@@ -57,7 +58,7 @@ async def mastery_diff(request: web.Request) -> web.Response:
     """One try beside the one before it."""
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _MASTERY_FILTERS)
+    filters = log_filters(last_values(request), MASTERY_FILTERS)
     try:
         back = int(request.match_info["back"])
     except ValueError:
@@ -69,11 +70,14 @@ async def mastery_diff(request: web.Request) -> web.Response:
     return json_answer(row.model_dump())
 
 
-async def attempt_logs(request: web.Request) -> web.Response:
+async def attempt_logs(request: web.Request) -> web.StreamResponse:
     """Attempts."""
     principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(request.query, _ATTEMPT_FILTERS)
-    return _list(await request.config_dict[SERVICE].attempt_logs(principal, filters, page(request.query)))
+    filters, asked = log_filters(last_values(request), ATTEMPT_FILTERS), page(last_values(request))
+    service = request.config_dict[SERVICE]
+    if asked is None:
+        return await list_answer(request, service.each_attempt_log(principal, filters))
+    return _list(await service.attempt_logs(principal, filters, asked))
 
 
 async def attempt_log(request: web.Request) -> web.Response:

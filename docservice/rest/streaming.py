@@ -1,0 +1,58 @@
+"""Long lists as they are read: nobody holds all of their rows in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from docservice.errors import DocServiceError
+from docservice.rest.json_body import dump_json, json_answer
+from docservice.rest.keys import REQUEST_ID
+
+logger = logging.getLogger(__name__)
+
+SHORT = 500
+"""Lists of no more rows are answered at once, with their length."""
+
+
+async def list_answer(request: web.Request, rows: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
+    """A JSON list of rows; a long one is sent while it is read.
+
+    Whatever goes wrong before `SHORT` rows are read is raised, and answered as always. Later the status has been sent:
+    the connection is cut, so that a client does not take a part for the whole.
+    """
+    async with aclosing(rows):
+        begun: list[bytes] = []
+        async for row in rows:
+            begun.append(dump_json(row.model_dump()))
+            if len(begun) > SHORT:
+                return await _send(request, begun, rows)
+    response = json_answer(None)
+    response.body = b"[" + b",".join(begun) + b"]"
+    return response
+
+
+async def _send(request: web.Request, begun: list[bytes], rows: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"X-Request-Id": request[REQUEST_ID]})
+    response.content_type = "application/json"
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        await response.write(b"[" + b",".join(begun))
+        begun.clear()
+        async for row in rows:
+            begun.append(b"," + dump_json(row.model_dump()))
+            if len(begun) == SHORT:
+                await response.write(b"".join(begun))
+                begun.clear()
+        await response.write(b"".join([*begun, b"]"]))
+    except DocServiceError:
+        logger.exception("a list was cut off", extra={"request_id": request[REQUEST_ID]})
+        if request.transport is not None:
+            request.transport.abort()
+    return response
