@@ -25,6 +25,7 @@ from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning
 from docservice.identity import Principal
 from docservice.service.actions import Actions
+from docservice.service.data_sets import DataSets
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
@@ -120,6 +121,7 @@ class DocService:
             self.content_session_logs = LogCollection(self._database, actions, SESSION_LOGS)
             self.user_session_logs = LogCollection(self._database, actions, USER_SESSION_LOGS)
             self.exam_logs = LogCollection(self._database, actions, EXAM_LOGS)
+            self.data_sets = DataSets(self._database)
             stack.push_async_callback(actions.finish)
             self._exit = stack.pop_all()
         return self
