@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from docservice.domain.comparison import Difference
+from docservice.domain.consistency import Finding
 from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -34,6 +36,8 @@ from docservice.service.log_collections import LogCollection
 from docservice.service.reader import LogReader, Rows
 from docservice.service.sittings import DeviceInfo, Sittings
 from docservice.service.tracker import Tracker
+from docservice.service.verifier import Verifier
+from docservice.service.watch import Unwatched, Watch
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
@@ -122,6 +126,7 @@ class DocService:
             self.user_session_logs = LogCollection(self._database, actions, USER_SESSION_LOGS)
             self.exam_logs = LogCollection(self._database, actions, EXAM_LOGS)
             self.data_sets = DataSets(self._database)
+            self._verifier = Verifier(self._database)
             stack.push_async_callback(actions.finish)
             self._exit = stack.pop_all()
         return self
@@ -461,3 +466,43 @@ class DocService:
     async def apply_indexes(self, *, rebuild: bool = False) -> indexes.IndexReport:
         """Create missing indexes; with `rebuild` also those that differ. Returns what was found before."""
         return await indexes.apply(self._database, rebuild=rebuild)
+
+    async def verify(
+        self, found: Callable[[Finding], None], *, repair: bool = False, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Look at every document: fields, ids, partitions, source ids, counters, marks, buckets.
+
+        Safe beside writers: each finding was true at one moment after its document was written, and a repair is one
+        transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
+        what cannot be mended and nothing else.
+
+        Args:
+            found: hears of everything that is wrong, as it is found.
+            repair: mend what follows from the rest of the data.
+            watch: hears how far it is.
+
+        Returns:
+            how many documents were looked at, by collection.
+
+        Raises:
+            StoreError: what was mended before stays so.
+        """
+        return await self._verifier.verify(found, watch or Unwatched(), repair=repair)
+
+    async def compare(
+        self, other: DocService, found: Callable[[Difference], None], *, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Compare directory and logs with those of another service, document by document.
+
+        See `domain.comparison` for what is equal. Control records (idempotency keys, requests for CSV files, turns,
+        notes about data sets) are not compared. Neither database is changed.
+
+        Args:
+            other: entered.
+            found: hears of every difference, as it is found.
+            watch: hears how far it is.
+
+        Returns:
+            how many documents of this database were compared, by collection.
+        """
+        return await self._verifier.compare(other._verifier, found, watch or Unwatched())

@@ -30,7 +30,7 @@ class LoadingStore:
         made: list[Document] = []
         if kind.overflows:
             for document in documents:
-                made += _spill(document)
+                made += spill(document)
         if made:
             # A log that is there has its own buckets.
             owners = sorted({bucket["log_id"] for bucket in made})
@@ -40,21 +40,31 @@ class LoadingStore:
         return await self._bulk.insert_missing(kind.collection, documents)
 
 
-def _spill(document: Document) -> list[Document]:
-    """Take the oldest attempts out of a document that has too many; the buckets for them."""
+def overfull(document: Document) -> bool:
+    """Whether a summary or session has more embedded attempts than it may."""
+    return too_many([shelf for shelf, _ in _shelves(document)], document.get("attempt_bytes", 0))
+
+
+def spill(document: Document) -> list[Document]:
+    """Take the oldest attempts out of a document that has too many; the new buckets for them."""
+    if not overfull(document):
+        return []
+    shelves = _shelves(document)
+    plan = plan_spill([shelf for shelf, _ in shelves], document["attempt_bytes"])
+    made = buckets(document, plan.moved, document.get("overflow_buckets", 0))
+    for kept in plan.kept:
+        shelves[int(kept.path)][1]["attempts"] = kept.attempts
+    document["attempt_bytes"] = plan.attempt_bytes
+    document["overflow_buckets"] = document.get("overflow_buckets", 0) + len(made)
+    return made
+
+
+def _shelves(document: Document) -> list[tuple[Shelf, Document]]:
+    """The lists of attempts, each with what holds it; their paths are their numbers."""
     owners: list[tuple[str | None, Document]] = [(log["id"], log) for log in document.get("mastery_logs", ())]
     if "mastery_logs" not in document:
         owners = [(None, document)]
-    shelves = [
-        Shelf(str(number), masterylog_id, owner.get("attempts", []))
+    return [
+        (Shelf(str(number), masterylog_id, owner.get("attempts", [])), owner)
         for number, (masterylog_id, owner) in enumerate(owners)
     ]
-    if not too_many(shelves, document.get("attempt_bytes", 0)):
-        return []
-    spill = plan_spill(shelves, document["attempt_bytes"])
-    made = buckets(document, spill.moved, 0)
-    for kept in spill.kept:
-        owners[int(kept.path)][1]["attempts"] = kept.attempts
-    document["attempt_bytes"] = spill.attempt_bytes
-    document["overflow_buckets"] = len(made)
-    return made
