@@ -36,7 +36,7 @@ class Inspection:
     Attributes:
         document: the log as it should be; equal to the stored one if nothing that can be mended is wrong.
         problems: what is wrong with the document, by path.
-        readable: False if a list holds something else than records; then counters are not looked at.
+        readable: False if a list holds something else than records: then nothing can be mended.
     """
 
     def __init__(

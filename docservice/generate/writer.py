@@ -18,7 +18,7 @@ from docservice.generate.recording import Logs
 from docservice.service import DocService
 from docservice.service.watch import Unwatched, Watch
 
-_BATCH = 200
+_BATCH = 100
 """Logs of a kind that are written at a time."""
 
 _Made = TypeVar("_Made")

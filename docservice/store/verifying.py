@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import bson
@@ -159,8 +160,11 @@ class VerifyingStore:
                         changed.append((bucket, right))
         inspection.finish()
         found += _findings(kind.collection, document["_id"], inspection.problems)
+        if not inspection.readable:
+            # What cannot be read is not understood: nothing of the log is touched.
+            return document, [replace(finding, mendable=False) for finding in found], []
         right = inspection.document
-        if kind.overflows and inspection.readable and overfull(right):
+        if kind.overflows and overfull(right):
             message = "It has more embedded attempts than it may."
             found.append(Finding(kind.collection, document["_id"], OVERFULL, "", message, mendable=True))
         return right, found, changed
