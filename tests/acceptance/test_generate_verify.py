@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import signal
 from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from docservice import demo
 
 from .running import Services, eventually, run
+
+Client = AsyncMongoClient[dict[str, Any]]
 
 SMALL = ("--learners", "2", "--weeks", "1", "--channels", "1", "--until", "2026-06-28")
 
@@ -90,22 +92,22 @@ async def test_what_makes_no_sense(tmp_path: Any, arguments: list[str], named: s
 
 
 @pytest.mark.engine
-async def test_a_demo_that_was_killed_is_completed(services: Services, mongodb_uri: str, database: Any) -> None:
+async def test_a_demo_that_was_killed_is_completed(services: Services) -> None:
     """Killed while it loads, it is no demo yet; the next start loads the rest, and then everything is there."""
-    store = here(mongodb_uri, database)
-    killed = await services.spawn("--demo", *store)
-    await eventually(lambda: database.content_session_logs.find_one({}), "some logs are there", 30)
+    folder = services.folder / "data"
+    killed = await services.spawn("--demo", data_dir=folder)
+    await eventually(lambda: "mongosh 'mongodb://" in killed.err, "the engine runs", 30)
+    async with Client(killed.mongodb_uri) as client:
+        await eventually(lambda: client.docservice.content_summary_logs.find_one({}), "some logs are there", 30)
     killed.process.send_signal(signal.SIGKILL)
     await killed.process.wait()
-    before = await database.content_session_logs.count_documents({})
 
-    service = await services.start("--demo", *store)
+    service = await services.start("--demo", data_dir=folder)
 
-    notes = await database.generated_data_sets.find_one({"_id": demo.PLAN.dataset_id})
-    counts = [database[name].count_documents({}) for name in ("content_session_logs", "content_summary_logs")]
+    assert "The demo class" not in killed.err
     assert re.findall(r"The demo class is ([a-z ]+)\.", service.err) == ["loaded"]
-    assert before < notes["written"]["content_session_logs"]
-    assert await asyncio.gather(*counts) == [
-        notes["written"]["content_session_logs"],
-        notes["written"]["content_summary_logs"],
-    ]
+    async with Client(service.mongodb_uri) as client:
+        notes = await client.docservice.generated_data_sets.find_one({"_id": demo.PLAN.dataset_id})
+        assert notes
+        for name in ("content_session_logs", "content_summary_logs", "user_session_logs", "exam_logs"):
+            assert await client.docservice[name].count_documents({}) == notes["written"][name]
