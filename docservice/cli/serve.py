@@ -34,7 +34,7 @@ def serve(
     *,
     host: Annotated[str | None, Parameter(help="address to listen on [DOCSERVICE_HOST]")] = None,
     port: Annotated[int | None, Parameter(help="port to listen on; 0 picks a free one [DOCSERVICE_PORT]")] = None,
-    demo: Annotated[bool, Parameter(negative="", help="load a small class with a few days of logs")] = False,
+    demo: Annotated[bool, Parameter(negative="", help="load a small class with two weeks of logs")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Serve the REST API until SIGTERM or Ctrl-C."""
@@ -129,7 +129,7 @@ The demo class is {"loaded" if shown.loaded else "there already"}. Start an exer
 
 curl -X POST {base}/api/logger/trackprogress/ \\
   -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
-  -d '{{"node_id": "{shown.content_id}", "content_id": "{shown.content_id}", "channel_id": "{demo.CHANNEL}",
+  -d '{{"node_id": "{shown.node_id}", "content_id": "{shown.content_id}", "channel_id": "{shown.channel_id}",
        "kind": "exercise", "mastery_model": {{"type": "m_of_n", "m": 3, "n": 5}}}}'
 
 Look at the documents:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from docservice.domain.comparison import Difference
+from docservice.domain.consistency import Finding
 from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -24,6 +26,7 @@ from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.identity import Principal
 from docservice.service.actions import Actions
 from docservice.service.connection import Connection
+from docservice.service.data_sets import DataSets
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
@@ -32,6 +35,8 @@ from docservice.service.log_collections import LogCollection
 from docservice.service.reader import LogReader, Rows
 from docservice.service.sittings import DeviceInfo, Sittings
 from docservice.service.tracker import Tracker
+from docservice.service.verifier import Verifier
+from docservice.service.watch import Unwatched, Watch
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.handles import DatabaseSource
@@ -122,6 +127,8 @@ class DocService:
             self.content_session_logs = LogCollection(self._database, actions, SESSION_LOGS)
             self.user_session_logs = LogCollection(self._database, actions, USER_SESSION_LOGS)
             self.exam_logs = LogCollection(self._database, actions, EXAM_LOGS)
+            self.data_sets = DataSets(self._database)
+            self._verifier = Verifier(self._database)
             stack.push_async_callback(actions.finish)
             self._exit = stack.pop_all()
         return self
@@ -480,3 +487,43 @@ class DocService:
     async def apply_indexes(self, *, rebuild: bool = False) -> indexes.IndexReport:
         """Create missing indexes; with `rebuild` also those that differ. Returns what was found before."""
         return await indexes.apply(self._database, rebuild=rebuild)
+
+    async def verify(
+        self, found: Callable[[Finding], None], *, repair: bool = False, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Look at every document: fields, ids, partitions, source ids, counters, marks, buckets.
+
+        Safe beside writers: each finding was true at one moment after its document was written, and a repair is one
+        transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
+        what cannot be mended and nothing else.
+
+        Args:
+            found: hears of everything that is wrong, as it is found.
+            repair: mend what follows from the rest of the data.
+            watch: hears how far it is.
+
+        Returns:
+            how many documents were looked at, by collection.
+
+        Raises:
+            StoreError: what was mended before stays so.
+        """
+        return await self._verifier.verify(found, watch or Unwatched(), repair=repair)
+
+    async def compare(
+        self, other: DocService, found: Callable[[Difference], None], *, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Compare directory and logs with those of another service, document by document.
+
+        See `domain.comparison` for what is equal. Control records (idempotency keys, requests for CSV files, turns,
+        notes about data sets) are not compared. Neither database is changed.
+
+        Args:
+            other: entered.
+            found: hears of every difference, as it is found.
+            watch: hears how far it is.
+
+        Returns:
+            how many documents of this database were compared, by collection.
+        """
+        return await self._verifier.compare(other._verifier, found, watch or Unwatched())

@@ -6,7 +6,7 @@ methods that take a principal.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Generic, cast
@@ -22,6 +22,7 @@ from docservice.service.actions import Actions, random_id
 from docservice.store.content import ContentStore
 from docservice.store.directory import DirectoryStore
 from docservice.store.documents import stored_name
+from docservice.store.loading import LoadingStore
 from docservice.store.log_kinds import EXAM_LOGS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS, Log, LogKind
 from docservice.store.port import Database
 from docservice.store.saving import SavingStore
@@ -54,6 +55,7 @@ class LogCollection(Generic[Log]):
         self._kind = kind
         self._actions = actions
         self._logs = SavingStore(database)
+        self._loading = LoadingStore(database)
         self._walks = WalkStore(database)
         self._content = ContentStore(database)
         self._directory = DirectoryStore(database)
@@ -181,6 +183,23 @@ class LogCollection(Generic[Log]):
             return await self._logs.save(tx, self._kind, whole)
 
         return await self._actions.run(action, whole.morango_partition)
+
+    async def load(self, logs: Sequence[Log]) -> int:
+        """Insert many whole logs that are not there, outside a transaction; those that are there are left alone.
+
+        For loading the past, and safe to do again. The logs are written as they are: with their ids, counters and
+        dirty bits, and nothing is asked of the directory.
+
+        Args:
+            logs: of this kind, `identified`, with the logs embedded in them; a few hundred at a time.
+
+        Returns:
+            how many were inserted.
+
+        Raises:
+            StoreError: some may have been inserted; do it again.
+        """
+        return await self._loading.insert_missing(self._kind, logs)
 
     async def delete(self, log: Log | str) -> None:
         """Remove a log with all its attempts, in one transaction. Devices that have it are not told.

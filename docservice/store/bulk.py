@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import ReplaceOne
+from pymongo import InsertOne, ReplaceOne
+from pymongo.errors import BulkWriteError
 
+from docservice.store.failures import only_duplicates
 from docservice.store.port import Database, Document
 
 
@@ -33,6 +35,24 @@ class BulkStore:
         if documents:
             with self._database.guarded():
                 await self._database[collection].insert_many(documents)
+
+    async def insert_missing(self, collection: str, documents: Sequence[Document]) -> int:
+        """Insert those documents whose `_id` is not there; how many that were.
+
+        Raises:
+            StoreError: some may have been inserted.
+        """
+        if not documents:
+            return 0
+        with self._database.guarded():
+            requests = [InsertOne(document) for document in documents]
+            try:
+                await self._database[collection].bulk_write(requests, ordered=False)
+            except BulkWriteError as error:
+                if not only_duplicates(error):
+                    raise
+                return int(error.details["nInserted"])
+        return len(documents)
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         """Put documents in the place of those with their `_id`, which are there.

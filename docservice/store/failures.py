@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from bson.errors import BSONError, InvalidDocument
 from pymongo.errors import (
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
@@ -34,6 +35,7 @@ from docservice.errors import (
 
 _TOO_LARGE_CODES = {10334, 17419, 17420}
 _REFUSED_CODES = {13, 18, 8000}
+_DUPLICATE_KEY = 11000
 _TOO_LARGE = "The document would pass 16 MiB, the largest that MongoDB stores."
 
 
@@ -77,6 +79,12 @@ def translate(error: Exception) -> DocServiceError:
         case PyMongoError() if error.timeout:
             return StoreTimeout(f"The database did not answer in time: {error}")
     return StoreError(f"The database failed: {error}")
+
+
+def only_duplicates(error: BulkWriteError) -> bool:
+    """Whether a bulk write failed for nothing but documents whose `_id` is there already."""
+    failed = (error.details or {}).get("writeErrors", [])
+    return bool(failed) and all(each.get("code") == _DUPLICATE_KEY for each in failed)
 
 
 def _first_reason(error: Exception) -> str:

@@ -16,14 +16,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreUnavailable
-from docservice.store.failures import translated
+from docservice.store.failures import only_duplicates, translated
 from docservice.store.port import Collection, Document, Result
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
-_DUPLICATE_KEY = 11000
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
 
@@ -75,7 +74,7 @@ class PyMongoDatabase:
                 try:
                     return await self._in_transaction(action)
                 except (DuplicateKeyError, BulkWriteError) as error:
-                    if isinstance(error, BulkWriteError) and not _only_duplicates(error):
+                    if isinstance(error, BulkWriteError) and not only_duplicates(error):
                         raise
                     # Another transaction inserted the same computed id after this one looked: look again.
                     if attempt == _LOST_RACES - 1:
@@ -158,11 +157,6 @@ class PyMongoDatabase:
         """See `port.Database.close`."""
         if self._owned:
             await self._database.client.close()
-
-
-def _only_duplicates(error: BulkWriteError) -> bool:
-    failed = (error.details or {}).get("writeErrors", [])
-    return bool(failed) and all(each.get("code") == _DUPLICATE_KEY for each in failed)
 
 
 def _client(uri: str, timeout_seconds: float) -> AsyncMongoClient[Document]:

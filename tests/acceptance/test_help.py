@@ -22,6 +22,8 @@ OPTIONS = {
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,
     ("indexes", "show"): (),
+    ("generate",): ("--learners", "--weeks", "--classes", "--channels", "--seed", "--until", *STORE),
+    ("verify",): ("--repair", "--against", "--against-database", "--show", *STORE),
 }
 
 

@@ -1,0 +1,113 @@
+"""`docservice generate` and `docservice verify` as a person calls them."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from docservice import demo
+
+from .running import Services, eventually, run
+
+Client = AsyncMongoClient[dict[str, Any]]
+
+SMALL = ("--learners", "2", "--weeks", "1", "--channels", "1", "--until", "2026-06-28")
+
+
+def here(mongodb_uri: str, database: Any) -> tuple[str, ...]:
+    """The options that name a database."""
+    return ("--mongodb-uri", mongodb_uri, "--database", database.name)
+
+
+async def test_generate_then_verify_then_break_and_repair(mongodb_uri: str, database: Any) -> None:
+    """The whole story: loaded, again nothing, broken and said so with 1, mended with 0, clean."""
+    store = here(mongodb_uri, database)
+
+    first = await run("generate", *SMALL, *store)
+    again = await run("generate", *SMALL, *store)
+    summary = await database.content_summary_logs.find_one({"kind": "exercise"})
+    await database.content_summary_logs.update_one(
+        {"_id": summary["_id"]}, {"$set": {"mastery_logs.0.attempt_count": 99}}
+    )
+    broken = await run("verify", *store)
+    mended = await run("verify", "--repair", *store)
+    after = await run("verify", *store)
+
+    assert (first.code, again.code, mended.code, after.code) == (0, 0, 0, 0), first.err + after.out
+    assert re.search(r"content_session_logs +│ +\d+ │ +\d+", first.out)
+    assert "nothing was changed" in again.err
+    assert after.out == ""
+    assert "0 wrong" in after.err
+    assert broken.code == 1
+    assert f"content_summary_logs {summary['_id']} mastery_logs.0.attempt_count: counter: It is 99" in broken.out
+    assert "can be mended" in broken.out
+    assert "(mended)" in mended.out
+    assert await database.content_summary_logs.find_one({"_id": summary["_id"]}) == summary
+
+
+async def test_against_another_database(mongodb_uri: str, database: Any, mongo: Any) -> None:
+    """A copy is equal; one changed attempt is found, exit code 1; nothing is changed."""
+    store = here(mongodb_uri, database)
+    await run("generate", *SMALL, *store)
+    copy = mongo[f"{database.name}_copy"]
+    try:
+        for name in await database.list_collection_names():
+            documents = await database[name].find({}).to_list(None)
+            if documents:
+                await copy[name].insert_many(documents)
+        same = await run("verify", "--against", mongodb_uri, "--against-database", copy.name, *store)
+        summary = await copy.content_summary_logs.find_one({"kind": "exercise"})
+        await copy.content_summary_logs.update_one(
+            {"_id": summary["_id"]}, {"$set": {"mastery_logs.0.attempts.0.correct": 0.5}}
+        )
+        other = await run("verify", "--against-database", copy.name, *store)
+    finally:
+        await mongo.drop_database(copy.name)
+
+    assert (same.code, same.out) == (0, ""), same.out
+    assert other.code == 1
+    assert f"content_summary_logs {summary['_id']}: different mastery_logs.0.attempts.0.correct\n" in other.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["generate", "--learners", "0"], "learners"),
+        (["generate", "--until", "yesterday"], "yesterday"),
+        (["verify", "--repair", "--against-database", "x"], "--repair"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_makes_no_sense(tmp_path: Any, arguments: list[str], named: str) -> None:
+    """One line that names it, exit code 2, and no engine is started."""
+    ended = await run(*arguments, "--data-dir", str(tmp_path / "data"))
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert named in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.engine
+async def test_a_demo_that_was_killed_is_completed(services: Services) -> None:
+    """Killed while it loads, it is no demo yet; the next start loads the rest, and then everything is there."""
+    folder = services.folder / "data"
+    killed = await services.spawn("--demo", data_dir=folder)
+    await eventually(lambda: "mongosh 'mongodb://" in killed.err, "the engine runs", 30)
+    async with Client(killed.mongodb_uri) as client:
+        await eventually(lambda: client.docservice.content_summary_logs.find_one({}), "some logs are there", 30)
+    killed.process.send_signal(signal.SIGKILL)
+    await killed.process.wait()
+
+    service = await services.start("--demo", data_dir=folder)
+
+    assert "The demo class" not in killed.err
+    assert re.findall(r"The demo class is ([a-z ]+)\.", service.err) == ["loaded"]
+    async with Client(service.mongodb_uri) as client:
+        notes = await client.docservice.generated_data_sets.find_one({"_id": demo.PLAN.dataset_id})
+        assert notes
+        for name in ("content_session_logs", "content_summary_logs", "user_session_logs", "exam_logs"):
+            assert await client.docservice[name].count_documents({}) == notes["written"][name]
