@@ -153,7 +153,13 @@ def _time(value: object) -> KolibriTime:
     )
 
 
-Uuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+UUID_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$",
+}
+"""A UUID with or without dashes. (`format: uuid` asks for the dashes, which Kolibri's ids do not have.)"""
+
+Uuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema(UUID_SCHEMA)]
 """A UUID in any spelling, read as 32 lower-case hex characters."""
 
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]

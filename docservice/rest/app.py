@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib.metadata import version
+from typing import Any
 
 from aiohttp import web
 
-from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
+from docservice.rest.keys import DESCRIPTION, IDENTIFY, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
+from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
-from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
+from docservice.rest.routes import (
+    description,
+    directory,
+    documents,
+    exams,
+    export_requests,
+    health,
+    reading,
+    sittings,
+    tracking,
+)
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health)
+_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health, description)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -32,6 +46,7 @@ def create_app(
     app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
     app[SERVICE] = service
     app[IDENTIFY] = identify
+    app[DESCRIPTION] = _description
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
@@ -46,6 +61,16 @@ def create_app(
 def _route(path: str) -> str:
     """A path whose placeholders take any text, braces too, which a UUID may be written with."""
     return path.replace("}", ":[^/]+}")
+
+
+def _description() -> Mapping[str, Any]:
+    return _described()
+
+
+@cache
+def _described() -> Mapping[str, Any]:
+    """The description of all operations, made once, and only when it is asked for."""
+    return describe(OPERATIONS, version("docservice"))
 
 
 async def _run(operation: Operation, request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from docservice.errors import FieldError, ValidationFailed
 
-_LONGEST_KEY = 255
+LONGEST_KEY = 255
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -16,8 +16,8 @@ def idempotency_key(request: web.Request) -> str | None:
         ValidationFailed: the key is empty or too long.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+    if key is not None and not 1 <= len(key) <= LONGEST_KEY:
         raise ValidationFailed(
-            [FieldError(("Idempotency-Key",), "invalid", f"The header takes 1 to {_LONGEST_KEY} characters.")]
+            [FieldError(("Idempotency-Key",), "invalid", f"The header takes 1 to {LONGEST_KEY} characters.")]
         )
     return key

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ Identify = Callable[[web.Request], Awaitable[Principal]]
 
 SERVICE = web.AppKey("SERVICE", DocService)
 IDENTIFY: web.AppKey[Identify] = web.AppKey("IDENTIFY")
+DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
+"""Gives the API description, without `servers`."""
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")
