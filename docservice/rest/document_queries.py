@@ -14,12 +14,13 @@ from docservice.domain.document_query import (
     FieldChoice,
     read_time,
 )
+from docservice.domain.fields import UUID_SCHEMA
 from docservice.domain.filters import LogFilters
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, ValidationFailed
 from docservice.rest.operations import Parameter
 
-_PAGING = ("page_size", "cursor", "fields")
+_PAGING = ("page_size", "cursor")
 _PEOPLE = ("user", "facility", "classroom", "learner_group")
 
 
@@ -82,8 +83,8 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("content", "Logs of this content.", read=_uuid),
         Parameter(
             "content_ids",
-            f"Logs of one of these contents: up to {MAX_CONTENT_IDS} ids, separated by commas.",
-            {"type": "string", "pattern": "^[0-9a-fA-F-]{32,36}(,[0-9a-fA-F-]{32,36})*$"},
+            "Logs of one of these contents.",
+            {"type": "array", "items": UUID_SCHEMA, "maxItems": MAX_CONTENT_IDS},
             _uuids,
         ),
         Parameter("topic", "Logs of content that lies below this node in its channel.", read=_uuid),
@@ -99,19 +100,24 @@ PARAMETERS: dict[str, Parameter] = {
             _page_size,
         ),
         Parameter("cursor", "`next` of the page before, with the same filters.", {"type": "string"}),
-        Parameter(
-            "fields",
-            "The parts to show: `progress,kind` only these, `-mastery_logs.attempts` all but these.",
-            {"type": "string"},
-        ),
     )
 }
-"""Every parameter that a list of documents may have."""
+"""Every parameter that a list of documents may have, but for `fields`."""
 
 
-def parameters(offered: Sequence[str]) -> tuple[Parameter, ...]:
-    """The parameters of a list that has these filters."""
-    return tuple(PARAMETERS[name] for name in (*offered, *_PAGING))
+def list_parameters(offered: Sequence[str], paths: Collection[str]) -> tuple[Parameter, ...]:
+    """The parameters of a list that has these filters and these fields."""
+    return (*(PARAMETERS[name] for name in (*offered, *_PAGING)), fields_parameter(paths))
+
+
+def fields_parameter(paths: Collection[str]) -> Parameter:
+    """The parameter that chooses parts of a document with these fields; see `FieldChoice.parse`."""
+    choices = sorted(path for path in paths if "." not in path) + [f"-{path}" for path in sorted(paths)]
+    return Parameter(
+        "fields",
+        "The parts to show: `progress,kind` only these, `-mastery_logs.attempts` all but these.",
+        {"type": "array", "items": {"type": "string", "enum": choices}},
+    )
 
 
 def document_query(query: Mapping[str, str], offered: Sequence[str], paths: Collection[str]) -> DocumentQuery:
@@ -125,7 +131,7 @@ def document_query(query: Mapping[str, str], offered: Sequence[str], paths: Coll
     Raises:
         ValidationFailed: with each parameter that is unknown or does not fit.
     """
-    known = (*offered, *_PAGING)
+    known = (*offered, *_PAGING, "fields")
     errors = _unknown(query, known)
     found: dict[str, Any] = {}
     for name in known:

@@ -17,18 +17,19 @@ def _nothing() -> None:
 
 
 @cache
-def document_model(model: type[SyncableLog]) -> type[BaseModel]:
-    """The shown form of a kind of log: all fields but `id` may be left out, times are text.
+def document_model(model: type[SyncableLog], *, embedded: bool = False) -> type[BaseModel]:
+    """The shown form of a kind of log: all fields may be left out but the `id` of the document itself; times are text.
 
     Rule: `store.shown.shown`.
     """
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
-        if name == "id":
+        if name == "id" and not embedded:
             fields[name] = (str, Field())
         elif name != "recorded":
-            embedded = document_model(get_args(info.annotation)[0]) if name in _LISTS else None
-            annotation = info.annotation if embedded is None else list[embedded]  # type: ignore[valid-type]
+            annotation: Any = info.annotation
+            if name in _LISTS:
+                annotation = list[document_model(get_args(annotation)[0], embedded=True)]  # type: ignore[misc]
             fields[name] = (annotation, Field(default_factory=_nothing, alias=info.alias))
     if model.model_name == "examlog":
         fields["attempt_count"] = (int, Field(default_factory=_nothing))

@@ -126,13 +126,19 @@ def _operation(operation: Operation, schemas: _Schemas) -> _Schema:
 
 
 def _parameter(parameter: Parameter, place: str) -> _Schema:
-    described = {
+    described: _Schema = {
         "name": parameter.name,
         "in": place,
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }
-    return {**described, "required": True} if parameter.required or place == "path" else described
+    if parameter.required or place == "path":
+        described["required"] = True
+    if place == "query":
+        described["allowEmptyValue"] = True  # an empty parameter counts as one that is not there
+    if parameter.schema.get("type") == "array":
+        described |= {"style": "form", "explode": False}  # separated by commas
+    return described
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> _Schema:

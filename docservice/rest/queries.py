@@ -79,15 +79,8 @@ PAGING = (
 
 
 def parameters(offered: Sequence[str], required: Sequence[str] = ()) -> tuple[Parameter, ...]:
-    """The filters of a list; those that are required may be empty."""
-    return tuple(
-        replace(FILTERS[name], required=True, schema=_or_empty(FILTERS[name])) if name in required else FILTERS[name]
-        for name in offered
-    )
-
-
-def _or_empty(parameter: Parameter) -> Mapping[str, Any]:
-    return {"anyOf": [parameter.schema, {"const": ""}]}
+    """The filters of a list; those that are required may be empty, as all others may."""
+    return tuple(replace(FILTERS[name], required=name in required) for name in offered)
 
 
 def log_filters(query: Mapping[str, str], offered: Sequence[str]) -> LogFilters:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from docservice.domain.logs import SyncableLog
 from docservice.errors import LogNotFound, PermissionDenied
-from docservice.rest.document_queries import PARAMETERS, detail_fields, document_query, parameters
+from docservice.rest.document_queries import detail_fields, document_query, fields_parameter, list_parameters
 from docservice.rest.document_schemas import document_model
 from docservice.rest.json_body import json_answer
 from docservice.rest.keys import IDENTIFY, SERVICE
@@ -86,7 +86,7 @@ def _operations(kind: str) -> tuple[Operation, Operation]:
             description=_ABOUT_LISTS,
             tag=_TAG,
             kolibri_view=view,
-            query=parameters(KINDS[kind].filters),
+            query=list_parameters(KINDS[kind].filters, KINDS[kind].shown_paths),
             answer=DocumentList[shown],
             errors=(PermissionDenied,),
         ),
@@ -97,7 +97,7 @@ def _operations(kind: str) -> tuple[Operation, Operation]:
             summary=f"One document of the {listed}",
             tag=_TAG,
             kolibri_view=view,
-            query=(PARAMETERS["fields"],),
+            query=(fields_parameter(KINDS[kind].shown_paths),),
             answer=shown,
             errors=(LogNotFound, PermissionDenied),
         ),

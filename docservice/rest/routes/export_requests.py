@@ -116,7 +116,7 @@ OPERATIONS = (
         kolibri_view=_VIEW,
         query=(
             Parameter("facility", "Requests for exports of this facility."),
-            Parameter("log_type", "Requests for exports of these logs.", {"type": "string", "enum": [*LOG_TYPES, ""]}),
+            Parameter("log_type", "Requests for exports of these logs.", {"type": "string", "enum": list(LOG_TYPES)}),
         ),
         answer=list[CsvRequestRow],
         errors=(PermissionDenied,),
