@@ -14,12 +14,9 @@ from docservice.rest.json_body import json_answer
 from docservice.rest.keys import OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.operations import Handler
-from docservice.rest.problems import INTERNAL_ERROR, problem, status_of
+from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 
 logger = logging.getLogger(__name__)
-
-ERROR_CODE_HEADER = "X-Error-Code"
-"""Names the class of an error by its `code`, which bodies in Kolibri's shape have no place for."""
 
 _RETRY_AFTER_SECONDS = "1"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -33,6 +33,9 @@ from docservice.errors import (
 
 INTERNAL_ERROR = 500
 
+ERROR_CODE_HEADER = "X-Error-Code"
+"""Names the class of an error by its `code`, which bodies in Kolibri's shape have no place for."""
+
 _STATUSES: dict[type[DocServiceError], int] = {
     MalformedRequest: 400,
     ValidationFailed: 422,

@@ -12,6 +12,7 @@ from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Detail, Operation, Parameter
+from docservice.rest.problems import ERROR_CODE_HEADER
 from docservice.rest.queries import PAGING, log_filters, page, parameters, require
 from docservice.service.reader import Rows
 
@@ -69,7 +70,9 @@ async def mastery_diff(request: web.Request) -> web.Response:
     try:
         row = await request.config_dict[SERVICE].mastery_diff(principal, back, filters)
     except LogNotFound as error:
-        return json_answer(str(error), 404)
+        answer = json_answer(str(error), 404)
+        answer.headers[ERROR_CODE_HEADER] = error.code
+        return answer
     return json_answer(row.model_dump())
 
 
