@@ -69,7 +69,7 @@ def _message(body: Any) -> str:
 def _field_errors(body: Any) -> list[FieldError]:
     match body:
         case {"errors": list(errors)}:
-            return [FieldError(_path(str(e["pointer"])), "invalid", str(e["message"])) for e in errors]
+            return [_pointed(entry) for entry in errors if isinstance(entry, dict)]
         case list():
             return [_listed(entry) for entry in body if isinstance(entry, dict)]
         case dict():
@@ -77,8 +77,13 @@ def _field_errors(body: Any) -> list[FieldError]:
     return []
 
 
+def _pointed(entry: dict[str, Any]) -> FieldError:
+    return FieldError(_path(str(entry.get("pointer", ""))), "invalid", str(entry.get("message", "")))
+
+
 def _listed(entry: dict[str, Any]) -> FieldError:
-    metadata = entry.get("metadata", {})
+    found = entry.get("metadata")
+    metadata = found if isinstance(found, dict) else {}
     path = tuple(str(metadata.get("field", "")).split("."))
     return FieldError(path, str(entry.get("id", "invalid")).lower(), str(metadata.get("message", "")))
 

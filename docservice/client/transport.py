@@ -15,7 +15,6 @@ from yarl import URL
 
 from docservice.client.failures import answered_error
 from docservice.client.retries import RETRIED_STATUSES, Retries
-from docservice.domain.times import KolibriTime
 from docservice.errors import ClientClosed, DocServiceError, ServiceUnavailable, UnexpectedAnswer, UnstorableValue
 
 TokenProvider = Callable[[], Awaitable[str]]
@@ -169,12 +168,6 @@ def _said(error: Exception) -> str:
 
 def _json(body: BaseModel) -> bytes:
     try:
-        return json.dumps(body.model_dump(exclude_unset=True), allow_nan=False, default=_text).encode()
-    except (ValueError, RecursionError) as error:
-        raise UnstorableValue((), f"{error}") from None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, KolibriTime):
-        return str(value)
-    raise ValueError(f"a value of the type {type(value).__name__} is no JSON")
+        return json.dumps(body.model_dump(exclude_unset=True), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnstorableValue((), f"it has no form in JSON ({error})") from None

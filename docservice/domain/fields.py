@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from docservice.domain.ids import parse_uuid
@@ -180,7 +180,17 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object), WithJsonSc
 JsonList = Annotated[list[Any], BeforeValidator(_json_list), WithJsonSchema({"type": "array", "items": {}})]
 """Any JSON list."""
 
-Time = Annotated[KolibriTime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+def _time_text(value: KolibriTime) -> str:
+    return str(value) if value.offset is None else value.local().isoformat(" ")
+
+
+Time = Annotated[
+    KolibriTime,
+    PlainValidator(_time),
+    PlainSerializer(_time_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A time as Kolibri stores it (`2024-09-02 05:12:24.158293(Africa/Nairobi)`, digits in UTC), or in ISO 8601."""
 
 Seconds = Annotated[float, BeforeValidator(_bounded(0, None)), WithJsonSchema({"type": "number", "minimum": 0})]

@@ -20,6 +20,7 @@ from docservice.domain.directory import directory_records
 from docservice.settings import Settings
 
 from .running import Service, run
+from .signing import headers_with_own_key
 from .test_demo import printed_curl
 from .test_help import OPTIONS, STORE, help_of
 
@@ -53,7 +54,8 @@ def test_every_block_is_looked_at() -> None:
     kinds = re.findall(r"^```(\w+)$", README, re.MULTILINE)
 
     assert set(kinds) == {"sh", "console", "python", "text", "js", "json"}
-    assert len(blocks("python")) == len(blocks("text")) == len(blocks("console")) == 1
+    assert len(blocks("python")) == 2
+    assert len(blocks("text")) == len(blocks("console")) == 1
 
 
 @pytest.mark.engine
@@ -66,6 +68,22 @@ async def test_the_example_prints_what_it_shows(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == blocks("text")[0]
     assert not (tmp_path / "docservice-data" / "engine" / "state.json").exists()
+
+
+@pytest.mark.engine
+async def test_the_client_example_runs(demo_service: Service, tmp_path: Path) -> None:
+    """The example of the client runs as it is written against the demo, and shows the visit among the learner's."""
+    (tmp_path / "example.py").write_text(blocks("python")[1], encoding="utf-8")
+    learner = demo.directory()["users"][2]["id"]
+    token = headers_with_own_key(demo_service.data_dir, learner)["Authorization"].removeprefix("Bearer ")
+
+    ended = await run("-W", "error", "example.py", demo_service.base, token, cwd=tmp_path, program=(sys.executable,))
+
+    assert (ended.code, ended.err) == (0, "")
+    first, *rest = ended.out.splitlines()
+    assert first == "complete=False attempts=[]"
+    assert "video 0.25" in rest
+    assert len(rest) > 2
 
 
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
