@@ -78,6 +78,7 @@ def _view(request: web.Request) -> str:
 def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
     if isinstance(error, web.HTTPMethodNotAllowed) and _KOLIBRI_PATHS in request.path:
         response = json_answer({"detail": f'Method "{request.method}" not allowed.'}, error.status)
+        response.headers[ERROR_CODE_HEADER] = f"http-{error.status}"
     else:
         response = _problem(request, error.status)
     if isinstance(error, web.HTTPMethodNotAllowed):
@@ -87,7 +88,9 @@ def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response
 
 def _problem(request: web.Request, status: int, error: DocServiceError | None = None) -> web.Response:
     body: dict[str, Any] = problem(status, instance=request.path, request_id=request[REQUEST_ID], error=error)
-    return json_answer(body, status, "application/problem+json")
+    response = json_answer(body, status, "application/problem+json")
+    response.headers[ERROR_CODE_HEADER] = body["code"]
+    return response
 
 
 def _internal_error(request: web.Request) -> web.Response:

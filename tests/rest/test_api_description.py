@@ -144,12 +144,20 @@ async def test_errors_in_the_shape_of_kolibri_name_their_class(
     assert f"`{code}`" in described["description"]
 
 
-async def test_problems_name_their_class(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/api/directory/users/", "not-signed-in"),
+        ("GET", "/nothing", "http-404"),
+        ("DELETE", "/healthz", "http-405"),
+    ],
+)
+async def test_problems_name_their_class(client: Client, method: str, path: str, code: str) -> None:
     """A problem document has the same code in its body and in the header."""
-    async with client.post("/api/directory/users/", json=[]) as response:
+    async with client.request(method, path, json=[]) as response:
         body = await response.json(content_type="application/problem+json")
 
-    assert response.headers["X-Error-Code"] == body["code"] == "not-signed-in"
+    assert response.headers["X-Error-Code"] == body["code"] == code
 
 
 def test_codes_of_the_tree_are_the_codes_described(document: dict[str, Any]) -> None:
@@ -190,6 +198,7 @@ async def test_the_page_loads_everything_from_its_own_server(
     assert fetched == {
         "icon.svg": (200, "image/svg+xml", "nosniff"),
         "swagger-ui.css": (200, "text/css", "nosniff"),
+        "api.css": (200, "text/css", "nosniff"),
         "../openapi.json": (200, "application/json", None),
         "swagger-ui-bundle.js": (200, "text/javascript", "nosniff"),
         "api.js": (200, "text/javascript", "nosniff"),
@@ -218,6 +227,7 @@ async def test_a_wrong_method_below_a_prefix(mounted: Client) -> None:
         body = await response.json()
 
     assert (response.status, body) == (405, {"detail": 'Method "DELETE" not allowed.'})
+    assert response.headers["X-Error-Code"] == "http-405"
     assert response.headers["Allow"] == "POST"
 
 

@@ -16,6 +16,7 @@ from docservice.rest.problems import Problem
 _STATIC = Path(__file__).parents[1] / "static"
 _SWAGGER_UI = _STATIC / "swagger-ui"
 _FILES = {
+    "api.css": (_STATIC / "api.css", "text/css"),
     "api.js": (_STATIC / "api.js", "text/javascript"),
     "icon.svg": (_STATIC / "icon.svg", "image/svg+xml"),
     "swagger-ui-bundle.js": (_SWAGGER_UI / "swagger-ui-bundle.js", "text/javascript"),
