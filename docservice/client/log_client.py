@@ -40,7 +40,7 @@ class LogClient:
 
     Enter it before use (`async with LogClient("http://127.0.0.1:8000", token=token) as logs:`). Calls may be made at
     once. A call that gets no answer, or one that says "not now" (429, 502, 503, 504), is made again under the same
-    `Idempotency-Key`: what it adds is added once.
+    `Idempotency-Key`: what it adds is added once. (Changes of exams take no key; made twice, they come to the same.)
 
     All calls raise the errors that the same method of `DocService` names, and besides:
 
@@ -70,7 +70,7 @@ class LogClient:
             session: an HTTP session to use; it stays open when the client is left.
 
         Raises:
-            ValueError: `base_url` is no http or https URL.
+            ValueError: `base_url` is no http or https URL, or holds a password.
         """
         self._transport = Transport(
             base_url,

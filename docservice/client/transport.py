@@ -46,6 +46,8 @@ class Transport:
         base = URL(base_url)
         if base.scheme not in ("http", "https") or not base.host:
             raise ValueError(f"{base_url!r} is no http or https URL")
+        if base.raw_user is not None or base.raw_password is not None:
+            raise ValueError("Name and password do not belong into the base URL; the service takes a token.")
         self._base = str(base.with_query(None).with_fragment(None)).rstrip("/")
         self._token = token
         self._visitor_id = visitor_id

@@ -565,6 +565,14 @@ def test_a_base_url_is_one(url: str) -> None:
         LogClient(url)
 
 
+def test_a_password_in_the_base_url() -> None:
+    """A base URL with a password is refused, and the message does not repeat it."""
+    with pytest.raises(ValueError, match="token") as caught:
+        LogClient("http://me:secret@localhost:8000/")
+
+    assert "secret" not in str(caught.value)
+
+
 async def test_a_slash_at_the_end_of_the_base_url(line: Line, token_of: Callable[[str], str]) -> None:
     """The base URL may end with a slash."""
     async with LogClient(line.base + "/", token=token_of("learner1")) as logs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -35,16 +36,20 @@ _DOCUMENT_PATH = "/api/openapi.json"
 
 async def document(request: web.Request) -> web.Response:
     """The OpenAPI document; its server is this application, wherever it is mounted."""
-    mounted_at = request.path.removesuffix(_DOCUMENT_PATH) or "/"
+    mounted_at = request.rel_url.raw_path.removesuffix(_DOCUMENT_PATH) or "/"
     described = request.config_dict[DESCRIPTION]()
     return json_answer({**described, "servers": [{"url": mounted_at}]})
 
 
+@cache
+def _html() -> Template:
+    return Template((_STATIC / "api.html").read_text(encoding="utf-8"))
+
+
 async def page(request: web.Request) -> web.Response:
     """The page; its addresses are relative, so that it works below a prefix, with and without a slash at the end."""
-    html = Template((_STATIC / "api.html").read_text(encoding="utf-8"))
     base = "./" if request.path.endswith("/") else "docs/"
-    return web.Response(text=html.substitute(base=base), content_type="text/html", headers=_SAFETY)
+    return web.Response(text=_html().substitute(base=base), content_type="text/html", headers=_SAFETY)
 
 
 async def part(request: web.Request) -> web.StreamResponse:
