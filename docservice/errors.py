@@ -38,6 +38,10 @@
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
     │   └── EngineNotRunning         the embedded engine did not start, or is gone
+    ├── ClientError                  a call over the REST API failed on its way
+    │   ├── ServiceUnavailable       the service does not answer, or not now (retryable)
+    │   ├── UnexpectedAnswer         the service answered what the client does not know
+    │   └── ClientClosed             the client was not entered, or has been left
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -329,6 +333,42 @@ class EngineNotRunning(EngineError):
 
     code = "engine-not-running"
     retryable = True
+
+
+class ClientError(DocServiceError):
+    """A call over the REST API failed on its way."""
+
+    code = "client-error"
+
+
+class ServiceUnavailable(ClientError):
+    """The service does not answer. Whether a write was carried out is not known."""
+
+    code = "service-unavailable"
+    retryable = True
+
+
+class UnexpectedAnswer(ClientError):
+    """The service answered what the client does not know.
+
+    Attributes:
+        status: HTTP status, 0 if there was none.
+        request_id: finds the request in the log of the service; None if the answer names none.
+    """
+
+    code = "unexpected-answer"
+
+    def __init__(self, status: int, request_id: str | None, message: str = "") -> None:
+        self.status = status
+        self.request_id = request_id
+        place = f" (request {request_id})" if request_id else ""
+        super().__init__(f"The service answered {status}{place}. {message}".strip())
+
+
+class ClientClosed(ClientError):
+    """The client is not open. Enter it first: `async with LogClient(...) as logs: ...`."""
+
+    code = "client-closed"
 
 
 class SettingsInvalid(DocServiceError):

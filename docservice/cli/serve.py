@@ -110,6 +110,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _say_where(base: str, settings: Settings, service: DocService) -> None:
     say(f"docservice: serving on {base}")
+    say(f"docservice: the API, to read and to try: {base}/api/docs")
     if service.engine is not None:
         say(
             "docservice: the embedded engine (SecantusDB, beta) keeps the logs in "

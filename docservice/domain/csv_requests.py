@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from docservice.domain.fields import Time, choice
+from docservice.domain.fields import UUID_SCHEMA, Time, choice
 from docservice.domain.ids import parse_uuid
 from docservice.domain.requests import Request
 from docservice.domain.times import KolibriTime, iso_text
@@ -33,6 +33,12 @@ def _no_key(value: object) -> str:
     )
 
 
+FacilityKey = Annotated[str, BeforeValidator(_facility), WithJsonSchema(UUID_SCHEMA)]
+LogTypeName = Annotated[
+    str, BeforeValidator(choice(LOG_TYPES)), WithJsonSchema({"type": "string", "enum": list(LOG_TYPES)})
+]
+
+
 class CsvLogRequest(Request):
     """A request for an export, as a client sends it.
 
@@ -46,10 +52,20 @@ class CsvLogRequest(Request):
 
     nullable = frozenset({"selected_start_date", "selected_end_date"})
 
-    facility: Annotated[str, BeforeValidator(_facility), WithJsonSchema({"type": "string", "format": "uuid"})]
-    log_type: Annotated[
-        str, BeforeValidator(choice(LOG_TYPES)), WithJsonSchema({"type": "string", "enum": list(LOG_TYPES)})
-    ]
+    facility: FacilityKey
+    log_type: LogTypeName
+    selected_start_date: Time | None = None
+    selected_end_date: Time | None = None
+    date_requested: Time | None = None
+
+
+class CsvLogRequestChange(Request):
+    """Some fields of a `CsvLogRequest`; those that are not sent stay as they are."""
+
+    nullable = CsvLogRequest.nullable
+
+    facility: FacilityKey | None = None
+    log_type: LogTypeName | None = None
     selected_start_date: Time | None = None
     selected_end_date: Time | None = None
     date_requested: Time | None = None

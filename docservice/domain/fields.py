@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from docservice.domain.ids import parse_uuid
@@ -153,7 +153,13 @@ def _time(value: object) -> KolibriTime:
     )
 
 
-Uuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+UUID_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$",
+}
+"""A UUID with or without dashes. (`format: uuid` asks for the dashes, which Kolibri's ids do not have.)"""
+
+Uuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema(UUID_SCHEMA)]
 """A UUID in any spelling, read as 32 lower-case hex characters."""
 
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]
@@ -174,7 +180,17 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object), WithJsonSc
 JsonList = Annotated[list[Any], BeforeValidator(_json_list), WithJsonSchema({"type": "array", "items": {}})]
 """Any JSON list."""
 
-Time = Annotated[KolibriTime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+def _time_text(value: KolibriTime) -> str:
+    return str(value) if value.offset is None else value.local().isoformat(" ")
+
+
+Time = Annotated[
+    KolibriTime,
+    PlainValidator(_time),
+    PlainSerializer(_time_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A time as Kolibri stores it (`2024-09-02 05:12:24.158293(Africa/Nairobi)`, digits in UTC), or in ISO 8601."""
 
 Seconds = Annotated[float, BeforeValidator(_bounded(0, None)), WithJsonSchema({"type": "number", "minimum": 0})]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from docservice.domain.ids import is_hex_id, record_id
 from docservice.domain.partitions import log_partition
@@ -24,7 +24,7 @@ def _hex_id(value: str) -> str:
     return value
 
 
-HexId = Annotated[str, AfterValidator(_hex_id)]
+HexId = Annotated[str, AfterValidator(_hex_id), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})]
 Timestamp = Annotated[datetime, AfterValidator(to_milliseconds)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MasteryLevel = Annotated[int, Field(ge=-(2**31), lt=2**31)]

@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from docservice.domain.fields import (
     BlankText,
@@ -49,6 +58,19 @@ class Request(BaseModel):
         if value is None and info.field_name not in cls.nullable:
             raise PydanticCustomError("null", "This field may not be null.")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        # What may be left out has no default that could be sent: only fields in `nullable` take a null.
+        described = handler.resolve_ref_schema(handler(schema))
+        for name, field in described.get("properties", {}).items():
+            if field.get("default", ...) is None:
+                del field["default"]
+            kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+            if len(kinds) == 1 and name not in cls.nullable:
+                del field["anyOf"]
+                field.update(kinds[0])
+        return described
 
     @classmethod
     def parse(cls, body: object) -> Self:
@@ -102,6 +124,16 @@ class MasteryModel(Request):
 
 class StartSession(Request):
     """Start a visit to a resource (`node_id`), a coach's quiz (`quiz_id`) or a unit's pre- or post-test (`unit_id`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["node_id", "kind", "content_id", "channel_id"]},
+                {"required": ["quiz_id"]},
+                {"required": ["unit_id", "test_type", "course_session_id"]},
+            ]
+        }
+    )
 
     lesson_id: Uuid | None = None
     node_id: Uuid | None = None
@@ -168,6 +200,12 @@ def _raise_for_fields(title: str, errors: dict[str, str]) -> None:
 class Interaction(Request):
     """One thing the learner did with a question: an answer, a hint taken, an error of the question itself."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["answer"]}, {"required": ["error"], "properties": {"error": {"const": True}}}]
+        }
+    )
+
     id: Uuid | None = None
     item: Text
     correct: Correctness
@@ -188,6 +226,8 @@ class Interaction(Request):
 
 class UpdateSession(Request):
     """Report progress, time and interactions of a session; everything is optional."""
+
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["progress_delta", "progress"]}})
 
     progress_delta: Progress | None = None
     progress: Progress | None = None

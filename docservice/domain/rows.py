@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel
 
@@ -99,6 +99,23 @@ class AttemptRow(BaseModel):
             sessionlog=log.sessionlog_id,
             **more,
         )
+
+
+Row = TypeVar("Row")
+
+
+class RowPage(BaseModel, Generic[Row]):
+    """A page of a list, in Kolibri's envelope.
+
+    Attributes:
+        page: its number, from 1.
+        count: rows in all pages.
+    """
+
+    page: int
+    count: int
+    total_pages: int
+    results: list[Row]
 
 
 class CorrectnessDiff(BaseModel):

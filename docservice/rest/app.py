@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache, partial
+from importlib.metadata import version
+from typing import Any
 
 from aiohttp import web
 
 from docservice.rest.auth import awaited
-from docservice.rest.keys import IDENTIFY, MAX_BODY_BYTES, OPERATION, SERVICE, Identify
+from docservice.rest.keys import DESCRIPTION, IDENTIFY, MAX_BODY_BYTES, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
+from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
-from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
+from docservice.rest.routes import (
+    description,
+    directory,
+    documents,
+    exams,
+    export_requests,
+    health,
+    reading,
+    sittings,
+    tracking,
+)
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health)
+_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health, description)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -36,6 +49,7 @@ def create_app(
     app[SERVICE] = service
     app[IDENTIFY] = awaited(identify)
     app[MAX_BODY_BYTES] = max_body_bytes
+    app[DESCRIPTION] = _description
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
@@ -64,6 +78,16 @@ def entered(service: DocService) -> Callable[[web.Application], AsyncIterator[No
 def _route(path: str) -> str:
     """A path whose placeholders take any text, braces too, which a UUID may be written with."""
     return path.replace("}", ":[^/]+}")
+
+
+def _description() -> Mapping[str, Any]:
+    return _described()
+
+
+@cache
+def _described() -> Mapping[str, Any]:
+    """The description of all operations, made once, and only when it is asked for."""
+    return describe(OPERATIONS, version("docservice"))
 
 
 async def _run(operation: Operation, request: web.Request) -> web.StreamResponse:

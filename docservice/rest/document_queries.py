@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ from docservice.domain.document_query import (
     FieldChoice,
     read_time,
 )
+from docservice.domain.fields import UUID_SCHEMA
 from docservice.domain.filters import LogFilters
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, ValidationFailed
+from docservice.rest.operations import Parameter
 
-_PAGING = ("cursor", "fields", "page_size")
+_PAGING = ("page_size", "cursor")
 _PEOPLE = ("user", "facility", "classroom", "learner_group")
 
 
@@ -70,22 +72,53 @@ def _page_size(value: str) -> int:
     return size
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
-    "user": _uuid,
-    "facility": _uuid,
-    "classroom": _uuid,
-    "learner_group": _uuid,
-    "content": _uuid,
-    "content_ids": _uuids,
-    "topic": _uuid,
-    "channel": _uuid,
-    "kind": str,
-    "exam": _uuid,
-    "start_after": _time,
-    "start_before": _time,
-    "page_size": _page_size,
-    "cursor": str,
+_TIME = {"type": "string", "format": "date-time"}
+
+PARAMETERS: dict[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("user", "Logs of this learner.", read=_uuid),
+        Parameter("facility", "Logs of the learners of this facility.", read=_uuid),
+        Parameter("classroom", "Logs of the learners of this class.", read=_uuid),
+        Parameter("learner_group", "Logs of the learners of this group.", read=_uuid),
+        Parameter("content", "Logs of this content.", read=_uuid),
+        Parameter(
+            "content_ids",
+            "Logs of one of these contents.",
+            {"type": "array", "items": UUID_SCHEMA, "maxItems": MAX_CONTENT_IDS},
+            _uuids,
+        ),
+        Parameter("topic", "Logs of content that lies below this node in its channel.", read=_uuid),
+        Parameter("channel", "Logs of visits through this channel.", read=_uuid),
+        Parameter("kind", "Logs of this kind of content.", {"type": "string"}),
+        Parameter("exam", "Logs of this exam.", read=_uuid),
+        Parameter("start_after", "Logs that start at this time or later.", _TIME, _time),
+        Parameter("start_before", "Logs that start earlier than this.", _TIME, _time),
+        Parameter(
+            "page_size",
+            "At most so many documents in a page.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+            _page_size,
+        ),
+        Parameter("cursor", "`next` of the page before, with the same filters.", {"type": "string"}),
+    )
 }
+"""Every parameter that a list of documents may have, but for `fields`."""
+
+
+def list_parameters(offered: Sequence[str], paths: Collection[str]) -> tuple[Parameter, ...]:
+    """The parameters of a list that has these filters and these fields."""
+    return (*(PARAMETERS[name] for name in (*offered, *_PAGING)), fields_parameter(paths))
+
+
+def fields_parameter(paths: Collection[str]) -> Parameter:
+    """The parameter that chooses parts of a document with these fields; see `FieldChoice.parse`."""
+    choices = sorted(path for path in paths if "." not in path) + [f"-{path}" for path in sorted(paths)]
+    return Parameter(
+        "fields",
+        "The parts to show: `progress,kind` only these, `-mastery_logs.attempts` all but these.",
+        {"type": "array", "items": {"type": "string", "enum": choices}},
+    )
 
 
 def document_query(query: Mapping[str, str], offered: Sequence[str], paths: Collection[str]) -> DocumentQuery:
@@ -99,14 +132,14 @@ def document_query(query: Mapping[str, str], offered: Sequence[str], paths: Coll
     Raises:
         ValidationFailed: with each parameter that is unknown or does not fit.
     """
-    known = (*offered, *_PAGING)
+    known = (*offered, *_PAGING, "fields")
     errors = _unknown(query, known)
     found: dict[str, Any] = {}
     for name in known:
         value = query.get(name, "")
         if name != "fields" and value.strip():
             try:
-                found[name] = _READERS[name](value)
+                found[name] = PARAMETERS[name].read(value)
             except ValueError as refused:
                 errors.append(FieldError((name,), "invalid", str(refused)))
     if errors:

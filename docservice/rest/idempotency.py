@@ -6,7 +6,7 @@ from aiohttp import web
 
 from docservice.errors import FieldError, ValidationFailed
 
-_LONGEST_KEY = 255
+LONGEST_KEY = 255
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -16,7 +16,7 @@ def idempotency_key(request: web.Request) -> str | None:
         ValidationFailed: the key is empty, too long or not plain text.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
-        message = f"The header takes 1 to {_LONGEST_KEY} printable ASCII characters."
+    if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        message = f"The header takes 1 to {LONGEST_KEY} printable ASCII characters."
         raise ValidationFailed([FieldError(("Idempotency-Key",), "invalid", message)])
     return key

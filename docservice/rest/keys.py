@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
 SERVICE = web.AppKey("SERVICE", DocService)
 IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey("IDENTIFY")
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
+DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
+"""Gives the API description, without `servers`."""
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from docservice.domain.requests import CROSS_FIELD, WHOLE_BODY
 from docservice.errors import (
     DocServiceError,
@@ -21,7 +23,41 @@ from docservice.errors import (
     UnstorableValue,
     ValidationFailed,
 )
+from docservice.rest.operations import Detail
 from docservice.rest.problems import INTERNAL_ERROR, status_of
+
+_STATUSES: dict[type[DocServiceError], int] = {
+    ValidationFailed: 400,
+    UnstorableValue: 400,
+    InvalidReference: 400,
+    Unauthenticated: 401,
+    LogNotFound: 404,
+    PageNotFound: 404,
+    PermissionDenied: 403,
+    NotSignedIn: 403,
+}
+"""Where Kolibri's statuses are not those of `problems.status_of`, or its bodies more than a sentence."""
+
+
+class KolibriError(BaseModel):
+    """One error, as Kolibri lists them: `REQUIRED` with a field, `NOT_FOUND` with a view, and so on."""
+
+    id: str
+    metadata: dict[str, Any]
+
+
+def kolibri_answer(kind: type[DocServiceError]) -> tuple[int, Any]:
+    """Status and type of the body that answer a class of errors."""
+    status = _kolibri_status(kind)
+    if status is None:
+        return status_of(kind), Detail
+    return status, {ValidationFailed: list[KolibriError] | dict[str, Any], InvalidReference: list[str]}.get(
+        kind, list[KolibriError]
+    )
+
+
+def _kolibri_status(kind: type[DocServiceError]) -> int | None:
+    return next((status for known, status in _STATUSES.items() if issubclass(kind, known)), None)
 
 
 def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
@@ -31,24 +67,28 @@ def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
         error: what was raised.
         view: Kolibri's name of the view, with ` List` or ` Instance`.
     """
+    status = _kolibri_status(type(error))
+    if status is not None:
+        return status, _body(error, view)
+    status = status_of(type(error))
+    return None if status == INTERNAL_ERROR else (status, Detail(detail=str(error)).model_dump())
+
+
+def _body(error: DocServiceError, view: str) -> Any:
     match error:
         case ValidationFailed():
-            return 400, validation_body(error.errors)
+            return validation_body(error.errors)
         case UnstorableValue():
-            return 400, [_error("INVALID", _request_field(error.path), f"This value cannot be stored: {error}.")]
+            return [_error("INVALID", _request_field(error.path), f"This value cannot be stored: {error}.")]
         case InvalidReference():
-            return 400, [str(error)]
+            return [str(error)]
         case Unauthenticated():
-            metadata = {"view": view, "message": str(error)}
-            return 401, [{"id": "AUTHENTICATION_FAILED", "metadata": metadata}]
-        case LogNotFound() | PageNotFound():
-            return 404, [{"id": "NOT_FOUND", "metadata": {"view": view}}]
+            return [{"id": "AUTHENTICATION_FAILED", "metadata": {"view": view, "message": str(error)}}]
         case PermissionDenied():
-            return 403, [{"id": "PERMISSION_DENIED", "metadata": {"view": view}}]
+            return [{"id": "PERMISSION_DENIED", "metadata": {"view": view}}]
         case NotSignedIn():
-            return 403, [{"id": "NOT_AUTHENTICATED", "metadata": {"view": view}}]
-    status = status_of(error)
-    return None if status == INTERNAL_ERROR else (status, {"detail": str(error)})
+            return [{"id": "NOT_AUTHENTICATED", "metadata": {"view": view}}]
+    return [{"id": "NOT_FOUND", "metadata": {"view": view}}]
 
 
 def validation_body(errors: Sequence[FieldError]) -> Any:

@@ -14,7 +14,7 @@ from docservice.rest.json_body import ENCODINGS, json_answer
 from docservice.rest.keys import MAX_BODY_BYTES, OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.operations import Handler
-from docservice.rest.problems import INTERNAL_ERROR, problem, status_of
+from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ async def answering_errors(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _answer(request: web.Request, error: DocServiceError) -> web.Response:
-    status = status_of(error)
+    status = status_of(type(error))
     operation = request.get(OPERATION)
     kolibri = kolibri_error(error, _view(request)) if operation and operation.kolibri_view else None
     if kolibri is not None:
@@ -73,6 +73,7 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
         return _internal_error(request)
     else:
         response = _problem(request, status, error)
+    response.headers[ERROR_CODE_HEADER] = error.code
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="docservice"'
     if isinstance(error, UnsupportedEncoding):  # only then: RFC 9110, 12.5.3
@@ -91,6 +92,7 @@ def _view(request: web.Request) -> str:
 def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
     if isinstance(error, web.HTTPMethodNotAllowed) and _KOLIBRI_PATHS in request.path:
         response = json_answer({"detail": f'Method "{request.method}" not allowed.'}, error.status)
+        response.headers[ERROR_CODE_HEADER] = f"http-{error.status}"
     else:
         response = _problem(request, error.status)
     if isinstance(error, web.HTTPMethodNotAllowed):
@@ -100,7 +102,9 @@ def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response
 
 def _problem(request: web.Request, status: int, error: DocServiceError | None = None) -> web.Response:
     body: dict[str, Any] = problem(status, instance=request.path, request_id=request[REQUEST_ID], error=error)
-    return json_answer(body, status, "application/problem+json")
+    response = json_answer(body, status, "application/problem+json")
+    response.headers[ERROR_CODE_HEADER] = body["code"]
+    return response
 
 
 def _internal_error(request: web.Request) -> web.Response:

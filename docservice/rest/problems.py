@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel
+
 from docservice.errors import (
     BodyTooLarge,
     CollectionNotFound,
@@ -32,6 +34,9 @@ from docservice.errors import (
 
 INTERNAL_ERROR = 500
 
+ERROR_CODE_HEADER = "X-Error-Code"
+"""Names the class of an error by its `code`, which bodies in Kolibri's shape have no place for."""
+
 _STATUSES: dict[type[DocServiceError], int] = {
     MalformedRequest: 400,
     ValidationFailed: 422,
@@ -57,9 +62,33 @@ _STATUSES: dict[type[DocServiceError], int] = {
 }
 
 
-def status_of(error: DocServiceError) -> int:
-    """The HTTP status of an error; `INTERNAL_ERROR` for one that the caller can do nothing about."""
-    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), INTERNAL_ERROR)
+class ProblemField(BaseModel):
+    """What is wrong with one field of the request: a JSON Pointer to it, and a sentence."""
+
+    pointer: str
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457).
+
+    `code` is stable; `request_id` finds the request in the log of the service; `errors` is there when fields are
+    wrong.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[ProblemField] = []
+
+
+def status_of(kind: type[DocServiceError]) -> int:
+    """The HTTP status of a class of errors; `INTERNAL_ERROR` for one that the caller can do nothing about."""
+    return next((status for known, status in _STATUSES.items() if issubclass(kind, known)), INTERNAL_ERROR)
 
 
 def problem(status: int, *, instance: str, request_id: str, error: DocServiceError | None = None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ Rule: django_filters over kolibri/core/logger/api.py (MasteryFilter, AttemptFilt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, MissingParameters, PageNotFound, ValidationFailed
+from docservice.rest.operations import Parameter
 
 _NO_CHOICE = "Select a valid choice. That choice is not one of the available choices."
 
@@ -52,18 +54,35 @@ def _number(value: str) -> float:
     return number
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
-    "masterylog": _choice,
-    "content": _uuid,
-    "user": _choice,
-    "complete": _boolean,
-    "quiz": _boolean,
-    "item": str,
-    "mastery_level": _number,
-    "facility": _uuid,
-    "classroom": _uuid,
-    "learner_group": _uuid,
+_WORD = {"type": "string"}
+_TRUTH = {"type": "boolean"}
+
+FILTERS: dict[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("masterylog", "Attempts of this try.", read=_choice),
+        Parameter("content", "Logs of this content.", read=_uuid),
+        Parameter("user", "Logs of this learner.", read=_choice),
+        Parameter("complete", "Logs that are complete, or those that are not.", _TRUTH, _boolean),
+        Parameter("quiz", "Tries at quizzes, or all others.", _TRUTH, _boolean),
+        Parameter("item", "Attempts at this question.", _WORD),
+        Parameter("mastery_level", "Attempts of tries of this level.", {"type": "number"}, _number),
+        Parameter("facility", "Logs of the learners of this facility.", read=_uuid),
+        Parameter("classroom", "Logs of the learners of this class.", read=_uuid),
+        Parameter("learner_group", "Logs of the learners of this group.", read=_uuid),
+    )
 }
+"""Every filter that a list of logs may have."""
+
+PAGING = (
+    Parameter("page_size", "Rows in a page; without it the answer is the whole list.", {"type": "integer"}),
+    Parameter("page", "Which page, from 1.", {"type": "integer"}),
+)
+
+
+def parameters(offered: Sequence[str], required: Sequence[str] = ()) -> tuple[Parameter, ...]:
+    """The filters of a list; those that are required may be empty, as all others may."""
+    return tuple(replace(FILTERS[name], required=name in required) for name in offered)
 
 
 def last_values(request: web.Request) -> dict[str, str]:
@@ -83,11 +102,11 @@ def log_filters(query: Mapping[str, str], offered: Sequence[str]) -> LogFilters:
     """
     found: dict[str, Any] = {}
     errors = []
-    for name, read in _READERS.items():
+    for name, parameter in FILTERS.items():
         value = query.get(name, "")
         if name in offered and value.strip():
             try:
-                found[name] = read(value)
+                found[name] = parameter.read(value)
             except _Refused as refused:
                 code, message = refused.args
                 errors.append(FieldError((name,), code, message))

@@ -21,6 +21,7 @@ from docservice.domain.directory import directory_records
 from docservice.settings import Settings
 
 from .running import Service, run
+from .signing import headers_with_own_key
 from .test_demo import printed_curl
 from .test_help import OPTIONS, STORE, help_of
 
@@ -63,6 +64,22 @@ def test_every_block_is_looked_at() -> None:
     assert len(blocks("python")) == len(list((ROOT / "tests" / "examples").glob("*.py")))
     assert all(text in OUTPUTS.values() for text in blocks("text"))
     assert len(blocks("console")) == 1
+
+
+@pytest.mark.engine
+async def test_the_client_example_runs(demo_service: Service, tmp_path: Path) -> None:
+    """The example of the client runs as it is written against the demo, and shows the visit among the learner's."""
+    shutil.copy(ROOT / "tests" / "examples" / "client.py", tmp_path / "example.py")
+    learner = demo.directory()["users"][2]["id"]
+    token = headers_with_own_key(demo_service.data_dir, learner)["Authorization"].removeprefix("Bearer ")
+
+    ended = await run("-W", "error", "example.py", demo_service.base, token, cwd=tmp_path, program=(sys.executable,))
+
+    assert (ended.code, ended.err) == (0, "")
+    first, *rest = ended.out.splitlines()
+    assert first == "complete=False attempts=[]"
+    assert "video 0.25" in rest
+    assert len(rest) > 2
 
 
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)

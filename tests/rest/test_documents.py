@@ -445,15 +445,15 @@ async def test_a_cut_list_is_no_list(
     for _ in range(3):
         await exercise(client, learner)
 
-    async def failing(*_: Any) -> AsyncGenerator[Any, None]:
-        async for row in each(*_):
+    async def failing(_: Any, *asked: Any) -> AsyncGenerator[Any, None]:
+        async for row in each(*asked):
             yield row
             if len(sent) == 2:
                 raise StoreUnavailable("gone")
             sent.append(row)
 
     each, sent = service.each_attempt_log, list[Any]()
-    monkeypatch.setattr(service, "each_attempt_log", failing)
+    monkeypatch.setattr(type(service), "each_attempt_log", failing)
     monkeypatch.setattr(streaming, "SHORT", 1)
 
     with pytest.raises(aiohttp.ClientPayloadError):

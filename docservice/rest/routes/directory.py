@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from docservice.domain.directory import (
+    MAX_RECORDS,
+    SECTIONS,
+    Channel,
+    Collection,
+    ContentNode,
+    CourseSession,
+    Exam,
+    FacilityDataset,
+    FacilityUser,
+    Lesson,
+    Membership,
+    Role,
+)
+from docservice.errors import CollectionNotFound, PermissionDenied
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
-from docservice.rest.operations import Operation
+from docservice.rest.operations import Operation, Parameter
+
+Record = (
+    FacilityDataset
+    | Collection
+    | FacilityUser
+    | Role
+    | Membership
+    | Exam
+    | Lesson
+    | CourseSession
+    | ContentNode
+    | Channel
+)
+Records = Annotated[list[Record], Field(max_length=MAX_RECORDS)]
+"""Records of one list; which of the kinds it is follows from the path."""
+
+
+class DirectoryRecords(BaseModel):
+    """Records of one list, with Kolibri's fields; more fields than Kolibri's are kept as they are."""
+
+    records: Records
 
 
 class DirectoryCounts(BaseModel):
@@ -35,6 +72,14 @@ OPERATIONS = (
         path="/api/directory/{collection}/",
         handler=upsert,
         summary="Create and change records of the directory, all of them or none",
+        tag="Directory",
+        caller="person",
+        placeholders=(
+            Parameter("collection", "Which records.", {"type": "string", "enum": list(SECTIONS)}, required=True),
+        ),
+        body=Records | DirectoryRecords,
+        example=[{"id": "0123456789abcdef0123456789abcdef", "name": "Fractions"}],
         answer=DirectoryCounts,
+        errors=(CollectionNotFound, PermissionDenied),
     ),
 )

@@ -9,12 +9,15 @@ its id has them all. `?fields=progress,kind` shows only these, `?fields=-mastery
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.rest.document_queries import detail_fields, document_query
+from docservice.domain.logs import SyncableLog
+from docservice.errors import LogNotFound, PermissionDenied
+from docservice.rest.document_queries import detail_fields, document_query, fields_parameter, list_parameters
+from docservice.rest.document_schemas import document_model
 from docservice.rest.json_body import json_answer
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
@@ -29,7 +32,16 @@ _VIEWS = {
 """For each kind of log Kolibri's name of the view, and what it lists."""
 
 
-class DocumentList(BaseModel):
+_TAG = "Documents"
+_ABOUT_LISTS = """\
+Send `next` back as `cursor` until it is null; a page may be short. A list shows the embedded attempts and
+`attempt_count`; the document by its id has them all.
+"""
+
+Shown = TypeVar("Shown")
+
+
+class DocumentList(BaseModel, Generic[Shown]):
     """A page of documents.
 
     Attributes:
@@ -37,7 +49,7 @@ class DocumentList(BaseModel):
         next: what to send as `cursor` for the next page; null after the last.
     """
 
-    results: list[dict[str, Any]]
+    results: list[Shown]
     next: str | None
 
 
@@ -63,21 +75,31 @@ async def get(kind: str, request: web.Request) -> web.Response:
 def _operations(kind: str) -> tuple[Operation, Operation]:
     view, listed = _VIEWS[kind]
     path = f"/api/logger/{kind}/"
+    model: type[SyncableLog] = KINDS[kind].model
+    shown: Any = document_model(model)
     return (
         Operation(
             method="GET",
             path=path,
             handler=partial(find, kind),
             summary=f"Documents: {listed}, page by page",
+            description=_ABOUT_LISTS,
+            tag=_TAG,
             kolibri_view=view,
-            answer=DocumentList,
+            query=list_parameters(KINDS[kind].filters, KINDS[kind].shown_paths),
+            answer=DocumentList[shown],
+            errors=(PermissionDenied,),
         ),
         Operation(
             method="GET",
             path=path + "{id}/",
             handler=partial(get, kind),
             summary=f"One document of the {listed}",
+            tag=_TAG,
             kolibri_view=view,
+            query=(fields_parameter(KINDS[kind].shown_paths),),
+            answer=shown,
+            errors=(LogNotFound, PermissionDenied),
         ),
     )
 

@@ -6,10 +6,13 @@ from aiohttp import web
 
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow
+from docservice.errors import DocumentTooLarge, LogNotFound, PermissionDenied, UnstorableValue
 from docservice.rest.idempotency import idempotency_key
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
+
+_TAG = "Exams"
 
 
 async def save_exam_log(request: web.Request) -> web.Response:
@@ -52,35 +55,53 @@ OPERATIONS = (
         path="/api/logger/examlog/",
         handler=save_exam_log,
         summary="Begin an exam (Kolibri up to 0.14); 201, or 200 with the log that is there",
+        tag=_TAG,
         kolibri_view="Exam Log",
+        caller="person",
         body=SaveExamLog,
         answer=ExamLogRow,
+        statuses=(200, 201),
+        errors=(PermissionDenied,),
+        idempotent=True,
     ),
     Operation(
         method="PATCH",
         path="/api/logger/examlog/{id}/",
         handler=change_exam_log,
         summary="Hand in an exam, or open it again",
+        tag=_TAG,
         kolibri_view="Exam Log",
+        caller="person",
         body=ChangeExamLog,
+        example={"closed": True},
         answer=ExamLogRow,
+        errors=(PermissionDenied, LogNotFound),
     ),
     Operation(
         method="POST",
         path="/api/logger/examattemptlog/",
         handler=save_exam_attempt,
         summary="Record an answered question of an exam",
+        tag=_TAG,
         kolibri_view="Exam Attempt Log",
+        caller="person",
         body=SaveExamAttempt,
         answer=ExamAttemptRow,
+        statuses=(201,),
+        errors=(PermissionDenied, UnstorableValue, DocumentTooLarge),
+        idempotent=True,
     ),
     Operation(
         method="PATCH",
         path="/api/logger/examattemptlog/{id}/",
         handler=change_exam_attempt,
         summary="Change an answered question of an exam",
+        tag=_TAG,
         kolibri_view="Exam Attempt Log",
+        caller="person",
         body=ChangeExamAttempt,
+        example={"correct": 1, "complete": True},
         answer=ExamAttemptRow,
+        errors=(PermissionDenied, LogNotFound, UnstorableValue, DocumentTooLarge),
     ),
 )

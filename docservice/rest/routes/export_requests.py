@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from docservice.domain.csv_requests import LOG_TYPES, CsvLogRequest, StoredCsvRequest
+from docservice.domain.csv_requests import LOG_TYPES, CsvLogRequest, CsvLogRequestChange, StoredCsvRequest
 from docservice.domain.ids import parse_uuid
-from docservice.errors import FieldError, LogNotFound, ValidationFailed
+from docservice.errors import FieldError, LogNotFound, PermissionDenied, ValidationFailed
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
-from docservice.rest.operations import Operation
+from docservice.rest.operations import Operation, Parameter
 
 _LONGEST_NUMBER = 18
 _VIEW = "Generate Csv Log Request"
 _COLLECTION = "/api/logger/generatecsvlogrequest/"
+
+
+class CsvRequestRow(BaseModel):
+    """A request as Kolibri's API shows it, which leaves the id out; times in ISO 8601."""
+
+    facility: str
+    log_type: str
+    selected_start_date: str | None
+    selected_end_date: str | None
+    date_requested: str | None
 
 
 async def find(request: web.Request) -> web.Response:
@@ -92,30 +103,59 @@ def _number(request: web.Request) -> int:
     return int(text)
 
 
+_TAG = "Export requests"
+_ID = Parameter("id", "Its number.", {"type": "integer", "minimum": 0}, required=True)
+
 OPERATIONS = (
-    Operation(method="GET", path=_COLLECTION, handler=find, summary="Requests for CSV exports", kolibri_view=_VIEW),
+    Operation(
+        method="GET",
+        path=_COLLECTION,
+        handler=find,
+        summary="Requests for CSV exports",
+        tag=_TAG,
+        kolibri_view=_VIEW,
+        query=(
+            Parameter("facility", "Requests for exports of this facility."),
+            Parameter("log_type", "Requests for exports of these logs.", {"type": "string", "enum": list(LOG_TYPES)}),
+        ),
+        answer=list[CsvRequestRow],
+        errors=(PermissionDenied,),
+    ),
     Operation(
         method="POST",
         path=_COLLECTION,
         handler=create,
         summary="Make a request for a CSV export",
+        tag=_TAG,
         kolibri_view=_VIEW,
+        caller="person",
         body=CsvLogRequest,
+        answer=CsvRequestRow,
+        statuses=(201,),
+        errors=(PermissionDenied,),
     ),
     Operation(
         method="GET",
         path=_COLLECTION + "{id}/",
         handler=get,
         summary="One request for an export",
+        tag=_TAG,
         kolibri_view=_VIEW,
+        placeholders=(_ID,),
+        answer=CsvRequestRow,
+        errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="PUT",
         path=_COLLECTION + "{id}/",
         handler=replace,
         summary="Change a request for an export as a whole",
+        tag=_TAG,
         kolibri_view=_VIEW,
+        placeholders=(_ID,),
         body=CsvLogRequest,
+        answer=CsvRequestRow,
+        errors=(LogNotFound, PermissionDenied),
         slash_optional=True,
     ),
     Operation(
@@ -123,14 +163,22 @@ OPERATIONS = (
         path=_COLLECTION + "{id}/",
         handler=change,
         summary="Change some fields of a request for an export",
+        tag=_TAG,
         kolibri_view=_VIEW,
-        body=CsvLogRequest,
+        placeholders=(_ID,),
+        body=CsvLogRequestChange,
+        answer=CsvRequestRow,
+        errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="DELETE",
         path=_COLLECTION + "{id}/",
         handler=delete,
         summary="Remove a request for an export",
+        tag=_TAG,
         kolibri_view=_VIEW,
+        placeholders=(_ID,),
+        statuses=(204,),
+        errors=(LogNotFound, PermissionDenied),
     ),
 )

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from aiohttp import web
+from pydantic import BaseModel
 
+from docservice.errors import StoreTimeout, StoreUnavailable
 from docservice.rest.json_body import json_answer
 from docservice.rest.keys import SERVICE
 from docservice.rest.operations import Operation
+
+
+class Health(BaseModel):
+    """All is well."""
+
+    status: str
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -21,6 +29,21 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 OPERATIONS = (
-    Operation(method="GET", path="/healthz", handler=healthz, summary="Whether the process is alive"),
-    Operation(method="GET", path="/readyz", handler=readyz, summary="Whether the database answers"),
+    Operation(
+        method="GET",
+        path="/healthz",
+        handler=healthz,
+        summary="Whether the process is alive",
+        caller="nobody",
+        answer=Health,
+    ),
+    Operation(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        summary="Whether the database answers",
+        caller="nobody",
+        answer=Health,
+        errors=(StoreUnavailable, StoreTimeout),
+    ),
 )

@@ -7,12 +7,13 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
-from docservice.errors import LogNotFound, PermissionDenied
+from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
+from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
-from docservice.rest.operations import Operation
-from docservice.rest.queries import last_values, log_filters, page, require
+from docservice.rest.operations import Detail, Operation, Parameter
+from docservice.rest.problems import ERROR_CODE_HEADER
+from docservice.rest.queries import PAGING, last_values, log_filters, page, parameters, require
 from docservice.rest.streaming import list_answer
 from docservice.service.reader import Rows
 
@@ -28,6 +29,10 @@ ATTEMPT_FILTERS = (
     "classroom",
     "learner_group",
 )
+
+
+_TAG = "Reading"
+_MASTERY_QUERY = parameters(MASTERY_FILTERS, required=("content", "user"))
 
 
 class UserProgress(BaseModel):
@@ -66,7 +71,9 @@ async def mastery_diff(request: web.Request) -> web.Response:
     try:
         row = await request.config_dict[SERVICE].mastery_diff(principal, back, filters)
     except LogNotFound as error:
-        return json_answer(str(error), 404)
+        answer = json_answer(str(error), 404)
+        answer.headers[ERROR_CODE_HEADER] = error.code
+        return answer
     return json_answer(row.model_dump())
 
 
@@ -107,9 +114,8 @@ def _list(found: Rows[Any]) -> web.Response:
     rows = [row.model_dump() for row in found.rows]
     if found.page is None:
         return json_answer(rows)
-    return json_answer(
-        {"page": found.page.number, "count": found.count, "total_pages": found.total_pages, "results": rows}
-    )
+    shown = RowPage[Any](page=found.page.number, count=found.count, total_pages=found.total_pages, results=rows)
+    return json_answer(shown.model_dump())
 
 
 OPERATIONS = (
@@ -118,54 +124,77 @@ OPERATIONS = (
         path="/api/logger/masterylog/",
         handler=mastery_logs,
         summary="Tries at assessments, latest first",
+        tag=_TAG,
         kolibri_view="Mastery Log",
-        answer=MasteryRow,
+        query=(*_MASTERY_QUERY, *PAGING),
+        answer=list[MasteryRow] | RowPage[MasteryRow],
+        errors=(PageNotFound, PermissionDenied),
     ),
     Operation(
         method="GET",
         path="/api/logger/masterylog/{id}/",
         handler=mastery_log,
         summary="One try",
+        tag=_TAG,
         kolibri_view="Mastery Log",
+        query=_MASTERY_QUERY,
         answer=MasteryRow,
+        errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="GET",
         path="/api/logger/masterylog/{back}/diff/",
         handler=mastery_diff,
         summary="One try beside the one before it",
+        tag=_TAG,
         kolibri_view="Mastery Log",
+        placeholders=(Parameter("back", "0 is the newest try.", {"type": "integer", "minimum": 0}, required=True),),
+        query=_MASTERY_QUERY,
         answer=MasteryDiffRow,
+        errors=(PermissionDenied,),
+        other_answers={404: ("There are not so many tries.", str)},
     ),
     Operation(
         method="GET",
         path="/api/logger/attemptlog/",
         handler=attempt_logs,
         summary="Attempts at questions",
+        tag=_TAG,
         kolibri_view="Attempt Log",
-        answer=AttemptRow,
+        query=(*parameters(ATTEMPT_FILTERS), *PAGING),
+        answer=list[AttemptRow] | RowPage[AttemptRow],
+        errors=(PageNotFound, PermissionDenied),
     ),
     Operation(
         method="POST",
         path="/api/logger/attemptlog/",
         handler=write_attempt_log,
         summary="Refused: attempts are written by tracking",
+        tag=_TAG,
         kolibri_view="Attempt Log",
+        body=dict[str, Any],
+        statuses=(),
+        errors=(PermissionDenied,),
+        other_answers={405: ("Attempts are written by tracking.", Detail)},
     ),
     Operation(
         method="GET",
         path="/api/logger/attemptlog/{id}/",
         handler=attempt_log,
         summary="One attempt",
+        tag=_TAG,
         kolibri_view="Attempt Log",
         answer=AttemptRow,
+        errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="GET",
         path="/api/logger/userprogress/{id}/",
         handler=user_progress,
         summary="One's own points",
+        tag=_TAG,
         kolibri_view="Total Content Progress",
         answer=UserProgress,
+        errors=(LogNotFound, PermissionDenied),
     ),
 )

@@ -54,7 +54,13 @@ OPERATIONS = (
         path=_PATH,
         handler=report_activity,
         summary="Report that somebody is using the app; says who that is",
+        tag="Session",
         kolibri_view="Session",
+        example={
+            "active": True,
+            "os": {"name": "Android", "major": "14"},
+            "browser": {"name": "Chrome", "major": "130"},
+        },
         body=ReportActivity,
         answer=SessionDescription,
     ),

@@ -6,10 +6,20 @@ from aiohttp import web
 
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
+from docservice.errors import (
+    DirectoryIncomplete,
+    DocumentTooLarge,
+    InvalidReference,
+    LogNotFound,
+    PermissionDenied,
+    UnstorableValue,
+)
 from docservice.rest.idempotency import idempotency_key
 from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
+
+_TAG = "Tracking"
 
 
 async def start_session(request: web.Request) -> web.Response:
@@ -38,18 +48,36 @@ OPERATIONS = (
         path="/api/logger/trackprogress/",
         handler=start_session,
         summary="Start a visit to a resource, a coach's quiz or a unit's test",
+        tag=_TAG,
         kolibri_view="Progress Tracking",
         body=StartSession,
+        example={
+            **dict.fromkeys(("node_id", "content_id", "channel_id"), "0123456789abcdef0123456789abcdef"),
+            "kind": "exercise",
+            "mastery_model": {"type": "m_of_n", "m": 3, "n": 5},
+        },
         answer=SessionStarted,
+        errors=(DirectoryIncomplete, InvalidReference, PermissionDenied, DocumentTooLarge),
+        idempotent=True,
     ),
     Operation(
         method="PUT",
         path="/api/logger/trackprogress/{session_id}/",
         handler=update_session,
         summary="Report progress, time and interactions of a visit",
+        tag=_TAG,
         kolibri_view="Progress Tracking",
         body=UpdateSession,
+        example={
+            "progress": 0.5,
+            "time_spent_delta": 12,
+            "interactions": [
+                {"item": "q1", "correct": 1, "time_spent": 12, "answer": {"choice": "A"}, "complete": True}
+            ],
+        },
         answer=SessionUpdated,
+        errors=(InvalidReference, LogNotFound, PermissionDenied, UnstorableValue, DocumentTooLarge),
+        idempotent=True,
         slash_optional=True,
     ),
 )

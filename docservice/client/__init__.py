@@ -1,0 +1,6 @@
+"""A client of the REST API, for programs that are not the service themselves."""
+
+from docservice.client.log_client import LogClient
+from docservice.client.retries import Retries
+
+__all__ = ["LogClient", "Retries"]

@@ -1,0 +1,280 @@
+"""`LogClient`: what `DocService` offers to one person, over the REST API."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, fields
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+
+from docservice.client.retries import Retries
+from docservice.client.transport import Answer, TokenProvider, Transport
+from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.filters import LogFilters
+from docservice.domain.requests import StartSession, UpdateSession
+from docservice.domain.results import SessionStarted, SessionUpdated
+from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
+from docservice.domain.session_description import SessionDescription
+from docservice.domain.session_requests import ReportActivity
+from docservice.errors import UnexpectedAnswer
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+_LOGGER = "/api/logger"
+_CREATED = 201
+
+Result = TypeVar("Result", bound=BaseModel)
+Row = TypeVar("Row", MasteryRow, AttemptRow)
+
+
+class LogClient:
+    """A client of a running service, for one person or one anonymous visitor.
+
+    Enter it before use (`async with LogClient("http://127.0.0.1:8000", token=token) as logs:`). Calls may be made at
+    once. A call that gets no answer, or one that says "not now" (429, 502, 503, 504), is made again under the same
+    `Idempotency-Key`: what it adds is added once. (Changes of exams take no key; made twice, they come to the same.)
+
+    All calls raise the errors that the same method of `DocService` names, and besides:
+
+    - `ServiceUnavailable`: no answer in all attempts. A write may have been carried out or not.
+    - `UnexpectedAnswer`: what answers is no docservice, or failed in a way that it tells nobody about.
+    - `ClientClosed`: the client was not entered, or has been left.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | TokenProvider | None = None,
+        visitor_id: str | None = None,
+        retries: Retries | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        """Choose the service; nothing is connected yet.
+
+        Args:
+            base_url: where the service is; with the prefix, if it is mounted below one.
+            token: who is calling, or an async function that gives it; None: an anonymous visitor.
+            visitor_id: the browser or device of an anonymous visitor, 32 hex characters; None: a new one.
+            retries: how often to send a request.
+            timeout_seconds: deadline for each time that a request is sent.
+            session: an HTTP session to use; it stays open when the client is left.
+
+        Raises:
+            ValueError: `base_url` is no http or https URL, or holds a password.
+        """
+        self._transport = Transport(
+            base_url,
+            token=token,
+            visitor_id=visitor_id or uuid.uuid4().hex,
+            retries=retries or Retries(),
+            timeout_seconds=timeout_seconds,
+            session=session,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Begin; the first request connects."""
+        self._transport.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def start_session(self, request: StartSession) -> SessionStarted:
+        """Start a visit; see `DocService.start_session`."""
+        return _read(
+            SessionStarted,
+            await self._transport.send("POST", f"{_LOGGER}/trackprogress/", body=request, keyed=True),
+        )
+
+    async def update_session(self, session_id: str, request: UpdateSession) -> SessionUpdated:
+        """Report on a visit; see `DocService.update_session`. Adds once, however often it has to be sent."""
+        path = f"{_LOGGER}/trackprogress/{_quoted(session_id)}/"
+        return _read(SessionUpdated, await self._transport.send("PUT", path, body=request, keyed=True))
+
+    async def update_user_session(self, request: ReportActivity | None = None) -> SessionDescription:
+        """Note that the person is active now; returns who that is. See `DocService.update_user_session`.
+
+        Args:
+            request: the device, or `ReportActivity(active=False)` to only ask who is calling; None: active.
+        """
+        return _read(
+            SessionDescription,
+            await self._transport.send(
+                "PUT", "/api/auth/session/current/", body=request or ReportActivity(active=True)
+            ),
+        )
+
+    def mastery_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = 100
+    ) -> AsyncGenerator[MasteryRow, None]:
+        """The tries that one may read, latest end first; see `DocService.mastery_logs`.
+
+        Pages are numbered: a try that begins or ends during the walk may come twice or not at all. `documents` has
+        pages that stay right.
+        """
+        return self._rows(MasteryRow, "masterylog", {"content": "", "user": "", **_log_query(filters)}, page_size)
+
+    async def mastery_log(self, masterylog_id: str) -> MasteryRow:
+        """One try; see `DocService.mastery_log`."""
+        path = f"{_LOGGER}/masterylog/{_quoted(masterylog_id)}/"
+        return _read(MasteryRow, await self._transport.send("GET", path, query={"content": "", "user": ""}))
+
+    async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
+        """One try beside the one before it; see `DocService.mastery_diff`."""
+        query = {"content": "", "user": "", **_log_query(filters)}
+        return _read(
+            MasteryDiffRow, await self._transport.send("GET", f"{_LOGGER}/masterylog/{back}/diff/", query=query)
+        )
+
+    def attempt_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = 100
+    ) -> AsyncGenerator[AttemptRow, None]:
+        """The attempts that one may read; see `mastery_logs` and `DocService.attempt_logs`."""
+        return self._rows(AttemptRow, "attemptlog", _log_query(filters), page_size)
+
+    async def attempt_log(self, attempt_id: str) -> AttemptRow:
+        """One attempt; see `DocService.attempt_log`."""
+        return _read(AttemptRow, await self._transport.send("GET", f"{_LOGGER}/attemptlog/{_quoted(attempt_id)}/"))
+
+    async def user_progress(self, user_id: str) -> int:
+        """A learner's points; see `DocService.user_progress`."""
+        answer = await self._transport.send("GET", f"{_LOGGER}/userprogress/{_quoted(user_id)}/")
+        return int(_field(answer, "progress"))
+
+    async def documents(
+        self,
+        kind: str,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The logs of one kind that one may read, each as the document it is stored as; see `DocService.documents`.
+
+        Args:
+            kind: `contentsummarylog`, `contentsessionlog`, `usersessionlog` or `examlog`.
+            filters: what to narrow the list to.
+            fields: `progress,kind` shows only these, `-mastery_logs.attempts` all but these.
+            page_size: documents in one request, up to 500.
+        """
+        async with aclosing(self.document_pages(kind, filters, fields=fields, page_size=page_size)) as pages:
+            async for page in pages:
+                for document in page.results:
+                    yield dict(document)
+
+    async def document_pages(
+        self,
+        kind: str,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> AsyncGenerator[DocumentPage, None]:
+        """The same page by page; `next` of a page, given as `cursor`, goes on after it, also later or elsewhere."""
+        query = {**_document_query(filters), "fields": fields, "page_size": str(page_size)}
+        while True:
+            sent = query if cursor is None else {**query, "cursor": cursor}
+            answer = await self._transport.send("GET", f"{_LOGGER}/{_quoted(kind)}/", query=sent)
+            page = DocumentPage(_field(answer, "results"), _field(answer, "next"))
+            yield page
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def document(self, kind: str, log_id: str, *, fields: str = "") -> dict[str, Any]:
+        """One log as a document, with all its attempts; see `documents` and `DocService.document`."""
+        path = f"{_LOGGER}/{_quoted(kind)}/{_quoted(log_id)}/"
+        answer = await self._transport.send("GET", path, query={"fields": fields})
+        if not isinstance(answer.body, dict):
+            raise _unexpected(answer)
+        return answer.body
+
+    async def save_exam_log(self, request: SaveExamLog) -> ExamLogSaved:
+        """Begin an exam of the kind that Kolibri had up to 0.14; see `DocService.save_exam_log`."""
+        answer = await self._transport.send("POST", f"{_LOGGER}/examlog/", body=request, keyed=True)
+        return ExamLogSaved(created=answer.status == _CREATED, log=_read(ExamLogRow, answer))
+
+    async def change_exam_log(self, examlog_id: str, request: ChangeExamLog) -> ExamLogRow:
+        """Hand in an exam, or open it again; see `DocService.change_exam_log`."""
+        path = f"{_LOGGER}/examlog/{_quoted(examlog_id)}/"
+        return _read(ExamLogRow, await self._transport.send("PATCH", path, body=request))
+
+    async def save_exam_attempt(self, request: SaveExamAttempt) -> ExamAttemptRow:
+        """Record an answered question of an exam; see `DocService.save_exam_attempt`."""
+        return _read(
+            ExamAttemptRow,
+            await self._transport.send("POST", f"{_LOGGER}/examattemptlog/", body=request, keyed=True),
+        )
+
+    async def change_exam_attempt(self, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:
+        """Change an answered question of an exam; see `DocService.change_exam_attempt`."""
+        path = f"{_LOGGER}/examattemptlog/{_quoted(attempt_id)}/"
+        return _read(ExamAttemptRow, await self._transport.send("PATCH", path, body=request))
+
+    async def _rows(
+        self, kind: type[Row], name: str, query: Mapping[str, str], page_size: int
+    ) -> AsyncGenerator[Row, None]:
+        number, pages = 1, 1
+        while number <= pages:
+            sent = {**query, "page_size": str(page_size), "page": str(number)}
+            page = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
+            for row in page.results:
+                yield row
+            number, pages = number + 1, page.total_pages
+
+
+def _read(kind: type[Result], answer: Answer) -> Result:
+    try:
+        return kind.model_validate(answer.body)
+    except ValidationError as error:
+        raise _unexpected(answer) from error
+
+
+def _field(answer: Answer, name: str) -> Any:
+    if not isinstance(answer.body, dict) or name not in answer.body:
+        raise _unexpected(answer)
+    return answer.body[name]
+
+
+def _unexpected(answer: Answer) -> UnexpectedAnswer:
+    return UnexpectedAnswer(answer.status, None, "The answer has another form. Does the service have this version?")
+
+
+def _quoted(part: str) -> str:
+    """A part of a path; dots alone would go up in it."""
+    return quote(part, safe="").replace(".", "%2E")
+
+
+def _log_query(filters: LogFilters | None) -> dict[str, str]:
+    return (
+        {} if filters is None else {name: _text(value) for name, value in asdict(filters).items() if value is not None}
+    )
+
+
+def _document_query(filters: DocumentFilters | None) -> dict[str, str]:
+    if filters is None:
+        return {}
+    own = {field.name: getattr(filters, field.name) for field in fields(filters) if field.name != "people"}
+    return _log_query(filters.people) | {name: _text(value) for name, value in own.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
