@@ -6,13 +6,29 @@ from functools import partial
 
 from aiohttp import web
 
-from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
+from docservice.rest.cors import Cors
+from docservice.rest.keys import IDENTIFY, METRICS, OPERATION, SERVICE, Identify
+from docservice.rest.metrics import Metrics
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
-from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
+from docservice.rest.proxies import Proxies
+from docservice.rest.routes import (
+    directory,
+    documents,
+    exams,
+    export_requests,
+    health,
+    reading,
+    sittings,
+    tracking,
+)
+from docservice.rest.routes import (
+    metrics as metrics_route,
+)
+from docservice.rest.traffic import TRAFFIC, Traffic, lift_deadline, limited
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health)
+_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health, metrics_route)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -20,7 +36,14 @@ DEFAULT_MAX_BODY_BYTES = 2_621_440
 
 
 def create_app(
-    service: DocService, *, identify: Identify, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    service: DocService,
+    *,
+    identify: Identify,
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    traffic: Traffic | None = None,
+    metrics: Metrics | None = None,
+    cors: Cors | None = None,
+    proxies: Proxies | None = None,
 ) -> web.Application:
     """An application to run, or to add to another one.
 
@@ -28,10 +51,30 @@ def create_app(
         service: entered by the caller, and left after the application has stopped.
         identify: says who sent a request.
         max_body_bytes: larger bodies are refused with 413.
+        traffic: limits of requests under way; None: there are none.
+        metrics: what to show at `/metrics`; None: that is not there.
+        cors: which pages of other origins may call; None: none.
+        proxies: whose `X-Forwarded-*` headers are believed; None: nobody's.
     """
-    app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
+    app = web.Application(
+        middlewares=[
+            *([proxies.believed] if proxies else []),
+            identified,
+            answering_errors,
+            *([cors.preflight] if cors else []),
+            limited,
+        ],
+        client_max_size=max_body_bytes,
+    )
     app[SERVICE] = service
     app[IDENTIFY] = identify
+    app[TRAFFIC] = traffic or Traffic()
+    app.on_response_prepare.append(lift_deadline)
+    if cors:
+        app.on_response_prepare.append(cors.add_headers)
+    if metrics:
+        app[METRICS] = metrics
+        metrics.watch(service, app[TRAFFIC])
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):

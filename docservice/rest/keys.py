@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from docservice.identity import Principal
+from docservice.rest.metrics import Metrics
 from docservice.rest.operations import Operation
 from docservice.service import DocService
 
@@ -15,6 +16,7 @@ Identify = Callable[[web.Request], Awaitable[Principal]]
 
 SERVICE = web.AppKey("SERVICE", DocService)
 IDENTIFY: web.AppKey[Identify] = web.AppKey("IDENTIFY")
+METRICS = web.AppKey("METRICS", Metrics)
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

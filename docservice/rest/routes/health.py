@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from docservice.errors import ServiceBusy
 from docservice.rest.json_body import json_answer
 from docservice.rest.keys import SERVICE
 from docservice.rest.operations import Operation
+from docservice.rest.traffic import TRAFFIC
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -15,7 +17,9 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The database answers, too; 503 if it does not."""
+    """The database answers, too; 503 if it does not, or if the service is about to stop."""
+    if request.config_dict[TRAFFIC].draining:
+        raise ServiceBusy("The service is stopping.")
     await request.config_dict[SERVICE].ping()
     return json_answer({"status": "ready"})
 
