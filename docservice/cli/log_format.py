@@ -7,6 +7,7 @@ import sys
 from typing import Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from docservice.cli.console import on_engine_event, say
 from docservice.engine import EngineEvent
@@ -46,11 +47,17 @@ def configure_logging(log_format: LogFormat = "console", *, access_log: bool = T
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    root = logging.getLogger("docservice")
-    root.handlers = [handler]
-    root.setLevel(logging.INFO)
-    root.propagate = False
+    handler.addFilter(_is_no_bad_http)
+    # Warnings of the libraries come in the same form; a line of another one would end a JSON log.
+    logging.getLogger().handlers = [handler]
+    logging.captureWarnings(True)
+    logging.getLogger("docservice").setLevel(logging.INFO)
     logging.getLogger("docservice.access").setLevel(logging.INFO if access_log else logging.WARNING)
+
+
+def _is_no_bad_http(record: logging.LogRecord) -> bool:
+    """Whether a record is not the server's about bytes that are no HTTP: it shows them, and they may be anybody's."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class Announcer:

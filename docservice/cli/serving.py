@@ -36,6 +36,9 @@ BACKLOG = 1024
 _LAST_WRITES_SECONDS = 1.0
 """How long answers that are made may take to be sent, after the requests have been waited for."""
 
+_LINGERING_SECONDS = 2.0
+"""How long the rest of a body is read that nobody wants, so that its sender sees the answer."""
+
 
 def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     """What makes the event loop: uvloop if it is installed (`pip install 'docservice[uvloop]'`), else asyncio's own."""
@@ -157,6 +160,7 @@ async def serving(
         app,
         access_log=None,
         keepalive_timeout=settings.keepalive_timeout_seconds,
+        lingering_time=_LINGERING_SECONDS,
         max_line_size=LONGEST_REQUEST_LINE,
         shutdown_timeout=min(_LAST_WRITES_SECONDS, settings.shutdown_timeout_seconds),
     )

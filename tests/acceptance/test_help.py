@@ -15,13 +15,15 @@ from .running import Finished, names_in, run
 STORE = ("--mongodb-uri", "--database", "--data-dir")
 
 OPTIONS = {
-    ("serve",): ("--host", "--port", "--demo", *STORE),
+    ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
     ("token",): ("--ttl-seconds", *STORE),
     ("engine", "uri"): STORE,
     ("directory", "import"): STORE,
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,
     ("indexes", "show"): (),
+    ("indexes", "script"): ("--shard",),
+    ("settings",): (),
 }
 
 
