@@ -7,5 +7,5 @@ db.getSiblingDB("docservice").createUser({
 db.getSiblingDB("admin").createUser({
   user: "backup",
   pwd: process.env.MONGODB_BACKUP_PASSWORD,
-  roles: ["backup", "restore"],
+  roles: ["backup"],
 });

@@ -22,6 +22,9 @@ from docservice.service.tracker import Tracker
 from docservice.store.indexes import described, shard_keys
 from docservice.store.pymongo_db import PyMongoDatabase
 
+SCATTERED = {("find", "exam_logs", ("_id",))}
+"""An attempt of an exam of Kolibri up to 0.14 names the log and not whose it is: one look at all shards, then one shard."""
+
 
 class Recorder(CommandListener):
     """The statements that a client sends."""
@@ -114,8 +117,8 @@ async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None
         item="q",
         content_id=content,
         correct=1,
-        start_timestamp=now(),
-        end_timestamp=now(),
+        start_timestamp="2024-01-01 10:00:00",
+        end_timestamp="2024-01-01 10:00:09",
     )
     await exams.save_attempt(learner, attempt, None)
     await Sittings(database, actions, reader, now).update(learner, None, None, "Mozilla/5.0")
@@ -125,19 +128,19 @@ async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None
 async def test_every_statement_on_a_sharded_collection_has_its_shard_key(
     service: DocService, mongodb_uri: str, database: Any, recorded_directory: dict[str, Any]
 ) -> None:
-    """The first field of the shard key, by value, is in each filter and each document of the write path."""
+    """The first field of the shard key, by value, is in each filter and each document, but for the one named above."""
     async with recorded(mongodb_uri, database.name) as (watched, recorder):
         await track(watched, recorded_directory)
 
-    seen, scattered = set(), []
+    seen, scattered = set(), set()
     for command in recorder.commands:
         for collection, target in targets(command):
             if collection in shard_keys():
                 seen.add(collection)
                 first = next(iter(shard_keys()[collection]))
                 if not isinstance(target.get(first), str):
-                    scattered.append((next(iter(command)), collection, sorted(target)))
-    assert scattered == []
+                    scattered.add((next(iter(command)), collection, tuple(sorted(target))))
+    assert scattered == SCATTERED
     assert seen == set(shard_keys())
 
 
