@@ -92,4 +92,9 @@ def run(
 def fail(error: DocServiceError) -> NoReturn:
     """Print the error and leave: 2 if the caller can mend it, else 1."""
     say(f"docservice: {error}")
-    sys.exit(EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED)
+    sys.exit(exit_code_of(error))
+
+
+def exit_code_of(error: DocServiceError) -> int:
+    """2 if the caller can mend it, else 1."""
+    return EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED

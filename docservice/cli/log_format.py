@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
-from docservice.cli.console import on_engine_event, say
+from docservice.cli.console import exit_code_of, on_engine_event, say
 from docservice.engine import EngineEvent
+from docservice.errors import DocServiceError
 
 LogFormat = Literal["console", "json"]
 
@@ -86,6 +89,17 @@ class Announcer:
             logger.log(level, event.name, extra={"detail": event.message, "engine_restarts": event.count})
         else:
             on_engine_event(event)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """In a log for machines an error that ends the process is an event, too."""
+        try:
+            yield
+        except DocServiceError as error:
+            if not self._json:
+                raise
+            logger.error("failed", extra={"code": error.code, "detail": str(error)})  # no traceback
+            sys.exit(exit_code_of(error))
 
     def show(self, sentence: str) -> None:
         """Something that only people want to know, and that may hold a password."""

@@ -42,8 +42,13 @@ def serve(
 
 
 async def _serve(settings: Settings, *, with_demo: bool) -> None:
-    signals = StopSignals()
     announcer = Announcer(settings.log_format)
+    with announcer.failing():
+        await _answer(settings, announcer, with_demo=with_demo)
+
+
+async def _answer(settings: Settings, announcer: Announcer, *, with_demo: bool) -> None:
+    signals = StopSignals()
     verifier = token_verifier(settings)
     with listen(settings.host, settings.port) as listener:
         base = address_of(listener)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from docservice.cli.console import opened, run
-from docservice.cli.log_format import configure_logging
+from docservice.cli.log_format import Announcer, configure_logging
 from docservice.cli.serving import metrics_of, new_event_loop, serving, token_verifier
 from docservice.cli.siblings import Siblings
 from docservice.cli.workers import READY
@@ -41,6 +41,11 @@ def main() -> None:
 
 
 async def _work(channel: socket.socket, listener: socket.socket, settings: Settings, order: dict[str, Any]) -> None:
+    with Announcer(settings.log_format).failing():
+        await _answer(channel, listener, settings, order)
+
+
+async def _answer(channel: socket.socket, listener: socket.socket, settings: Settings, order: dict[str, Any]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     # A service manager may send the signal to all processes, and the first one sends it too: it counts once.

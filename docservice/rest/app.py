@@ -9,7 +9,7 @@ from aiohttp import web
 from docservice.rest.cors import Cors
 from docservice.rest.keys import IDENTIFY, METRICS, OPERATION, SERVICE, Identify
 from docservice.rest.metrics import Metrics
-from docservice.rest.middleware import answering_errors, identified
+from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.operations import Operation
 from docservice.rest.proxies import Proxies
 from docservice.rest.routes import (
@@ -69,7 +69,7 @@ def create_app(
     app[SERVICE] = service
     app[IDENTIFY] = identify
     app[TRAFFIC] = traffic or Traffic()
-    app.on_response_prepare.append(lift_deadline)
+    app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:
         app.on_response_prepare.append(cors.add_headers)
     if metrics:

@@ -52,6 +52,12 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     return response
 
 
+async def name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """Name the request in a stream, whose headers are gone before `identified` sees it."""
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+
+
 def _note(request: web.Request, status: int, seconds: float) -> None:
     """Count the request and log it: no path, query, address or user, for these name people."""
     metrics = request.config_dict.get(METRICS)

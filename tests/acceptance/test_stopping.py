@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 import uuid
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiohttp import ClientSession
 
 from docservice import demo
 
-from .running import Services, connection, eventually
+from .running import Services, connection, eventually, run
 from .signing import headers_with_own_key
 
 pytestmark = pytest.mark.engine
@@ -154,3 +155,42 @@ async def test_a_wrong_setting_names_its_variable(name: str, value: str, service
     assert await service.ended() == 2
     assert len(service.err.splitlines()) == 1
     assert name in service.err
+
+
+async def test_an_end_is_an_event_too(services: Services) -> None:
+    """In a log for machines also what keeps the service from starting is a JSON object."""
+    service = await services.spawn(
+        *("--log-format", "json", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        env={"DOCSERVICE_MONGODB_TIMEOUT_MS": "300"},
+    )
+
+    assert await service.ended() == 1
+    [event] = [json.loads(line) for line in service.err.splitlines()]
+    assert (event["event"], event["level"], event["code"]) == ("failed", "error", "store-unavailable")
+    assert "127.0.0.1:1" in event["detail"]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+async def test_a_traceback_shows_no_values(log_format: str) -> None:
+    """What variables hold is people's data: a logged error has its traceback without them."""
+    program = f"""
+import logging
+from docservice.cli.log_format import configure_logging
+
+def fail():
+    name = "Ami" + "na"
+    raise ValueError("something")
+
+configure_logging("{log_format}")
+try:
+    fail()
+except ValueError:
+    logging.getLogger("docservice.rest").exception("request failed")
+"""
+
+    ended = await run("-c", program, program=(sys.executable,))
+
+    assert ended.code == 0
+    assert "ValueError" in ended.err
+    assert "in fail" in ended.err
+    assert "Amina" not in ended.err

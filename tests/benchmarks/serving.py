@@ -66,9 +66,8 @@ async def _load(service: Service, workers: int, seconds: float) -> None:
                 content = uuid.uuid4().hex
                 start = {"node_id": content, "content_id": content, "channel_id": content, "kind": "exercise"}
                 start["mastery_model"] = {"type": "m_of_n", "m": 8, "n": 10}  # type: ignore[assignment]
-                async with http.post(
-                    f"{service.base}/api/logger/trackprogress/", json=start, headers=headers
-                ) as answer:
+                url = f"{service.base}/api/logger/trackprogress/"
+                async with http.post(url, json=start, headers=headers) as answer:
                     session_id = (await answer.json())["session_id"]
                 sessions += 1
                 for _ in range(20):

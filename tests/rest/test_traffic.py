@@ -179,3 +179,4 @@ async def test_an_answer_that_has_begun_has_no_deadline(
         text = await response.text()
 
     assert text == "xxxx"
+    assert response.headers["X-Request-ID"]

@@ -23,7 +23,7 @@ from docservice.store.indexes import described, shard_keys
 from docservice.store.pymongo_db import PyMongoDatabase
 
 SCATTERED = {("find", "exam_logs", ("_id",))}
-"""An attempt of an exam of Kolibri up to 0.14 names the log and not whose it is: one look at all shards, then one shard."""
+"""An attempt of an exam of Kolibri up to 0.14 names the log and not whose it is: one look at all shards, then one."""
 
 
 class Recorder(CommandListener):
