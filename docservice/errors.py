@@ -11,6 +11,7 @@
     │   ├── RequestTooSlow           the body did not arrive in time
     │   ├── TooManyRequests          one caller has too many requests under way (retryable)
     │   ├── UnsupportedMediaType     neither JSON nor a form
+    │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or names nobody
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
@@ -29,6 +30,7 @@
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
+    ├── SignInUnavailable            the host's sign-in does not give its keys (retryable)
     ├── DirectoryIncomplete          the directory lacks what the action needs
     ├── StoreError
     │   ├── StoreUnavailable         the database does not answer (retryable)
@@ -159,6 +161,12 @@ class UnsupportedMediaType(RequestError):
     code = "unsupported-media-type"
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The Content-Encoding of the body is not known. Send the body plain or packed with gzip."""
+
+    code = "unsupported-encoding"
+
+
 class Unauthenticated(RequestError):
     """The request carries a token that does not prove who is calling."""
 
@@ -273,6 +281,13 @@ class IdempotencyMismatch(RequestError):
     """The Idempotency-Key was used before, for a different request. Take a new key for a new request."""
 
     code = "idempotency-mismatch"
+
+
+class SignInUnavailable(DocServiceError):
+    """The sign-in does not answer, so that the token cannot be checked. Try again soon."""
+
+    code = "sign-in-unavailable"
+    retryable = True
 
 
 class DirectoryIncomplete(DocServiceError):

@@ -5,9 +5,9 @@ The token says who (`sub`, a user id); what they may do comes from the directory
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ import jwt
 
 from docservice.domain.ids import is_hex_id
 from docservice.errors import SettingsInvalid, Unauthenticated
+from docservice.published_keys import PublishedKeys
 
 _OWN_ALGORITHMS = ["HS256"]
 _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
@@ -120,10 +121,13 @@ class TokenVerifier:
             jwks_url: where RS256 and ES256 keys are published; fetched when first needed, then cached.
             audience: `aud` that a token must have; None: not asked for.
             issuer: `iss` that a token must have; None: not asked for.
+
+        Raises:
+            SettingsInvalid: `jwks_url` is no http or https address.
         """
         self._secret = secret
         self._public_key = public_key
-        self._jwks = jwt.PyJWKClient(jwks_url, timeout=5) if jwks_url else None
+        self._published = PublishedKeys(jwks_url) if jwks_url else None
         self._audience = audience
         self._issuer = issuer
 
@@ -131,11 +135,11 @@ class TokenVerifier:
         """Whom a token names: a user, or a program with a service token.
 
         Raises:
+            SignInUnavailable: the host's sign-in does not give its keys now.
             Unauthenticated: the token is not valid; the message says why and where to get a new one.
         """
         try:
-            algorithm = jwt.get_unverified_header(token).get("alg")
-            key, algorithms = await self._key(token, algorithm)
+            key, algorithms = await self._key(jwt.get_unverified_header(token))
             claims = jwt.decode(
                 token,
                 key,
@@ -161,13 +165,12 @@ class TokenVerifier:
             raise Unauthenticated("The token's subject (sub) is not a user id of 32 hex characters.")
         return Principal(user_id=str(subject))
 
-    async def _key(self, token: str, algorithm: object) -> tuple[Any, list[str]]:
+    async def _key(self, header: Mapping[str, Any]) -> tuple[Any, list[str]]:
+        algorithm = header.get("alg")
         if algorithm == "HS256" and self._secret is not None:
             return self._secret, _OWN_ALGORITHMS
         if algorithm in _PUBLIC_KEY_ALGORITHMS and self._public_key is not None:
             return self._public_key, _PUBLIC_KEY_ALGORITHMS
-        if algorithm in _PUBLIC_KEY_ALGORITHMS and self._jwks is not None:
-            # The client fetches the key set with blocking calls.
-            found = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
-            return found.key, _PUBLIC_KEY_ALGORITHMS
+        if algorithm in _PUBLIC_KEY_ALGORITHMS and self._published is not None:
+            return (await self._published.key(header.get("kid"))).key, _PUBLIC_KEY_ALGORITHMS
         raise Unauthenticated("The token is signed in a way that this server does not accept.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from aiohttp import web
 
+from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
-from docservice.rest.keys import IDENTIFY, METRICS, OPERATION, SERVICE, Identify
+from docservice.rest.keys import IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
 from docservice.rest.metrics import Metrics
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.operations import Operation
@@ -45,12 +47,13 @@ def create_app(
     cors: Cors | None = None,
     proxies: Proxies | None = None,
 ) -> web.Application:
-    """An application to run, or to add to another one.
+    """An application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
     Args:
-        service: entered by the caller, and left after the application has stopped.
-        identify: says who sent a request.
-        max_body_bytes: larger bodies are refused with 413.
+        service: the caller's to enter before the first request and to leave after the last one; see `entered`.
+        identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
+            host's middlewares put into it.
+        max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
         traffic: limits of requests under way; None: there are none.
         metrics: what to show at `/metrics`; None: that is not there.
         cors: which pages of other origins may call; None: none.
@@ -67,7 +70,8 @@ def create_app(
         client_max_size=max_body_bytes,
     )
     app[SERVICE] = service
-    app[IDENTIFY] = identify
+    app[IDENTIFY] = awaited(identify)
+    app[MAX_BODY_BYTES] = max_body_bytes
     app[TRAFFIC] = traffic or Traffic()
     app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:
@@ -84,6 +88,20 @@ def create_app(
             else:
                 app.router.add_route(operation.method, path, handler)
     return app
+
+
+def entered(service: DocService) -> Callable[[web.Application], AsyncIterator[None]]:
+    """A clean-up context: the application enters the service when it starts and leaves it when all requests are done.
+
+    `host.cleanup_ctx.append(entered(service))`, before the contexts of tasks that use the service: aiohttp ends them
+    in the opposite order. Handlers of the host find the service where the host keeps it: `host[SERVICE] = service`.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    return context
 
 
 def _route(path: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from docservice.domain.ids import parse_uuid
@@ -10,6 +13,19 @@ from docservice.identity import Principal, TokenVerifier
 from docservice.rest.keys import Identify
 
 VISITOR_COOKIE = "visitor_id"
+
+
+def awaited(identify: Identify) -> Callable[[web.Request], Awaitable[Principal]]:
+    """A host's `identify` as the handlers call it: always awaited, always a principal."""
+
+    async def identified(request: web.Request) -> Principal:
+        found = identify(request)
+        principal = await found if inspect.isawaitable(found) else found
+        if not isinstance(principal, Principal):
+            raise TypeError(f"identify gave {type(principal).__name__}, not a Principal (ANONYMOUS for a visitor)")
+        return principal
+
+    return identified
 
 
 def bearer_identity(verifier: TokenVerifier) -> Identify:

@@ -13,11 +13,10 @@ def idempotency_key(request: web.Request) -> str | None:
     """The caller's name for the request, None if it has none.
 
     Raises:
-        ValidationFailed: the key is empty or too long.
+        ValidationFailed: the key is empty, too long or not plain text.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
-        raise ValidationFailed(
-            [FieldError(("Idempotency-Key",), "invalid", f"The header takes 1 to {_LONGEST_KEY} characters.")]
-        )
+    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+        message = f"The header takes 1 to {_LONGEST_KEY} printable ASCII characters."
+        raise ValidationFailed([FieldError(("Idempotency-Key",), "invalid", message)])
     return key

@@ -15,11 +15,14 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
-from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedEncoding, UnsupportedMediaType
 from docservice.rest.forms import form_object
 
 _MAX_FORM_FIELDS = 1000
 _TEXT_ENCODINGS = {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
+ENCODINGS = ("gzip", "deflate", "br", "zstd")
+"""What aiohttp unpacks before a body is read; several at once it does not."""
+
 _JSON_RANGES = {"application/*", "*/*"}
 """Content types that name no type but fit JSON; the real server reads such bodies as JSON."""
 
@@ -30,8 +33,14 @@ async def read_body(request: web.Request) -> Any:
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
         MalformedRequest: it is no JSON.
+        UnsupportedEncoding: it is packed in a way that is not known.
         UnsupportedMediaType: it is neither JSON nor a form.
     """
+    packed = request.headers.get("Content-Encoding", "").strip().lower()
+    if packed not in {"", "identity", *ENCODINGS}:
+        raise UnsupportedEncoding(
+            f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
+        )
     given = request.headers.get("Content-Type", "")
     header = Message()
     header["Content-Type"] = given
@@ -74,7 +83,11 @@ def _text_encoding(charset: str) -> str | None:
 
 async def _multipart(request: web.Request) -> Any:
     try:
-        return form_object(await request.post())
+        posted = await request.post()
+        for value in posted.values():
+            if isinstance(value, web.FileField):
+                value.file.close()
+        return form_object(posted)
     except (ValueError, LookupError, RuntimeError, HttpProcessingError) as error:
         raise MalformedRequest(f"Multipart form parse error - {error}") from None
 

@@ -11,11 +11,12 @@ from docservice.rest.metrics import Metrics
 from docservice.rest.operations import Operation
 from docservice.service import DocService
 
-Identify = Callable[[web.Request], Awaitable[Principal]]
-"""Says who sent a request; raises `Unauthenticated` for a bad token."""
+Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
+"""Says who sent a request, at once or awaited; raises `Unauthenticated`, or aiohttp's own 401, for a bad sign-in."""
 
 SERVICE = web.AppKey("SERVICE", DocService)
-IDENTIFY: web.AppKey[Identify] = web.AppKey("IDENTIFY")
+IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey("IDENTIFY")
+MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 METRICS = web.AppKey("METRICS", Metrics)
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")

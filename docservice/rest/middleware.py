@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
-from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated
-from docservice.rest.json_body import json_answer
-from docservice.rest.keys import METRICS, OPERATION, REQUEST_ID
+from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
+from docservice.rest.json_body import ENCODINGS, json_answer
+from docservice.rest.keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.operations import Handler
 from docservice.rest.problems import INTERNAL_ERROR, problem, status_of
@@ -35,6 +35,7 @@ _KOLIBRI_PATHS = "/api/logger/"
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (its own `X-Request-Id`, if it is a sane one) and name it in the answer."""
     given = request.headers.get("X-Request-Id", "")
+    request = _limited(request)
     request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     began, status = time.perf_counter(), CLIENT_GONE
     try:
@@ -69,6 +70,17 @@ def _note(request: web.Request, status: int, seconds: float) -> None:
     access_logger.info("request", extra={**fields, "status": status, "elapsed_ms": round(seconds * 1000, 1)})
 
 
+def _limited(request: web.Request) -> web.Request:
+    """The request with this application's body limit; aiohttp gives it the one of the outermost application."""
+    limit = request.config_dict[MAX_BODY_BYTES]
+    if request.client_max_size == limit:
+        return request
+    try:
+        return request.clone(client_max_size=limit)
+    except RuntimeError:  # a middleware of the host has read the body: it is in memory, and was within the host's limit
+        return request
+
+
 @web.middleware
 async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a handler raises into an answer; handlers never build an error body."""
@@ -98,6 +110,8 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
         response = _problem(request, status, error)
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="docservice"'
+    if isinstance(error, UnsupportedEncoding):  # only then: RFC 9110, 12.5.3
+        response.headers["Accept-Encoding"] = ", ".join(ENCODINGS)
     if isinstance(error, RequestTooSlow):
         response.force_close()  # what is left of the body is not waited for
     if response.status in (429, 503, 504):
@@ -113,7 +127,7 @@ def _view(request: web.Request) -> str:
 
 
 def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
-    if isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith(_KOLIBRI_PATHS):
+    if isinstance(error, web.HTTPMethodNotAllowed) and _KOLIBRI_PATHS in request.path:
         response = json_answer({"detail": f'Method "{request.method}" not allowed.'}, error.status)
     else:
         response = _problem(request, error.status)

@@ -96,7 +96,9 @@ class Actions:
 
     async def finish(self) -> None:
         """Wait for actions whose callers went away."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        # Unlike gather, wait does not cancel what it waits for when the one who waits is cancelled.
+        if self._running:
+            await asyncio.wait(self._running)
 
 
 def request_key(caller: str, key: str | None, action: str, request: BaseModel) -> RequestKey | None:

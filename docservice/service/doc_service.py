@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
@@ -22,10 +21,10 @@ from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.domain.session_description import SessionDescription
 from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
-from docservice.errors import EngineNotRunning
 from docservice.identity import Principal
 from docservice.service.actions import Actions
 from docservice.service.census import Census, CensusTaker
+from docservice.service.connection import Connection
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
@@ -37,8 +36,8 @@ from docservice.service.tracker import Tracker
 from docservice.store import indexes
 from docservice.store.activity import Activity
 from docservice.store.directory import DirectoryStore, Upserted
+from docservice.store.handles import DatabaseSource
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
-from docservice.store.pymongo_db import PyMongoDatabase
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
@@ -50,15 +49,16 @@ def _utc_now() -> datetime:
 class DocService:
     """Keeps what learners do as MongoDB documents.
 
-    Enter it before use (`async with DocService() as logs:`). It owns what it makes: the connection, and the embedded
-    engine if it started one.
+    Enter it before use (`async with DocService() as logs:`). It owns what it makes, the connection and the embedded
+    engine, and ends both when it is left. A database handle of the program around it is borrowed: it is never closed.
+    Left, it can be entered again; any number of services can live in one event loop.
     """
 
     def __init__(
         self,
-        mongodb_uri: str | None = None,
+        source: DatabaseSource = None,
         *,
-        database: str = "docservice",
+        database: str | None = None,
         data_dir: Path | str = "docservice-data",
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         clock: Callable[[], datetime] = _utc_now,
@@ -68,45 +68,47 @@ class DocService:
         """Choose where the logs are kept; nothing is started or connected yet.
 
         Args:
-            mongodb_uri: of a replica set or sharded cluster; None starts (or joins) the embedded engine.
-            database: its name.
+            source: the address (`mongodb://...`) of a replica set or sharded cluster; or a database of the program's
+                own, PyMongo's `AsyncDatabase` or Motor's `AsyncIOMotorDatabase`; None starts (or joins) the embedded
+                engine.
+            database: name of the database, None for `docservice`; a handle has its own and takes none here.
             data_dir: folder of the embedded engine.
             timeout_seconds: deadline for each action on the database.
             clock: gives the current time, aware; for tests and for loading the past.
             on_engine_event: hears of the embedded engine's restarts.
             apply_indexes: create missing indexes when entered.
+
+        Raises:
+            TypeError: the source is something else (a client, a database of a blocking driver).
+            ValueError: a handle and a name are given.
         """
-        self.mongodb_uri = mongodb_uri
-        self.engine: EmbeddedEngine | None = None
-        self._database_name = database
-        self._data_dir = Path(data_dir)
-        self._timeout_seconds = timeout_seconds
+        self._connection = Connection(
+            source,
+            database=database,
+            data_dir=Path(data_dir),
+            timeout_seconds=timeout_seconds,
+            on_engine_event=on_engine_event,
+        )
         self._clock = clock
-        self._on_engine_event = on_engine_event
         self._apply_indexes = apply_indexes
         self._exit = AsyncExitStack()
-        self._moves: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Start or join the engine, connect, create missing indexes.
 
         Raises:
-            EngineNotInstalled: no URI was given and the embedded engine is not installed.
+            EngineNotInstalled: no source was given and the embedded engine is not installed.
             EngineNotRunning: the embedded engine does not start.
-            SettingsInvalid: the URI is not one.
+            RuntimeError: the service is entered already, or the handle's client belongs to another event loop.
+            SettingsInvalid: the address is not one.
             StandaloneServer: the server is no replica set.
             StoreRefused: the server refuses the sign-in.
             StoreUnavailable: the server does not answer.
         """
         async with AsyncExitStack() as stack:
-            if self.mongodb_uri is None:
-                engine = EmbeddedEngine(self._data_dir, on_event=self._engine_event)
-                self.engine = await stack.enter_async_context(engine)
-            self._database = PyMongoDatabase.connect(
-                self.connection_string, self._database_name, timeout_seconds=self._timeout_seconds
-            )
-            stack.push_async_callback(self._database.close)
-            await self._database.require_transactions()
+            self._database = await stack.enter_async_context(self._connection)
+            before = set(vars(self)) - {"_database"}
+            stack.callback(self._forget, before)
             if self._apply_indexes:
                 await indexes.apply(self._database)
             self._directory = DirectoryStore(self._database)
@@ -130,25 +132,36 @@ class DocService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish writes that have begun, close the connection, give the engine back."""
+        """Finish writes that have begun, close an own connection, give the engine back."""
         await self._exit.aclose()
 
-    def _engine_event(self, event: EngineEvent) -> None:
-        if event.name == "engine-moved" and self.engine is not None:
-            move = asyncio.create_task(self._database.move(self.engine.uri))
-            self._moves.add(move)
-            move.add_done_callback(self._moves.discard)
-        if self._on_engine_event is not None:
-            self._on_engine_event(event)
+    def _forget(self, before: set[str]) -> None:
+        """Drop the parts that were made on entering, so that nobody works on with a service that was left."""
+        for name in set(vars(self)) - before:
+            delattr(self, name)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say why a part is missing."""
+            raise AttributeError(
+                f"DocService has no {name!r}. If it should have: enter it first, async with DocService(...) as logs."
+            )
+
+    @property
+    def engine(self) -> EmbeddedEngine | None:
+        """The embedded engine, while the service is entered; None with a source of another kind."""
+        return self._connection.engine
 
     @property
     def connection_string(self) -> str:
-        """Where the documents are: the URI given, or that of the embedded engine."""
-        if self.mongodb_uri is not None:
-            return self.mongodb_uri
-        if self.engine is None:
-            raise EngineNotRunning("Enter the service first: async with DocService() as logs: ...")
-        return self.engine.uri
+        """Where the documents are: the address given, or that of the embedded engine.
+
+        Raises:
+            EngineNotRunning: the service is not entered.
+            ValueError: the program gave a handle, and knows its address itself.
+        """
+        return self._connection.address
 
     async def ping(self) -> None:
         """Do nothing if the database answers.

@@ -52,6 +52,9 @@ def translate(error: Exception) -> DocServiceError:
     PyMongo raises `bson.errors.InvalidDocument`, `OverflowError`, `UnicodeEncodeError` and `RecursionError` for values
     that BSON cannot hold; none of them is a `PyMongoError`.
     """
+    if isinstance(error, PyMongoError) and isinstance(error.__cause__, ServerSelectionTimeoutError):
+        # A transaction that found no server until its deadline is a mere timeout to the driver.
+        return translate(error.__cause__)
     match error:
         case DriverDocumentTooLarge():
             return DocumentTooLarge(_TOO_LARGE)

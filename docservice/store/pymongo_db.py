@@ -21,7 +21,8 @@ from docservice.store.failures import translated
 from docservice.store.port import Collection, Document, Result
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
-_ACKNOWLEDGED = WriteConcern("majority", j=True)
+ACKNOWLEDGED = WriteConcern("majority", j=True)
+SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
 _DUPLICATE_KEY = 11000
 _LOST_RACES = 10
@@ -87,10 +88,7 @@ class PyMongoDatabase:
         with self.guarded():
             for attempt in range(_LOST_RACES):
                 try:
-                    async with self._database.client.start_session() as session:
-                        return await session.with_transaction(
-                            counted, read_concern=ReadConcern("snapshot"), write_concern=_ACKNOWLEDGED
-                        )
+                    return await self._in_transaction(counted)
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if isinstance(error, BulkWriteError) and not _only_duplicates(error):
                         raise
@@ -98,6 +96,11 @@ class PyMongoDatabase:
                     if attempt == _LOST_RACES - 1:
                         raise
         raise AssertionError("unreachable")
+
+    async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """Run `action` in a transaction, again after a write conflict, and commit it."""
+        async with self._database.client.start_session() as session:
+            return await session.with_transaction(action, read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED)
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""
@@ -133,10 +136,13 @@ class PyMongoDatabase:
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
         """See `port.Database.aggregate`."""
         with self.guarded():
-            cursor = await self._database[collection].aggregate(list(pipeline))
+            cursor = await self._aggregation(collection, list(pipeline))
         async with cursor, aclosing(self._batches(cursor)) as documents:
             async for document in documents:
                 yield document
+
+    async def _aggregation(self, collection: str, pipeline: list[Mapping[str, Any]]) -> Any:
+        return await self._database[collection].aggregate(pipeline)
 
     async def stream(
         self,
@@ -191,5 +197,5 @@ def _client(uri: str, timeout_seconds: float, pool: PoolActivity | None) -> Asyn
 
 def _with_our_options(database: AsyncDatabase[Document]) -> AsyncDatabase[Document]:
     return database.with_options(
-        codec_options=_CODEC, write_concern=_ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
+        codec_options=_CODEC, write_concern=ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
     )

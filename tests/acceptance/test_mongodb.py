@@ -9,11 +9,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 
+from docservice import DocService
 from docservice.engine import installed
+from docservice.errors import StandaloneServer
 
 from .running import Services, environment, eventually, run
 
@@ -99,6 +104,19 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path
     assert ended.code == 1
     assert len(ended.err.splitlines()) == 1
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("client_class", [AsyncMongoClient, AsyncIOMotorClient])
+async def test_a_standalone_is_refused_as_a_handle(servers: Servers, client_class: Any) -> None:
+    """A program's own handle of a standalone is refused with the same words, whichever the driver."""
+    address = await servers.start("--standalone")
+    client = client_class(f"mongodb://{address}/?directConnection=true")
+
+    with pytest.raises(StandaloneServer, match=rf"{address}.*rs\.initiate"):
+        await DocService(client["logs"]).__aenter__()
+
+    if (closing := client.close()) is not None:
+        await closing
 
 
 async def test_a_standalone_is_refused_with_the_way_out(servers: Servers, services: Services) -> None:

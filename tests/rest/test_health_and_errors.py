@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+import brotli
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from pymongo.uri_parser import parse_uri
 
 from docservice import ANONYMOUS, DocService, Principal
 from docservice.rest import create_app
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from .asking import TRACK, Client, everything, put, start, start_body
 
@@ -140,6 +148,41 @@ async def test_compressed_body(client: Client, headers_of: Callable[[str], dict[
         body = await response.json()
 
     assert (response.status, body) == (200, {"complete": True})
+
+
+@pytest.mark.parametrize("pack", [brotli.compress, zstd.compress, zlib.compress], ids=["br", "zstd", "deflate"])
+async def test_other_compressed_bodies(
+    client: Client, headers_of: Callable[[str], dict[str, str]], request: pytest.FixtureRequest, pack: Any
+) -> None:
+    """Every encoding that the refusal below offers is read."""
+    headers = headers_of("learner1")
+    session_id = (await start(client, headers))["session_id"]
+    sent = {**headers, "Content-Type": "application/json", "Content-Encoding": request.node.callspec.id}
+
+    async with client.put(f"{TRACK}{session_id}/", data=pack(b'{"progress": 1}'), headers=sent) as response:
+        body = await response.json()
+
+    assert (response.status, body) == (200, {"complete": True})
+
+
+@pytest.mark.parametrize("encoding", ["compress", "lzma", "gzip, br", "aes128gcm"])
+async def test_an_encoding_that_is_not_read(
+    client: Client, database: Any, headers_of: Callable[[str], dict[str, str]], encoding: str
+) -> None:
+    """A body packed in another way is a 415 that says which ways are read, and writes nothing."""
+    before = await everything(database)
+    sent = {**headers_of("learner1"), "Content-Type": "application/json", "Content-Encoding": encoding}
+
+    async with client.post(TRACK, data=b'{"progress": 1}', headers=sent) as response:
+        body = await response.json()
+
+    assert response.status == 415
+    assert response.headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
+    assert "Content-Encoding" in body["detail"]
+    # In a refusal for another reason the header would say that the encoding was it.
+    async with client.post(TRACK, data=b"a", headers={"Content-Type": "text/plain"}) as other:
+        assert (other.status, other.headers.get("Accept-Encoding")) == (415, None)
+    assert await everything(database) == before
 
 
 async def test_body_that_is_not_what_its_encoding_says(

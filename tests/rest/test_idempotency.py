@@ -133,9 +133,9 @@ async def test_failing_request_leaves_the_key(
     assert (await database["content_summary_logs"].find_one({}))["time_spent"] == 5
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256])
-async def test_key_of_a_bad_length(client: Client, headers_of: Callable[[str], dict[str, str]], key: str) -> None:
-    """A key takes 1 to 255 characters; the refusal names the header."""
+@pytest.mark.parametrize("key", ["", "x" * 256, "clé", "a\tb", "\U0001f511"])
+async def test_a_bad_key(client: Client, headers_of: Callable[[str], dict[str, str]], key: str) -> None:
+    """A key takes 1 to 255 printable ASCII characters; the refusal names the header."""
     status, body = await send(client, "POST", TRACK, headers_of("learner1"), start_body(), key)
 
     assert status == 400

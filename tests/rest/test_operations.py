@@ -2,7 +2,71 @@
 
 from __future__ import annotations
 
+import inspect
+from operator import attrgetter
+from typing import Any, get_type_hints
+
+import pytest
+
+from docservice import DocService
 from docservice.rest.app import OPERATIONS
+from docservice.service.export_requests import ExportRequests
+
+LOGGER = "/api/logger/"
+CSV = f"{LOGGER}generatecsvlogrequest/"
+METHODS = {
+    ("POST", f"{LOGGER}trackprogress/"): "start_session",
+    ("PUT", f"{LOGGER}trackprogress/{{session_id}}/"): "update_session",
+    ("GET", f"{LOGGER}masterylog/"): "mastery_logs",
+    ("GET", f"{LOGGER}masterylog/{{id}}/"): "mastery_log",
+    ("GET", f"{LOGGER}masterylog/{{back}}/diff/"): "mastery_diff",
+    ("GET", f"{LOGGER}attemptlog/"): "attempt_logs",
+    ("GET", f"{LOGGER}attemptlog/{{id}}/"): "attempt_log",
+    ("GET", f"{LOGGER}userprogress/{{id}}/"): "user_progress",
+    **{
+        ("GET", f"{LOGGER}{kind}/"): "documents"
+        for kind in ("contentsummarylog", "contentsessionlog", "usersessionlog", "examlog")
+    },
+    **{
+        ("GET", f"{LOGGER}{kind}/{{id}}/"): "document"
+        for kind in ("contentsummarylog", "contentsessionlog", "usersessionlog", "examlog")
+    },
+    ("POST", f"{LOGGER}examlog/"): "save_exam_log",
+    ("PATCH", f"{LOGGER}examlog/{{id}}/"): "change_exam_log",
+    ("POST", f"{LOGGER}examattemptlog/"): "save_exam_attempt",
+    ("PATCH", f"{LOGGER}examattemptlog/{{id}}/"): "change_exam_attempt",
+    ("PUT", "/api/auth/session/current/"): "update_user_session",
+    ("POST", "/api/directory/{collection}/"): "upsert_directory",
+    ("GET", "/readyz"): "ping",
+    ("GET", "/metrics"): "census",
+    ("GET", CSV): "export_requests.find",
+    ("POST", CSV): "export_requests.create",
+    ("GET", f"{CSV}{{id}}/"): "export_requests.get",
+    ("PUT", f"{CSV}{{id}}/"): "export_requests.update",
+    ("PATCH", f"{CSV}{{id}}/"): "export_requests.update",
+    ("DELETE", f"{CSV}{{id}}/"): "export_requests.delete",
+}
+WITHOUT = {("GET", "/healthz"), ("POST", f"{LOGGER}attemptlog/")}
+"""Operations that ask nothing of the library: the process is alive; attempts cannot be written."""
+
+
+def test_each_operation_has_a_method() -> None:
+    """What the API does, a program that embeds the library can do; a new operation needs its method in the table."""
+    assert {(operation.method, operation.path) for operation in OPERATIONS} == METHODS.keys() | WITHOUT
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS.values())))
+def test_methods_are_typed(name: str) -> None:
+    """Each method is awaited, says what it takes and gives, and has a docstring."""
+    owner: Any = ExportRequests if "." in name else DocService
+    method = attrgetter(name.rpartition(".")[2])(owner)
+
+    hints = get_type_hints(method)
+
+    assert inspect.iscoroutinefunction(method)
+    assert set(inspect.signature(method).parameters) - {"self"} == hints.keys() - {"return"}
+    assert hints["return"] is not Any
+    assert method.__doc__
 
 
 def test_each_operation_says_what_it_does() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -119,6 +119,8 @@ async def test_a_body_that_does_not_arrive_in_time(service: DocService) -> None:
             text = await asyncio.wait_for(answer, 5)
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     assert text.startswith(b"HTTP/1.1 408 ")
     assert b"Connection: close" in text

@@ -13,6 +13,7 @@ from docservice.rest.json_body import json_answer, read_body
 from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 
+_PATH = "/api/auth/session/current/"
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
@@ -35,6 +36,7 @@ async def report_activity(request: web.Request) -> web.Response:
             VISITOR_COOKIE,
             principal.visitor_id or uuid.uuid4().hex,
             max_age=_YEAR_SECONDS,
+            path=request.path.removesuffix(_PATH) or "/",  # of a host that has these routes below a prefix
             secure=request.secure,
             httponly=True,
             samesite="Lax",
@@ -49,7 +51,7 @@ def _device(software: Software | None) -> dict[str, object] | None:
 OPERATIONS = (
     Operation(
         method="PUT",
-        path="/api/auth/session/current/",
+        path=_PATH,
         handler=report_activity,
         summary="Report that somebody is using the app; says who that is",
         kolibri_view="Session",

@@ -1,0 +1,173 @@
+"""The examples of the README run: as they are written, as processes, outside of the repository."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from docservice import demo
+
+from .running import environment, eventually, run
+from .test_readme import ROOT, blocks
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+WARNING_FREE = ("-W", "error")
+VIDEO = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder outside of the repository with copies of the examples."""
+    return Path(shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_the_readme_quotes_them() -> None:
+    """The Python blocks of the README are the example files, word for word."""
+    for path in EXAMPLES.glob("*.py"):
+        assert path.read_text(encoding="utf-8") in blocks("python"), path.name
+
+
+async def try_plain(python: str, folder: Path) -> None:
+    """The plain example prints what the README shows and leaves no engine behind."""
+    ended = await run(*WARNING_FREE, "plain_asyncio.py", cwd=folder, program=(python,))
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == blocks("text")[0]
+    assert not (folder / "docservice-data" / "engine" / "state.json").exists()
+
+
+async def try_motor(python: str, folder: Path, mongodb_uri: str) -> None:
+    """The Motor example goes on with its own client after the service was left."""
+    ended = await run(*WARNING_FREE, "motor_host.py", cwd=folder, program=(python,), env={"MONGODB_URI": mongodb_uri})
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == blocks("text")[1]
+
+
+async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:
+    """The aiohttp host serves the API below /logs to whom it signed in, its own page, and stops in good order."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    process = await asyncio.create_subprocess_exec(
+        *(python, *WARNING_FREE, "aiohttp_host.py"),
+        cwd=folder,
+        env=environment({"PORT": str(port), **env}),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with aiohttp.ClientSession(base, timeout=aiohttp.ClientTimeout(total=20)) as http:
+
+            async def up() -> bool:
+                assert process.returncode is None, "the host ended"
+                try:
+                    async with http.get("/logs/readyz") as response:
+                        return response.status == 200
+                except aiohttp.ClientConnectionError:
+                    return False
+
+            await eventually(up, "the host serves", 30)
+            track, signed_in = "/logs/api/logger/trackprogress/", {"Cookie": "session=s3cret"}
+            async with http.post(track, json=VIDEO, headers=signed_in) as started:
+                session_id = (await started.json())["session_id"]
+            async with http.put(f"{track}{session_id}/", json={"progress": 0.5}, headers=signed_in) as reported:
+                pass
+            async with http.post(track, json=VIDEO) as anonymous:
+                pass
+            async with http.get("/my-progress", headers=signed_in) as mine:
+                progress = await mine.json()
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert (started.status, reported.status, anonymous.status) == (200, 200, 200)
+    assert progress == {VIDEO["content_id"]: 0.5}
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_motor(folder: Path, mongodb_uri: str, mongo: Any) -> None:
+    """See `try_motor`."""
+    await mongo.drop_database("school")
+
+    await try_motor(sys.executable, folder, mongodb_uri)
+
+    assert await mongo["school"]["facility_users"].count_documents({}) == len(demo.directory()["users"])
+    await mongo.drop_database("school")
+
+
+@pytest.mark.engine
+async def test_aiohttp(folder: Path) -> None:
+    """See `try_aiohttp`."""
+    await try_aiohttp(sys.executable, folder, {})
+
+
+@pytest.fixture(scope="module")
+async def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Python of a fresh environment with the built wheel; what it needs it finds in the present environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = await run(
+        *("-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *("--wheel-dir", str(folder), str(ROOT)),
+        cwd=folder,
+        seconds=100,
+        program=(sys.executable,),
+    )
+    assert built.code == 0, built.err
+    [wheel] = folder.glob("docservice-*.whl")
+    await asyncio.to_thread(venv.create, folder / "env", with_pip=False, symlinks=os.name != "nt")
+    python = folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    put = await run(
+        *("-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        str(wheel),
+        cwd=folder,
+        seconds=60,
+        program=(sys.executable,),
+    )
+    assert put.code == 0, put.err
+    where = await run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))", program=(str(python),))
+    # A path file adds a folder to the search, behind the environment's own; path files in that folder do not count, so
+    # that a checkout which is installed there stays invisible.
+    (Path(where.out.strip()) / "present.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return str(python)
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="needs a checkout")
+async def test_from_the_wheel(installed: str, folder: Path, mongodb_uri: str, mongo: Any) -> None:
+    """All examples run from the built wheel in a fresh environment; it has its indexes and imports no Motor."""
+    asked = "import docservice, sys, docservice.rest; print(docservice.__file__); print('motor' in sys.modules)"
+    told = await run("-c", asked, cwd=folder, program=(installed,))
+    location, motor = told.out.split()
+    assert not Path(location).is_relative_to(ROOT)
+    assert Path(location).is_relative_to(Path(installed).parents[1])
+    assert motor == "False"
+    assert (Path(location).parent / "indexes").is_dir()
+
+    await try_plain(installed, folder)
+    shutil.rmtree(folder / "docservice-data")
+    await try_aiohttp(installed, folder, {})
+    await mongo.drop_database("school")
+    await try_motor(installed, folder, mongodb_uri)
+    await mongo.drop_database("school")
