@@ -8,6 +8,8 @@
     │   ├── UnstorableValue          a value that no document can hold
     │   ├── BodyTooLarge             the request is over the body limit
     │   ├── DocumentTooLarge         the document would pass its limit
+    │   ├── RequestTooSlow           the body did not arrive in time
+    │   ├── TooManyRequests          one caller has too many requests under way (retryable)
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or names nobody
@@ -35,6 +37,7 @@
     │   ├── StoreTimeout             the database answered too late (retryable)
     │   ├── StoreRefused             the database refused the sign-in or the command
     │   └── StandaloneServer         the database is no replica set
+    ├── ServiceBusy                  too many requests are under way, or the service is stopping (retryable)
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
     │   └── EngineNotRunning         the embedded engine did not start, or is gone
@@ -141,6 +144,19 @@ class DocumentTooLarge(RequestError):
     """The document would pass the largest size that can be stored."""
 
     code = "document-too-large"
+
+
+class RequestTooSlow(RequestError):
+    """The request did not arrive in time. Send it again."""
+
+    code = "request-too-slow"
+
+
+class TooManyRequests(RequestError):
+    """The caller has too many requests under way. Send fewer at a time."""
+
+    code = "too-many-requests"
+    retryable = True
 
 
 class UnsupportedMediaType(RequestError):
@@ -314,6 +330,13 @@ class StandaloneServer(StoreError):
     """The MongoDB server is a standalone, but transactions need a replica set."""
 
     code = "standalone-server"
+
+
+class ServiceBusy(DocServiceError):
+    """The service has too many requests under way, or is stopping. Try again a little later."""
+
+    code = "service-busy"
+    retryable = True
 
 
 class EngineError(DocServiceError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from docservice.errors import SettingsInvalid
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -36,11 +40,80 @@ class Settings(BaseSettings):
     ] = None
     jwt_audience: Annotated[str | None, Field(description="audience that a token must name")] = None
     jwt_issuer: Annotated[str | None, Field(description="issuer that a token must name")] = None
+    workers: Annotated[int, Field(ge=1, le=256, description="processes that `serve` answers with, on one port")] = 1
+    log_format: Annotated[
+        Literal["console", "json"],
+        Field(description="how `serve` writes its log: `console` or `json`"),
+    ] = "console"
+    access_log: Annotated[bool, Field(description="whether `serve` logs each request")] = True
+    metrics: Annotated[bool, Field(description="whether `/metrics` is there")] = True
+    metrics_token: Annotated[
+        SecretStr | None, Field(description="bearer token that `/metrics` asks for; none: it is open")
+    ] = None
+    cors_origins: Annotated[
+        str | None,
+        Field(description="web origins whose pages may call the API, separated by commas; `*`: all, without cookies"),
+    ] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Field(description="addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed"),
+    ] = None
+    max_in_flight_requests: Annotated[
+        int, Field(ge=1, description="requests under way in one worker; more are answered with 503")
+    ] = 200
+    max_in_flight_requests_per_token: Annotated[
+        int, Field(ge=1, description="requests under way with one token in one worker; more are answered with 429")
+    ] = 32
+    request_timeout_seconds: Annotated[
+        float,
+        Field(gt=0, description="how long a request may take until its answer begins, its body included"),
+    ] = 60.0
+    keepalive_timeout_seconds: Annotated[
+        float, Field(gt=0, description="how long a connection may wait for the next whole request line and headers")
+    ] = 75.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 2_621_440
     mongodb_timeout_ms: Annotated[int, Field(ge=100, description="deadline for one action on the database")] = 10_000
     shutdown_timeout_seconds: Annotated[
         float, Field(ge=0, description="how long `serve` waits for requests under way when it stops")
     ] = 10.0
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, description="how long a stopping `serve` still takes requests while `/readyz` already fails"),
+    ] = 0.0
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str | None) -> str | None:
+        for origin in _listed(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write it as https://learn.example or https://learn.example:8443"
+                )
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str | None) -> str | None:
+        for network in _listed(value):
+            ip_network(network)
+        return value
+
+    @property
+    def cors_origin_list(self) -> tuple[str, ...]:
+        """The allowed origins, as browsers send them."""
+        return _listed(self.cors_origins)
+
+    @property
+    def trusted_proxy_list(self) -> tuple[str, ...]:
+        """The addresses and networks of proxies."""
+        return _listed(self.trusted_proxies)
+
+    def revealed(self) -> dict[str, object]:
+        """All values as JSON has them, secrets included, for another process of the same service. Never log it."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        secrets = {name: value.get_secret_value() for name, value in found.items() if isinstance(value, SecretStr)}
+        paths = {name: str(value) for name, value in found.items() if isinstance(value, Path)}
+        return {**found, **secrets, **paths}
 
     @classmethod
     def load(cls, **given: object) -> Settings:
@@ -57,3 +130,16 @@ class Settings(BaseSettings):
                 for details in error.errors(include_input=False)
             )
             raise SettingsInvalid(problems) from None
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, one row each: variable, default, meaning. The README has it."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, setting in Settings.model_fields.items():
+        default = "" if setting.default is None else f"`{setting.default}`"
+        rows.append(f"| `DOCSERVICE_{name.upper()}` | {default} | {setting.description} |")
+    return "\n".join(rows)

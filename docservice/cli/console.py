@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,12 @@ def on_engine_event(event: EngineEvent) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, apply_indexes: bool = True) -> AsyncIterator[DocService]:
+async def opened(
+    settings: Settings,
+    *,
+    apply_indexes: bool = True,
+    on_engine_event: Callable[[EngineEvent], None] | None = on_engine_event,
+) -> AsyncIterator[DocService]:
     """The service that the settings describe, entered."""
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
     async with DocService(
@@ -71,10 +76,13 @@ async def opened(settings: Settings, *, apply_indexes: bool = True) -> AsyncIter
         yield service
 
 
-def run(command: Coroutine[Any, Any, None]) -> None:
+def run(
+    command: Coroutine[Any, Any, None], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> None:
     """Run a command to its end; an error of ours is one line and an exit code, not a traceback."""
     try:
-        asyncio.run(command)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(command)
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -84,4 +92,9 @@ def run(command: Coroutine[Any, Any, None]) -> None:
 def fail(error: DocServiceError) -> NoReturn:
     """Print the error and leave: 2 if the caller can mend it, else 1."""
     say(f"docservice: {error}")
-    sys.exit(EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED)
+    sys.exit(exit_code_of(error))
+
+
+def exit_code_of(error: DocServiceError) -> int:
+    """2 if the caller can mend it, else 1."""
+    return EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED

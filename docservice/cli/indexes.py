@@ -8,6 +8,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
+from docservice.engine import has_data
+from docservice.errors import SettingsInvalid
+from docservice.store.index_script import mongosh_script
 from docservice.store.indexes import Index, IndexReport, described
 
 app = App(name="indexes", help="Indexes: apply, compare, show.")
@@ -34,9 +37,16 @@ def apply(
 @app.command
 def check(*, options: StoreOptions = StoreOptions()) -> None:
     """Compare the server's indexes with the files; exit code 1 if one is missing or differs."""
+    settings = options.settings()
+    if settings.mongodb_uri is None and not has_data(settings.data_dir):
+        raise SettingsInvalid(
+            f"There are no logs in {settings.data_dir} yet, so there is nothing to compare. Name the folder of an "
+            f"embedded engine with --data-dir, or a server with --mongodb-uri; "
+            f"`docservice serve --data-dir {settings.data_dir}` begins a new one."
+        )
 
     async def command() -> None:
-        async with opened(options.settings(), apply_indexes=False) as service:
+        async with opened(settings, apply_indexes=False) as service:
             report = await service.check_indexes()
         say(f"{len(report.present)} of {len(described())} indexes are there.")
         _report(report)
@@ -61,6 +71,21 @@ def show(*, options: StoreOptions = StoreOptions()) -> None:
     for index in described():
         more = "".join(f" {name}={value}" for name, value in index.options.items())
         print(f"{index.collection}.{index.name} ({_keys(index)}){more}\n    serves {index.serves}")
+
+
+@app.command
+def script(
+    *,
+    shard: Annotated[
+        bool, Parameter(negative="", help="also shard the collections of logs by the partition of their learner")
+    ] = False,
+    options: StoreOptions = StoreOptions(),
+) -> None:
+    """Print mongosh commands that create the indexes and, with --shard, shard the collections. No database is asked.
+
+    For whoever may do that on a server where the service itself may not: docservice indexes script | mongosh URI
+    """
+    print(mongosh_script(options.settings().database, shard=shard))
 
 
 def _keys(index: Index) -> str:

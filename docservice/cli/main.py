@@ -7,7 +7,7 @@ import sys
 from cyclopts import App
 
 import docservice
-from docservice.cli import directory, engine, generate, indexes, serve, token, verify
+from docservice.cli import directory, engine, generate, indexes, serve, settings, token, verify
 from docservice.cli.console import errors, fail
 from docservice.errors import DocServiceError
 
@@ -24,6 +24,7 @@ app.command(directory.app)
 app.command(indexes.app)
 app.command(generate.generate)
 app.command(verify.verify)
+app.command(settings.settings)
 
 
 def main() -> None:

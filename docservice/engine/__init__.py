@@ -11,7 +11,7 @@ SecantusDB is GPL software: it is only ever started as a program, never imported
 
 from __future__ import annotations
 
-from docservice.engine.embedded import EmbeddedEngine, installed, running_uri
+from docservice.engine.embedded import EmbeddedEngine, has_data, installed, running_uri
 from docservice.engine.events import EngineEvent
 
-__all__ = ["EmbeddedEngine", "EngineEvent", "installed", "running_uri"]
+__all__ = ["EmbeddedEngine", "EngineEvent", "has_data", "installed", "running_uri"]

@@ -29,6 +29,11 @@ def installed() -> bool:
     return importlib.util.find_spec("secantus") is not None
 
 
+def has_data(data_dir: Path) -> bool:
+    """Whether an engine has ever kept anything in this data directory."""
+    return EngineFiles(data_dir).database.is_dir()
+
+
 async def running_uri(data_dir: Path) -> str | None:
     """The connection string of the engine that runs now for this data directory, or None. Does not keep it running."""
     found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")

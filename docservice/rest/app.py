@@ -10,10 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from docservice.rest.auth import awaited
-from docservice.rest.keys import DESCRIPTION, IDENTIFY, MAX_BODY_BYTES, OPERATION, SERVICE, Identify
-from docservice.rest.middleware import answering_errors, identified
+from docservice.rest.cors import Cors
+from docservice.rest.keys import DESCRIPTION, IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
+from docservice.rest.metrics import Metrics
+from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
+from docservice.rest.proxies import Proxies
 from docservice.rest.routes import (
     description,
     directory,
@@ -25,9 +28,22 @@ from docservice.rest.routes import (
     sittings,
     tracking,
 )
+from docservice.rest.routes import metrics as metrics_route
+from docservice.rest.traffic import TRAFFIC, Traffic, lift_deadline, limited
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health, description)
+_SUBJECTS = (
+    tracking,
+    reading,
+    documents,
+    directory,
+    export_requests,
+    exams,
+    sittings,
+    health,
+    metrics_route,
+    description,
+)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -35,7 +51,14 @@ DEFAULT_MAX_BODY_BYTES = 2_621_440
 
 
 def create_app(
-    service: DocService, *, identify: Identify, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    service: DocService,
+    *,
+    identify: Identify,
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    traffic: Traffic | None = None,
+    metrics: Metrics | None = None,
+    cors: Cors | None = None,
+    proxies: Proxies | None = None,
 ) -> web.Application:
     """An application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
@@ -44,12 +67,32 @@ def create_app(
         identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
             host's middlewares put into it.
         max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
+        traffic: limits of requests under way; None: there are none.
+        metrics: what to show at `/metrics`; None: that is not there.
+        cors: which pages of other origins may call; None: none.
+        proxies: whose `X-Forwarded-*` headers are believed; None: nobody's.
     """
-    app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
+    app = web.Application(
+        middlewares=[
+            *([proxies.believed] if proxies else []),
+            identified,
+            answering_errors,
+            *([cors.preflight] if cors else []),
+            limited,
+        ],
+        client_max_size=max_body_bytes,
+    )
     app[SERVICE] = service
     app[IDENTIFY] = awaited(identify)
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
+    app[TRAFFIC] = traffic or Traffic()
+    app.on_response_prepare.extend((lift_deadline, name_request))
+    if cors:
+        app.on_response_prepare.append(cors.add_headers)
+    if metrics:
+        app[METRICS] = metrics
+        metrics.watch(service, app[TRAFFIC])
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from docservice.identity import Principal
+from docservice.rest.metrics import Metrics
 from docservice.rest.operations import Operation
 from docservice.service import DocService
 
@@ -19,6 +20,7 @@ IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
 """Gives the API description, without `servers`."""
+METRICS = web.AppKey("METRICS", Metrics)
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

@@ -1,22 +1,30 @@
-"""Around every request: an id, and errors turned into answers."""
+"""Around every request: an id, a line in the log, a count, and errors turned into answers."""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from typing import Any
 
 from aiohttp import web
 
-from docservice.errors import DocServiceError, Unauthenticated, UnsupportedEncoding
+from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
 from docservice.rest.json_body import ENCODINGS, json_answer
-from docservice.rest.keys import MAX_BODY_BYTES, OPERATION, REQUEST_ID
+from docservice.rest.keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.operations import Handler
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
+from docservice.rest.proxies import PREFIX
+from docservice.rest.traffic import TRAFFIC, is_watching, route_of
 
 logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("docservice.access")
+"""One event for each request."""
+
+CLIENT_GONE = 499
+"""The status that counts for a request that ended without an answer, because its sender went away."""
 
 _RETRY_AFTER_SECONDS = "1"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,10 +37,37 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     given = request.headers.get("X-Request-Id", "")
     request = _limited(request)
     request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
-    response = await handler(request)
+    began, status = time.perf_counter(), CLIENT_GONE
+    try:
+        response = await handler(request)
+        status = response.status
+    except web.HTTPException as redirect:
+        status = redirect.status
+        raise
+    finally:
+        _note(request, status, time.perf_counter() - began)
     if not response.prepared:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
+        if request.config_dict[TRAFFIC].draining:
+            response.force_close()
     return response
+
+
+async def name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """Name the request in a stream, whose headers are gone before `identified` sees it."""
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+
+
+def _note(request: web.Request, status: int, seconds: float) -> None:
+    """Count the request and log it: no path, query, address or user, for these name people."""
+    metrics = request.config_dict.get(METRICS)
+    if metrics is not None:
+        metrics.count(request, status, seconds)
+    if status < 400 and is_watching(request):
+        return
+    fields = {"request_id": request[REQUEST_ID], "method": request.method[:16], "route": route_of(request)}
+    access_logger.info("request", extra={**fields, "status": status, "elapsed_ms": round(seconds * 1000, 1)})
 
 
 def _limited(request: web.Request) -> web.Request:
@@ -78,8 +113,11 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
         response.headers["WWW-Authenticate"] = 'Bearer realm="docservice"'
     if isinstance(error, UnsupportedEncoding):  # only then: RFC 9110, 12.5.3
         response.headers["Accept-Encoding"] = ", ".join(ENCODINGS)
-    if response.status in (503, 504):
+    if isinstance(error, RequestTooSlow):
+        response.force_close()  # what is left of the body is not waited for
+    if response.status in (429, 503, 504):
         response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    if response.status in (503, 504):
         logger.warning("request not served: %s", error, extra={"request_id": request[REQUEST_ID]})
     return response
 
@@ -101,7 +139,9 @@ def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response
 
 
 def _problem(request: web.Request, status: int, error: DocServiceError | None = None) -> web.Response:
-    body: dict[str, Any] = problem(status, instance=request.path, request_id=request[REQUEST_ID], error=error)
+    body: dict[str, Any] = problem(
+        status, instance=request.get(PREFIX, "") + request.path, request_id=request[REQUEST_ID], error=error
+    )
     response = json_answer(body, status, "application/problem+json")
     response.headers[ERROR_CODE_HEADER] = body["code"]
     return response

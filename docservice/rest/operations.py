@@ -19,8 +19,11 @@ from docservice.errors import (
     MalformedRequest,
     MissingParameters,
     NotSignedIn,
+    RequestTooSlow,
+    ServiceBusy,
     StoreTimeout,
     StoreUnavailable,
+    TooManyRequests,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
@@ -114,11 +117,11 @@ class Operation:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
         found = [*self.errors]
         if self.caller != "nobody":
-            found += [Unauthenticated, StoreUnavailable, StoreTimeout]
+            found += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
         if self.caller == "person":
             found.append(NotSignedIn)
         if self.body is not None:
-            found += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType]
+            found += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType, RequestTooSlow]
         if self.query:
             found.append(ValidationFailed)
         if any(parameter.required for parameter in self.query):

@@ -25,6 +25,7 @@ from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.identity import Principal
 from docservice.service.actions import Actions
+from docservice.service.census import Census, CensusTaker
 from docservice.service.connection import Connection
 from docservice.service.data_sets import DataSets
 from docservice.service.directory_writer import DirectoryWriter
@@ -38,6 +39,7 @@ from docservice.service.tracker import Tracker
 from docservice.service.verifier import Verifier
 from docservice.service.watch import Unwatched, Watch
 from docservice.store import indexes
+from docservice.store.activity import Activity
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.handles import DatabaseSource
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
@@ -122,6 +124,7 @@ class DocService:
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
             self._documents = DocumentReader(self._database, self._reader)
+            self._census = CensusTaker(self._database)
             self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
             self.content_summary_logs = LogCollection(self._database, actions, SUMMARY_LOGS)
             self.content_session_logs = LogCollection(self._database, actions, SESSION_LOGS)
@@ -174,6 +177,19 @@ class DocService:
             StoreUnavailable: it does not.
         """
         await self._database.command({"ping": 1})
+
+    @property
+    def activity(self) -> Activity:
+        """What this process has asked of the database since the service was entered."""
+        return self._database.activity
+
+    async def census(self) -> Census:
+        """How many documents there are and how many wait for sync; counted again at most every half minute.
+
+        Raises:
+            StoreError: the database did not count; see `retryable`.
+        """
+        return await self._census.take()
 
     async def start_session(
         self, principal: Principal, request: StartSession, *, idempotency_key: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -60,17 +60,27 @@ def _folder() -> Traversable:
     return shipped if shipped.is_dir() else Path(__file__).parents[2] / "indexes"
 
 
+def _contents() -> Iterator[dict[str, Any]]:
+    for entry in sorted(_folder().iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".json"):
+            yield json.loads(entry.read_text(encoding="utf-8"))
+
+
 @cache
 def described() -> Sequence[Index]:
     """All indexes of the files, by collection."""
     found = []
-    for entry in sorted(_folder().iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".json"):
-            content = json.loads(entry.read_text(encoding="utf-8"))
-            for index in content["indexes"]:
-                keys = tuple((name, direction) for name, direction in index["keys"])
-                found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
+    for content in _contents():
+        for index in content["indexes"]:
+            keys = tuple((name, direction) for name, direction in index["keys"])
+            found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
     return tuple(found)
+
+
+@cache
+def shard_keys() -> Mapping[str, dict[str, int]]:
+    """The shard key of each collection that is spread over shards; the others stay whole on one."""
+    return {content["collection"]: content["shard_key"] for content in _contents() if "shard_key" in content}
 
 
 async def check(database: Database) -> IndexReport:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from docservice.store.activity import Activity
+
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Result = TypeVar("Result")
@@ -57,6 +59,7 @@ class Database(Protocol):
     """
 
     name: str
+    activity: Activity
 
     def __getitem__(self, collection: str) -> Collection: ...
 

@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreUnavailable
+from docservice.store.activity import Activity, PoolActivity
 from docservice.store.failures import only_duplicates, translated
 from docservice.store.port import Collection, Document, Result
 
@@ -42,6 +43,7 @@ class PyMongoDatabase:
         self._owned = owned
         self._timeout_seconds = timeout_seconds
         self.name = database.name
+        self.activity = Activity()
 
     @classmethod
     def connect(cls, uri: str, name: str, *, timeout_seconds: float) -> PyMongoDatabase:
@@ -50,12 +52,15 @@ class PyMongoDatabase:
         Raises:
             SettingsInvalid: the URI is not one.
         """
-        return cls(_client(uri, timeout_seconds)[name], owned=True, timeout_seconds=timeout_seconds)
+        pool = PoolActivity()
+        made = cls(_client(uri, timeout_seconds, pool)[name], owned=True, timeout_seconds=timeout_seconds)
+        made.activity.pool = pool
+        return made
 
     async def move(self, uri: str) -> None:
         """Go on with the same database at another address; statements under way at the old one fail."""
         old = self._database.client
-        self._database = _with_our_options(_client(uri, self._timeout_seconds)[self.name])
+        self._database = _with_our_options(_client(uri, self._timeout_seconds, self.activity.pool)[self.name])
         await old.close()
 
     def __getitem__(self, collection: str) -> Collection:
@@ -69,10 +74,20 @@ class PyMongoDatabase:
 
     async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         """See `port.Database.transact`."""
+        began = False
+
+        async def counted(session: Any) -> Result:
+            nonlocal began
+            if began:
+                self.activity.transaction_retries += 1
+            began = True
+            return await action(session)
+
+        self.activity.transactions += 1
         with self.guarded():
             for attempt in range(_LOST_RACES):
                 try:
-                    return await self._in_transaction(action)
+                    return await self._in_transaction(counted)
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if isinstance(error, BulkWriteError) and not only_duplicates(error):
                         raise
@@ -159,12 +174,16 @@ class PyMongoDatabase:
             await self._database.client.close()
 
 
-def _client(uri: str, timeout_seconds: float) -> AsyncMongoClient[Document]:
+def _client(uri: str, timeout_seconds: float, pool: PoolActivity | None) -> AsyncMongoClient[Document]:
     milliseconds = int(timeout_seconds * 1000)
     try:
         with translated():
             return AsyncMongoClient(
-                uri, appname="docservice", serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds
+                uri,
+                appname="docservice",
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                event_listeners=[] if pool is None else [pool],
             )
     except ValueError as error:  # of some malformed addresses the driver does not make an error of its own
         raise SettingsInvalid(f"The MongoDB address is not usable: {error}") from error

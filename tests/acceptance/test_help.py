@@ -15,7 +15,7 @@ from .running import Finished, names_in, run
 STORE = ("--mongodb-uri", "--database", "--data-dir")
 
 OPTIONS = {
-    ("serve",): ("--host", "--port", "--demo", *STORE),
+    ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
     ("token",): ("--ttl-seconds", *STORE),
     ("engine", "uri"): STORE,
     ("directory", "import"): STORE,
@@ -24,6 +24,8 @@ OPTIONS = {
     ("indexes", "show"): (),
     ("generate",): ("--learners", "--weeks", "--classes", "--channels", "--seed", "--until", *STORE),
     ("verify",): ("--repair", "--against", "--against-database", "--show", *STORE),
+    ("indexes", "script"): ("--shard",),
+    ("settings",): (),
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docservice.store.indexes import described
+from docservice.store.indexes import described, shard_keys
 
-from .running import Finished, run
+from .running import Finished, names_in, run
 
 pytestmark = pytest.mark.engine
 
@@ -89,3 +92,30 @@ async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, dat
     for ended in (checked, applied, rebuilt):
         assert "not described (left alone): content_summary_logs.somebody_s_own" in ended.out.splitlines()
     assert "somebody_s_own" in await summaries.index_information()
+
+
+async def test_check_of_a_new_folder_starts_nothing(tmp_path: Path) -> None:
+    """There is nothing to compare: exit code 2, a line that names the folder and the way on, and nothing is made."""
+    ended = await run("indexes", "check", "--data-dir", "logs", cwd=tmp_path)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "no logs in logs yet" in ended.err
+    assert "docservice serve --data-dir logs" in ended.err
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_script_has_what_the_files_describe(tmp_path: Path, sharded: bool) -> None:
+    """One command for each index, and with --shard one for each shard key after them; the arguments are JSON."""
+    ended = await run("indexes", "script", *(["--shard"] if sharded else []), "--database", "logs", cwd=tmp_path)
+
+    first, *lines = ended.out.splitlines()
+    made = [re.fullmatch(r"db\.getCollection\((.+?)\)\.createIndex\((.+?), (\{.+\})\)", line) for line in lines]
+    indexes = {(json.loads(found[1]), json.loads(found[3])["name"]): json.loads(found[2]) for found in made if found}
+    assert (ended.code, ended.err, first) == (0, "", 'db = db.getSiblingDB("logs")')
+    assert indexes == {(index.collection, index.name): dict(index.keys) for index in described()}
+    rest = [line for line, found in zip(lines, made, strict=True) if not found]
+    keys = [re.fullmatch(r'sh\.shardCollection\("logs\.(\w+)", (.+)\)', line) for line in rest[1:]]
+    assert {found[1]: json.loads(found[2]) for found in keys if found} == (shard_keys() if sharded else {})
+    assert rest[:1] == (['sh.enableSharding("logs")'] if sharded else [])
+    assert names_in(tmp_path) == []

@@ -38,6 +38,7 @@ METHODS = {
     ("PUT", "/api/auth/session/current/"): "update_user_session",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
     ("GET", "/readyz"): "ping",
+    ("GET", "/metrics"): "census",
     ("GET", CSV): "export_requests.find",
     ("POST", CSV): "export_requests.create",
     ("GET", f"{CSV}{{id}}/"): "export_requests.get",
@@ -48,6 +49,7 @@ METHODS = {
 WITHOUT = {
     ("GET", "/healthz"),
     ("POST", f"{LOGGER}attemptlog/"),
+    ("GET", "/metrics"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/docs/"),
     ("GET", "/api/docs/{file}"),

@@ -349,11 +349,11 @@ async def sitting(case: Case) -> None:
     await case.expect(403 if case.is_service else 200, "PUT", "/api/auth/session/current/", {"active": True})
 
 
-def open_to_all(path: str) -> Callable[[Case], Awaitable[None]]:
+def open_to_all(path: str, status: int = 200) -> Callable[[Case], Awaitable[None]]:
     """Probes ask for no sign-in."""
 
     async def check(case: Case) -> None:
-        await case.expect(200, "GET", path)
+        await case.expect(status, "GET", path)
 
     return check
 
@@ -394,6 +394,7 @@ CHECKS: dict[tuple[str, str], Callable[[Case], Awaitable[None]]] = {
     ("GET", "/api/openapi.json"): open_to_all("/api/openapi.json"),
     ("GET", "/api/docs/"): open_to_all("/api/docs/"),
     ("GET", "/api/docs/{file}"): open_to_all("/api/docs/icon.svg"),
+    ("GET", "/metrics"): open_to_all("/metrics", 404),  # the application of these tests counts nothing
 }
 """For each operation what must hold for a role and an owner."""
 

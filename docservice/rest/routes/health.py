@@ -5,10 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.errors import StoreTimeout, StoreUnavailable
+from docservice.errors import ServiceBusy, StoreTimeout, StoreUnavailable
 from docservice.rest.json_body import json_answer
 from docservice.rest.keys import SERVICE
 from docservice.rest.operations import Operation
+from docservice.rest.traffic import TRAFFIC
 
 
 class Health(BaseModel):
@@ -23,7 +24,9 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The database answers, too; 503 if it does not."""
+    """The database answers, too; 503 if it does not, or if the service is about to stop."""
+    if request.config_dict[TRAFFIC].draining:
+        raise ServiceBusy("The service is stopping.")
     await request.config_dict[SERVICE].ping()
     return json_answer({"status": "ready"})
 

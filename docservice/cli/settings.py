@@ -1,0 +1,11 @@
+"""`docservice settings`: what an operator may choose."""
+
+from __future__ import annotations
+
+from docservice.cli.console import StoreOptions
+from docservice.settings import settings_table
+
+
+def settings(*, options: StoreOptions = StoreOptions()) -> None:
+    """Print all settings with their defaults, as the Markdown table that the README has. Nothing is read or started."""
+    print(settings_table())

@@ -1,0 +1,36 @@
+"""`/metrics`: numbers for a monitor, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from docservice.errors import Unauthenticated
+from docservice.rest.keys import METRICS
+from docservice.rest.operations import Operation
+from docservice.rest.problems import Problem
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """The metrics of all workers; not there if the application counts nothing."""
+    found = request.config_dict.get(METRICS)
+    if found is None:
+        raise web.HTTPNotFound
+    found.admit(request)
+    return web.Response(body=await found.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        summary="Numbers for a monitor",
+        description="In Prometheus' text format. Takes the token of the metrics, if one is set.",
+        caller="nobody",
+        answer=str,
+        media_type="text/plain",
+        errors=(Unauthenticated,),
+        other_answers={404: ("This application counts nothing.", Problem)},
+    ),
+)

@@ -1,0 +1,31 @@
+"""Indexes and shard keys as commands of the Mongo shell, for servers where only an administrator may make them."""
+
+from __future__ import annotations
+
+import json
+
+from docservice.store.indexes import described, shard_keys
+
+
+def mongosh_script(database: str, *, shard: bool) -> str:
+    """Commands that create what is missing; run again they change nothing.
+
+    Args:
+        database: its name.
+        shard: also spread the collections of logs over the shards of a cluster.
+    """
+    lines = [f"db = db.getSiblingDB({json.dumps(database)})"]
+    for index in described():
+        options = {"name": index.name, **index.options}
+        collection = f"db.getCollection({json.dumps(index.collection)})"
+        lines.append(f"{collection}.createIndex({_keys(dict(index.keys))}, {json.dumps(options)})")
+    if shard:
+        lines.append(f"sh.enableSharding({json.dumps(database)})")
+        for collection, key in shard_keys().items():
+            # An empty collection needs the index first and gets it; one with documents has it: see `partition_id`.
+            lines.append(f"sh.shardCollection({json.dumps(f'{database}.{collection}')}, {_keys(key)})")
+    return "\n".join(lines)
+
+
+def _keys(keys: dict[str, int]) -> str:
+    return json.dumps(keys)
