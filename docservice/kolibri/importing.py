@@ -175,5 +175,5 @@ class _Import:
         lone = await asyncio.to_thread(assembling.attempts_without_session, self._home.tables)
         if lone:
             self._report.notes.append(
-                f"{lone:,} attempts name a content session that the Kolibri does not have; they stand in their try."
+                f"{lone:,} attempts name a content session that the Kolibri does not have; their tries keep them."
             )

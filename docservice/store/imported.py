@@ -13,6 +13,14 @@ from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.overflow import Shelf, buckets, plan_spill, too_many
 from docservice.store.port import Database, Document
 
+_COUNTERS = (
+    "attempt_bytes",
+    "attempt_count",
+    "has_dirty",
+    "loose_attempt_count",
+    "overflow_buckets",
+    "schema_version",
+)
 _DUPLICATE_KEY = 11000
 
 
@@ -23,26 +31,24 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
         document: a log with all its attempts embedded. It gets its counters; if attempts have to move, they move from a
             copy, and the one given keeps them.
     """
-    tries: list[Document] | None = document.get("mastery_logs")
-    attempts: list[Document] | None = document.get("attempts")
-    dirty = document["_morango_dirty_bit"]
-    if tries is not None:
-        for log in tries:
-            log["attempt_count"] = len(log["attempts"])
-            log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
-            dirty = dirty or log["_morango_dirty_bit"]
-    elif attempts is not None:
-        document["attempt_count" if _is_exam(document) else "loose_attempt_count"] = len(attempts)
+    tries: list[Document] = document.get("mastery_logs", [])
+    for log in tries:
+        log["attempt_count"] = len(log["attempts"])
+        log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
     shelves = _shelves(document)
-    document["has_dirty"] = dirty or any(a["_morango_dirty_bit"] for shelf in shelves for a in shelf.attempts)
+    attempts = [attempt for shelf in shelves for attempt in shelf.attempts]
+    for name in _COUNTERS:
+        document.pop(name, None)
+    attempt_bytes = sum(map(attempt_size, attempts))
+    if "mastery_logs" in document:
+        document |= {"attempt_bytes": attempt_bytes, "overflow_buckets": 0}
+    elif _is_exam(document):
+        document |= {"attempt_count": len(attempts), "attempt_bytes": attempt_bytes}
+    elif "attempts" in document:
+        document |= {"attempt_bytes": attempt_bytes, "loose_attempt_count": len(attempts)}
+    document["has_dirty"] = any(record["_morango_dirty_bit"] for record in (document, *tries, *attempts))
     document["schema_version"] = SCHEMA_VERSION
-    if tries is None and attempts is None:
-        return document, []
-    document["attempt_bytes"] = sum(attempt_size(attempt) for shelf in shelves for attempt in shelf.attempts)
-    document.pop("overflow_buckets", None)
-    if tries is not None:
-        document["overflow_buckets"] = 0
-    if _is_exam(document) or not too_many(shelves, document["attempt_bytes"]):
+    if _is_exam(document) or not too_many(shelves, attempt_bytes):
         return document, []
     return _relieved(document, shelves)
 

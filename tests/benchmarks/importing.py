@@ -75,9 +75,6 @@ async def measure(path: Path, rounds: int) -> None:
                     shares.append(await inserted(uri, client, *names) / seconds)
                 again = await imported(uri, names[0], path)
                 print(f"again, with nothing new: {seconds / again:.0%} of the speed of the first")
-                for name in await client.list_database_names():
-                    if name.startswith(("import_", "insert_")):
-                        await client.drop_database(name)
     print(f"import speed: {statistics.median(shares):.0%} of insert_many ({', '.join(f'{s:.0%}' for s in shares)})")
     print(f"memory of this process at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
