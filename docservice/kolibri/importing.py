@@ -36,6 +36,14 @@ class _Stage(NamedTuple):
     batches: Callable[[Tables], Iterator[Batch]]
 
 
+class _Prepared(NamedTuple):
+    """A document with all its attempts, the same as it is stored, and what moves out of it."""
+
+    whole: Document
+    document: Document
+    buckets: list[Document]
+
+
 _STAGES = (
     _Stage("content_summary_logs", records.SUMMARIES, assembling.summaries),
     _Stage("content_session_logs", records.SESSIONS, assembling.sessions),
@@ -105,28 +113,36 @@ class _Import:
         total = await asyncio.to_thread(self._home.tables.count, stage.table.name)
         self._watch.begin(stage.table.label, total)
         fresh = await self._store.is_empty(stage.collection)
-        async with aclosing(read_ahead(stage.batches(self._home.tables))) as batches:
-            async for batch in batches:
-                await self._write(stage, batch, fresh=fresh)
+        async with aclosing(read_ahead(self._prepared(stage))) as batches:
+            async for batch, prepared in batches:
+                await self._write(stage, batch, prepared, fresh=fresh)
                 await self._store.put(SET_ASIDE, batch.set_aside)
                 self._report.add(batch.report)
                 self._watch.advance(stage.table.label, len(batch.documents))
 
-    async def _write(self, stage: _Stage, batch: Batch, *, fresh: bool) -> None:
+    def _prepared(self, stage: _Stage) -> Iterator[tuple[Batch, list[_Prepared]]]:
+        """The batches of a stage with what is to be stored, made in the thread that reads."""
+        for batch in stage.batches(self._home.tables):
+            yield (
+                batch,
+                [_Prepared(whole, *settled(self._mended(stage, whole, batch.report))) for whole in batch.documents],
+            )
+
+    async def _write(self, stage: _Stage, batch: Batch, prepared: Sequence[_Prepared], *, fresh: bool) -> None:
         """Write a batch; what becomes of each record is added to its report.
 
         Args:
             stage: what is imported.
             batch: of it.
+            prepared: its documents.
             fresh: nothing was there when the stage began, so nothing is looked for first.
         """
-        brought = {document["_id"]: document for document in batch.documents}
+        brought = {one.whole["_id"]: one.whole for one in prepared}
         stored = {} if fresh else await self._bulk.stored(stage.collection, list(brought))
         new: list[Document] = []
         differing: list[Document] = []
-        for document_id, whole in brought.items():
-            document, buckets = settled(self._mended(stage, whole, batch.report))
-            before = stored.get(document_id)
+        for whole, document, buckets in prepared:
+            before = stored.get(document["_id"])
             if buckets or (before is not None and not same(document, before)):
                 differing.append(whole)
             elif before is None:

@@ -47,6 +47,7 @@ def classless(tmp_path: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 async def test_import_and_consolidate(mongodb_uri: str, database: Any, classless: Path) -> None:
     """The tables say what was done; what was set aside is named with its reason; a dry run leaves all as it is."""
     options = ("--mongodb-uri", mongodb_uri, "--database", database.name)
