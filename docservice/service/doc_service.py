@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from copy import copy
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from docservice.identity import Principal
 from docservice.service.actions import Actions
 from docservice.service.census import Census, CensusTaker
 from docservice.service.connection import Connection
+from docservice.service.consolidation import Consolidation, ConsolidationReport
 from docservice.service.data_sets import DataSets
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
@@ -43,6 +44,7 @@ from docservice.store.activity import Activity
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.handles import DatabaseSource
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
+from docservice.store.port import Database
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
@@ -169,6 +171,11 @@ class DocService:
             ValueError: the program gave a handle, and knows its address itself.
         """
         return self._connection.address
+
+    @property
+    def database(self) -> Database:
+        """The database as stores see it, for packages that read and write many documents at a time."""
+        return self._database
 
     async def ping(self) -> None:
         """Do nothing if the database answers.
@@ -495,6 +502,21 @@ class DocService:
         if content.get("default_facility"):
             await self._directory.set_default_facility(content["default_facility"])
         return counts
+
+    async def consolidate(
+        self, rules: Sequence[str], *, dry_run: bool = False, watch: Watch | None = None
+    ) -> ConsolidationReport:
+        """Put right what old Kolibris recorded wrongly, as Kolibri's own upgrades do; again changes nothing.
+
+        Args:
+            rules: names of `domain.consolidation.RULES`.
+            dry_run: only count.
+            watch: hears how far the work is.
+
+        Raises:
+            StoreError: what was put right until then stays; see `retryable`.
+        """
+        return await Consolidation(self._database).run(rules, watch or Unwatched(), dry_run=dry_run)
 
     async def check_indexes(self) -> indexes.IndexReport:
         """Compare the server's indexes with the described ones; changes nothing."""
