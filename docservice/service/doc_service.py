@@ -36,6 +36,7 @@ from docservice.service.tracker import Tracker
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
+from docservice.store.port import Database
 from docservice.store.pymongo_db import PyMongoDatabase
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -146,6 +147,11 @@ class DocService:
         if self.engine is None:
             raise EngineNotRunning("Enter the service first: async with DocService() as logs: ...")
         return self.engine.uri
+
+    @property
+    def database(self) -> Database:
+        """The database as stores see it, for packages that read and write many documents at a time."""
+        return self._database
 
     async def ping(self) -> None:
         """Do nothing if the database answers.

@@ -1,0 +1,49 @@
+"""`docservice import`: data from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.progress import progress
+from docservice.kolibri import ImportReport, import_kolibri
+
+app = App(name="import", help="Brings data from elsewhere.")
+
+
+@app.command
+def kolibri(
+    path: Annotated[Path, Parameter(allow_leading_hyphen=True)], /, *, options: StoreOptions = StoreOptions()
+) -> None:
+    """Bring a Kolibri's people, content tree and logs; again changes nothing.
+
+    PATH is a Kolibri home folder, its db.sqlite3, or that file gzipped. It is only read. An import that was interrupted
+    is run again and completes; what learners have done here since the first import is kept.
+    """
+    run(_kolibri(path, options))
+
+
+async def _kolibri(path: Path, options: StoreOptions) -> None:
+    async with opened(options.settings()) as service:
+        with progress() as watch:
+            report = await import_kolibri(service, path, watch=watch)
+    _show(report)
+
+
+def _show(report: ImportReport) -> None:
+    table = Table("records", *("read", "new", "updated", "unchanged", "kept", "set aside"))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, counts in report.counts.items():
+        numbers = (counts.read, counts.new, counts.updated, counts.unchanged, counts.kept, counts.set_aside)
+        table.add_row(kind, *map(str, numbers))
+    Console().print(table)
+    for (kind, reason), number in report.reasons.most_common():
+        say(f"set aside: {number:,} {kind}: {reason}")
+    for note in report.notes:
+        say(note)

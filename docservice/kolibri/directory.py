@@ -1,0 +1,258 @@
+"""A Kolibri's people, classes, assignments and content tree as records of the directory.
+
+Passwords, in any form, are left out. Rule: kolibri/core/auth/models.py, exams/models.py, lessons/models.py,
+courses/models.py, content/models.py, device/models.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from docservice.domain.directory import SECTIONS, DirectoryRecord
+from docservice.domain.json_values import require_storable
+from docservice.errors import SettingsInvalid, UnstorableValue
+from docservice.kolibri.home import KolibriHome, opened_tables
+from docservice.kolibri.report import ImportReport
+from docservice.kolibri.tables import Tables
+from docservice.kolibri.values import plain
+from docservice.store.port import Document
+
+_CHUNK = 1000
+_SECRETS = {"password", "picture_password", "last_login"}
+_JSON_COLUMNS = {
+    "ancestors",
+    "assessment_item_ids",
+    "extra_demographics",
+    "extra_fields",
+    "included_categories",
+    "included_grade_levels",
+    "mastery_model",
+    "options",
+    "picture_password_settings",
+    "question_sources",
+    "resources",
+    "serialized_exam",
+    "serialized_lesson",
+}
+_ASSESSMENT = ("contentnode_id", "assessment_item_ids", "number_of_assessments", "mastery_model", "randomize")
+_COLLECTION_SECTIONS = {
+    "facility": "facilities",
+    "classroom": "classrooms",
+    "learnergroup": "learnergroups",
+    "adhoclearnersgroup": "adhoclearnersgroups",
+}
+
+
+@dataclass
+class DirectoryBatch:
+    """Some records of one kind.
+
+    Attributes:
+        label: what people call them.
+        records: valid ones of one MongoDB collection.
+        set_aside: documents for `import_set_aside`.
+        report: what was read and set aside.
+        default_facility: the facility that anonymous visits belong to, if this batch says so.
+    """
+
+    label: str
+    records: list[DirectoryRecord] = field(default_factory=list)
+    set_aside: list[Document] = field(default_factory=list)
+    report: ImportReport = field(default_factory=ImportReport)
+    default_facility: str | None = None
+
+    def take(self, section: str, fields: Mapping[str, Any]) -> None:
+        """Add a record, or set it aside if it is not valid."""
+        self.report.of(self.label).read += 1
+        try:
+            require_storable(dict(fields))
+            self.records.append(SECTIONS[section].model_validate(fields))
+        except UnstorableValue as error:
+            self._refuse(fields, f"a value cannot be stored: {error.reason}")
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            self._refuse(fields, f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}")
+
+    def _refuse(self, fields: Mapping[str, Any], reason: str) -> None:
+        row = {
+            name: plain(value if isinstance(value, (str, int, float, bytes)) or value is None else json.dumps(value))
+            for name, value in fields.items()
+        }
+        record_id = row.get("id")
+        self.set_aside.append(
+            {
+                "_id": f"{self.label}:{record_id}",
+                "model_name": self.label,
+                "record_id": record_id,
+                "_morango_partition": row.get("_morango_partition"),
+                "reason": reason,
+                "row": row,
+            }
+        )
+        self.report.of(self.label).set_aside += 1
+        self.report.reasons[self.label, reason] += 1
+
+
+def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
+    """All records of the directory, in an order in which each comes after what it names."""
+    tables = home.tables
+    yield from _plain(tables, "kolibriauth_facilitydataset", "datasets", "datasets")
+    yield from _collections(tables)
+    superusers = {row["user_id"] for row in _all(tables, "device_devicepermissions") if row.get("is_superuser")}
+    yield from _plain(
+        tables, "kolibriauth_facilityuser", "users", "users", lambda row: {"is_superuser": row["id"] in superusers}
+    )
+    yield from _plain(tables, "kolibriauth_role", "roles", "roles")
+    yield from _plain(tables, "kolibriauth_membership", "memberships", "memberships")
+    yield from _assigned(tables, "exams_exam", "exams", "exams_examassignment", "exam_id")
+    yield from _individual(tables, "exams_individualsyncableexam", "exams_exam", "exams", "exam")
+    yield from _assigned(tables, "lessons_lesson", "lessons", "lessons_lessonassignment", "lesson_id")
+    yield from _individual(tables, "lessons_individualsyncablelesson", "lessons_lesson", "lessons", "lesson")
+    yield from _assigned(
+        tables, "courses_coursesession", "course_sessions", "courses_coursesessionassignment", "course_session_id"
+    )
+    for row in _all(tables, "device_devicesettings"):
+        yield DirectoryBatch("datasets", default_facility=row.get("default_facility_id"))
+    yield from _content(home)
+
+
+def _plain(
+    tables: Tables,
+    table: str,
+    section: str,
+    label: str,
+    more: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+) -> Iterator[DirectoryBatch]:
+    for rows in _chunks(tables, table):
+        batch = DirectoryBatch(label)
+        for row in rows:
+            batch.take(section, {**row, **(more(row) if more else {})})
+        yield batch
+
+
+def _collections(tables: Tables) -> Iterator[DirectoryBatch]:
+    for rows in _chunks(tables, "kolibriauth_collection"):
+        for kind, section in _COLLECTION_SECTIONS.items():
+            batch = DirectoryBatch(section)
+            for row in rows:
+                if row["kind"] == kind:
+                    batch.take(section, row)
+            if batch.report.counts:
+                yield batch
+        unknown = DirectoryBatch("collections")
+        for row in rows:
+            if row["kind"] not in _COLLECTION_SECTIONS:
+                unknown.take("facilities", row)
+        if unknown.report.counts:
+            yield unknown
+
+
+def _assigned(tables: Tables, table: str, section: str, assignments: str, key: str) -> Iterator[DirectoryBatch]:
+    """Quizzes, lessons and courses with the collections that they are for."""
+    for rows in _chunks(tables, table):
+        ids = [row["id"] for row in rows]
+        found: dict[str, list[str]] = {}
+        for record_id, collection in tables.related(assignments, {key: "NULL", "collection_id": "NULL"}, key, ids):
+            found.setdefault(record_id, []).append(collection)
+        batch = DirectoryBatch(section.replace("_", " "))
+        for row in rows:
+            batch.take(section, {**row, "assignments": sorted(set(found.get(row["id"], ())))})
+        yield batch
+
+
+def _individual(tables: Tables, table: str, whole: str, section: str, name: str) -> Iterator[DirectoryBatch]:
+    """Quizzes and lessons of a learner's own device, which has one learner's copy in place of the whole record."""
+    known = {row[0] for rows in tables.chunks(whole, {"id": "NULL"}, _CHUNK) for row in rows}
+    copies: dict[str, dict[str, Any]] = {}
+    for row in _all(tables, table):
+        record_id, serialized = row[f"{name}_id"], row[f"serialized_{name}"]
+        if record_id not in known and isinstance(serialized, dict):
+            copy = copies.setdefault(
+                record_id,
+                {
+                    **{key: value for key, value in serialized.items() if not key.startswith("_")},
+                    "id": record_id,
+                    "collection_id": row["collection_id"],
+                    "dataset_id": row["dataset_id"],
+                    "active": True,
+                    "assignments": [],
+                    "learner_ids": [],
+                },
+            )
+            copy["learner_ids"].append(row["user_id"])
+    if copies:
+        batch = DirectoryBatch(section)
+        for fields in copies.values():
+            batch.take(section, fields)
+        yield batch
+
+
+def _content(home: KolibriHome) -> Iterator[DirectoryBatch]:
+    yield from _content_tables(home.tables, skip=frozenset())
+    known = frozenset(
+        row[0] for rows in home.tables.chunks("content_channelmetadata", {"id": "NULL"}, _CHUNK) for row in rows
+    )
+    for file in home.channel_files:
+        try:
+            with opened_tables(file) as tables:
+                yield from _content_tables(tables, skip=known)
+        except SettingsInvalid as error:
+            # One damaged channel is no reason to go without the rest.
+            batch = DirectoryBatch("channels")
+            batch.report.notes.append(str(error))
+            yield batch
+
+
+def _content_tables(tables: Tables, skip: frozenset[str]) -> Iterator[DirectoryBatch]:
+    for rows in _chunks(tables, "content_channelmetadata"):
+        batch = DirectoryBatch("channels")
+        for row in rows:
+            if row["id"] not in skip:
+                batch.take("channels", {name: value for name, value in row.items() if name != "thumbnail"})
+        yield batch
+    for rows in _chunks(tables, "content_contentnode"):
+        nodes = [row for row in rows if row["channel_id"] not in skip]
+        models = _assessments(tables, [node["id"] for node in nodes])
+        batch = DirectoryBatch("content nodes")
+        for node in nodes:
+            known = {name: value for name, value in node.items() if not name.endswith("_bitmask_0")}
+            batch.take("content_nodes", {**known, **models.get(node["id"], {})})
+        yield batch
+
+
+def _assessments(tables: Tables, node_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What makes a node an exercise: its questions and when it counts as mastered."""
+    columns = dict.fromkeys(_ASSESSMENT, "NULL")
+    return {
+        row[0]: {"assessment": _decoded(dict(zip(list(columns)[1:], row[1:], strict=True)), {"randomize": "bool"})}
+        for row in tables.related("content_assessmentmetadata", columns, "contentnode_id", node_ids)
+    }
+
+
+def _all(tables: Tables, table: str) -> Iterator[dict[str, Any]]:
+    for rows in _chunks(tables, table):
+        yield from rows
+
+
+def _chunks(tables: Tables, table: str) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a table by column, with booleans and JSON as such."""
+    types = {name: kind for name, kind in tables.columns(table).items() if name not in _SECRETS}
+    for rows in tables.chunks(table, dict.fromkeys(types, "NULL"), _CHUNK):
+        yield [_decoded(dict(zip(types, row, strict=False)), types) for row in rows]
+
+
+def _decoded(row: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    for name, value in row.items():
+        if types.get(name) == "bool" and value in (0, 1):
+            row[name] = bool(value)
+        elif name in _JSON_COLUMNS and isinstance(value, str):
+            try:
+                row[name] = json.loads(value)
+            except (ValueError, RecursionError):
+                continue  # it stays as the text that it is
+    return row

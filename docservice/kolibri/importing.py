@@ -1,0 +1,164 @@
+"""The import of a Kolibri: everything that it knows of learners, in the order in which it makes sense here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import NamedTuple
+
+from docservice.kolibri import assembling, records
+from docservice.kolibri.assembling import Batch
+from docservice.kolibri.directory import directory_batches
+from docservice.kolibri.home import KolibriHome, opened_home
+from docservice.kolibri.merging import count_records, merged
+from docservice.kolibri.reading import read_ahead
+from docservice.kolibri.records import LogTable
+from docservice.kolibri.report import ImportReport
+from docservice.kolibri.tables import Tables
+from docservice.service import DocService
+from docservice.service.watch import Unwatched, Watch
+from docservice.store.bulk import BulkStore
+from docservice.store.directory import DirectoryStore
+from docservice.store.imported import ImportedStore, same, settled
+from docservice.store.port import Document
+
+SET_ASIDE = "import_set_aside"
+"""The collection of rows that cannot become part of a document."""
+
+
+class _Stage(NamedTuple):
+    collection: str
+    table: LogTable
+    batches: Callable[[Tables], Iterator[Batch]]
+
+
+_STAGES = (
+    _Stage("content_summary_logs", records.SUMMARIES, assembling.summaries),
+    _Stage("content_session_logs", records.SESSIONS, assembling.sessions),
+    _Stage("exam_logs", records.EXAM_LOGS, assembling.exam_logs),
+    _Stage("user_session_logs", records.USER_SESSIONS, assembling.user_sessions),
+)
+
+
+async def import_kolibri(service: DocService, path: Path | str, *, watch: Watch | None = None) -> ImportReport:
+    """Bring a Kolibri's people, content tree and logs into the service.
+
+    It can be interrupted and run again at any moment: what is here already is left alone, what a learner has done here
+    since is kept (see `merging`), what cannot become a document is set aside with the reason.
+
+    Args:
+        service: entered.
+        path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It is only read.
+        watch: hears how far the import is.
+
+    Raises:
+        SettingsInvalid: there is no Kolibri database at `path`.
+        StoreError: the database failed; what was imported until then stays. See `retryable`.
+    """
+    opening = opened_home(Path(path))
+    home = await asyncio.to_thread(opening.__enter__)
+    try:
+        return await _Import(service, home, watch or Unwatched()).run()
+    finally:
+        opening.__exit__(None, None, None)
+
+
+class _Import:
+    def __init__(self, service: DocService, home: KolibriHome, watch: Watch) -> None:
+        self._home = home
+        self._watch = watch
+        self._bulk = BulkStore(service.database)
+        self._store = ImportedStore(service.database)
+        self._directory = DirectoryStore(service.database)
+        self._report = ImportReport()
+
+    async def run(self) -> ImportReport:
+        await self._import_directory()
+        for stage in _STAGES:
+            await self._import_logs(stage)
+        await self._set_orphans_aside()
+        return self._report
+
+    async def _import_directory(self) -> None:
+        self._watch.begin("directory")
+        async with aclosing(read_ahead(directory_batches(self._home))) as batches:
+            async for batch in batches:
+                if batch.records:
+                    done = await self._directory.upsert(batch.records)
+                    counts = batch.report.of(batch.label)
+                    counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
+                if batch.default_facility is not None:
+                    await self._directory.set_default_facility(batch.default_facility)
+                await self._store.put(SET_ASIDE, batch.set_aside)
+                self._report.add(batch.report)
+                self._watch.advance("directory", len(batch.records))
+
+    async def _import_logs(self, stage: _Stage) -> None:
+        total = await asyncio.to_thread(self._home.tables.count, stage.table.name)
+        self._watch.begin(stage.table.label, total)
+        fresh = await self._store.is_empty(stage.collection)
+        async with aclosing(read_ahead(stage.batches(self._home.tables))) as batches:
+            async for batch in batches:
+                await self._write(stage, batch, fresh=fresh)
+                await self._store.put(SET_ASIDE, batch.set_aside)
+                self._report.add(batch.report)
+                self._watch.advance(stage.table.label, len(batch.documents))
+
+    async def _write(self, stage: _Stage, batch: Batch, *, fresh: bool) -> None:
+        """Write a batch; what becomes of each record is added to its report.
+
+        Args:
+            stage: what is imported.
+            batch: of it.
+            fresh: nothing was there when the stage began, so nothing is looked for first.
+        """
+        whole = {document["_id"]: document for document in batch.documents}
+        stored = {} if fresh else await self._bulk.stored(stage.collection, list(whole))
+        new: list[Document] = []
+        differing: list[Document] = []
+        for document, buckets in map(settled, whole.values()):
+            before = stored.get(document["_id"])
+            if buckets or (before is not None and not same(document, before)):
+                differing.append(whole[document["_id"]])
+            elif before is None:
+                new.append(document)
+            else:
+                count_records(stage.table, document, batch.report, "unchanged")
+        there = await self._store.insert(stage.collection, new)
+        for document in new:
+            if document["_id"] in there:
+                differing.append(document)
+            else:
+                count_records(stage.table, document, batch.report, "new")
+        for document in differing:
+            await self._combine(stage, document, batch.report)
+
+    async def _combine(self, stage: _Stage, document: Document, report: ImportReport) -> None:
+        outcome = ImportReport()
+
+        def combined(here: Document | None, brought: Document) -> Document | None:
+            nonlocal outcome
+            outcome = ImportReport()
+            if here is None:
+                count_records(stage.table, brought, outcome, "new")
+                return brought
+            document = merged(stage.table, here, brought, outcome)
+            return document if outcome.changes else None
+
+        await self._store.combine(stage.collection, document, combined)
+        report.add(outcome)
+
+    async def _set_orphans_aside(self) -> None:
+        self._watch.begin("records without a parent")
+        async with aclosing(read_ahead(assembling.orphans(self._home.tables))) as batches:
+            async for batch in batches:
+                await self._store.put(SET_ASIDE, batch.set_aside)
+                self._report.add(batch.report)
+                self._watch.advance("records without a parent", len(batch.set_aside))
+        lone = await asyncio.to_thread(assembling.attempts_without_session, self._home.tables)
+        if lone:
+            self._report.notes.append(
+                f"{lone:,} attempts name a content session that the Kolibri does not have; they stand in their try."
+            )

@@ -1,0 +1,109 @@
+"""A document that is here and one that a Kolibri brings, made into one that loses nothing of either.
+
+A record (a log, or a log embedded in one) that only one side has is kept. Where both have it and differ, the one that
+was worked on later stays; of two that ended at the same moment the complete one, else the one that is here. So a
+learner who has gone on working here keeps that work when an older copy of the device is imported again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from docservice.kolibri.records import ATTEMPTS, EXAM_ATTEMPTS, EXAM_LOGS, SESSIONS, SUMMARIES, TRIES, LogTable
+from docservice.kolibri.report import Counts, ImportReport
+from docservice.store.port import Document
+
+_EMBEDDED: dict[str, tuple[str, LogTable]] = {
+    SUMMARIES.model_name: ("mastery_logs", TRIES),
+    TRIES.model_name: ("attempts", ATTEMPTS),
+    SESSIONS.model_name: ("attempts", ATTEMPTS),
+    EXAM_LOGS.model_name: ("attempts", EXAM_ATTEMPTS),
+}
+_BOOKKEEPING = {
+    "attempt_bytes",
+    "attempt_count",
+    "attempts",
+    "correct_sum",
+    "has_dirty",
+    "loose_attempt_count",
+    "mastery_logs",
+    "merged_attempt_ids",
+    "overflow_buckets",
+    "schema_version",
+}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def count_records(table: LogTable, document: Mapping[str, Any], report: ImportReport, outcome: str) -> None:
+    """Count a document and all that it embeds under one outcome, the name of a field of `Counts`."""
+    _count(report.of(table.label), outcome)
+    if table.model_name in _EMBEDDED:
+        field, embedded = _EMBEDDED[table.model_name]
+        for record in document.get(field, ()):
+            count_records(embedded, record, report, outcome)
+
+
+def merged(table: LogTable, here: Document, brought: Document, report: ImportReport) -> Document:
+    """The document that holds the newest of both.
+
+    Args:
+        table: what kind of log it is.
+        here: the stored one, with all its attempts.
+        brought: the imported one, with all its attempts.
+        report: what becomes of each imported record is added to it.
+
+    Returns:
+        A new document without counters and other bookkeeping that follow from it.
+    """
+    fields, outcome = _newest(table, here, brought)
+    _count(report.of(table.label), outcome)
+    if table.model_name not in _EMBEDDED:
+        return fields
+    name, embedded = _EMBEDDED[table.model_name]
+    before = {record["id"]: record for record in here.get(name, ())}
+    merged_away = {*here.get("merged_attempt_ids", ()), *brought.get("merged_attempt_ids", ())}
+    records = []
+    for record in brought.get(name, ()):
+        if record["id"] in merged_away:
+            # It is part of another attempt here, and would count twice.
+            _count(report.of(embedded.label), "kept")
+        elif record["id"] in before:
+            records.append(merged(embedded, before.pop(record["id"]), record, report))
+        else:
+            count_records(embedded, record, report, "new")
+            records.append(record)
+    stay = [record for record in before.values() if record["id"] not in merged_away]
+    # Exam attempts have the order in which they came; all else goes by its start.
+    records = [*stay, *records] if table is EXAM_LOGS else sorted([*stay, *records], key=_start)
+    if records or name in here or name in brought:
+        fields[name] = records
+    if merged_away:
+        fields["merged_attempt_ids"] = sorted(merged_away)
+    return fields
+
+
+def _start(record: Mapping[str, Any]) -> tuple[datetime, str]:
+    moment = record["start_timestamp"]
+    return moment, record.get("_recorded", {}).get("start_timestamp", "")
+
+
+def _newest(table: LogTable, here: Document, brought: Document) -> tuple[Document, str]:
+    mine = {name: value for name, value in here.items() if name not in _BOOKKEEPING}
+    theirs = {name: value for name, value in brought.items() if name not in _BOOKKEEPING}
+    if all(name in mine and mine[name] == value for name, value in theirs.items()):
+        return mine, "unchanged"
+    if _age(table, theirs) > _age(table, mine):
+        # Texts of times that the Kolibri does not have any more would belong to other dates.
+        return {**{n: v for n, v in mine.items() if n != "_recorded"}, **theirs}, "updated"
+    return mine, "kept"
+
+
+def _age(table: LogTable, record: Mapping[str, Any]) -> tuple[datetime, bool]:
+    complete = record.get("complete") or record.get("closed") or record.get("completion_timestamp") is not None
+    return record.get(table.end) or _LONG_AGO, bool(complete)
+
+
+def _count(counts: Counts, outcome: str) -> None:
+    setattr(counts, outcome, getattr(counts, outcome) + 1)

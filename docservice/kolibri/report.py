@@ -1,0 +1,64 @@
+"""What an import read, and what became of each record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Counts:
+    """What became of the records of one kind; the sum of all but the first is the first.
+
+    Attributes:
+        read: rows of the Kolibri.
+        new: were not here.
+        updated: were here, and the Kolibri's are newer.
+        unchanged: are here as the Kolibri has them.
+        kept: are here otherwise, and newer (or put in order since), so they stay as they are here.
+        set_aside: cannot become part of a document; their rows are kept in `import_set_aside`.
+    """
+
+    read: int = 0
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    set_aside: int = 0
+
+    def __iadd__(self, other: Counts) -> Counts:
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+
+@dataclass
+class ImportReport:
+    """All that an import did.
+
+    Attributes:
+        counts: by kind of record, in the order of the import.
+        reasons: how many records of a kind were set aside for a reason: `{(kind, reason): number}`.
+        notes: what else is worth knowing, in sentences.
+    """
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, kind: str) -> Counts:
+        """The counts of a kind, to read or to add to."""
+        return self.counts.setdefault(kind, Counts())
+
+    def add(self, other: ImportReport) -> None:
+        """Take in what a part of the import did."""
+        for kind, counts in other.counts.items():
+            total = self.of(kind)
+            total += counts
+        self.reasons.update(other.reasons)
+        self.notes += other.notes
+
+    @property
+    def changes(self) -> int:
+        """How many records this import wrote; 0 when all was here."""
+        return sum(counts.new + counts.updated for counts in self.counts.values())

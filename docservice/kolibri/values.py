@@ -1,0 +1,142 @@
+"""Values of Kolibri's columns as documents hold them; what cannot be is refused with a reason.
+
+These run for every column of millions of rows, so the usual case comes first and costs little.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+from docservice.domain.ids import is_hex_id
+from docservice.domain.json_values import MAX_NESTING, require_storable
+from docservice.domain.times import KolibriTime, to_milliseconds
+from docservice.errors import UnstorableValue
+from docservice.store.json_codec import to_bson
+
+_USUAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\d{3}\([^()]+\)", re.ASCII)
+# What a document cannot hold as it is: references, NUL, half surrogates, long integers, numbers that are not finite.
+_UNUSUAL_JSON = re.compile(
+    r"\$(?:ref|id|db)|＄|\\u(?:0000|0024|[dD][89a-fA-F]|[fF][fF]04)|\d{19}|NaN|Infinity|\d[eE]\+?\d{2}|[\ud800-\udfff]"
+)
+
+
+class RowRefused(ValueError):
+    """A row that cannot become a record; the message names the column and what is wrong with it, not the value."""
+
+
+def hex_id(value: Any, column: str) -> str:
+    """An id: 32 lower-case hex characters."""
+    if not is_hex_id(value):
+        raise RowRefused(f"{column} is no id of 32 hex characters")
+    return str(value)
+
+
+def optional_id(value: Any, column: str) -> str | None:
+    """An id, or None."""
+    return None if value is None else hex_id(value, column)
+
+
+def text(value: Any, column: str, *, blank: bool = False) -> str:
+    """A text that is not empty, unless `blank`."""
+    if type(value) is not str or not (value or blank):
+        raise RowRefused(f"{column} is no text" if not isinstance(value, str) else f"{column} is empty")
+    if not value.isascii():
+        _require_utf8(value, column)
+    return value
+
+
+def optional_text(value: Any, column: str) -> str | None:
+    """A text, perhaps empty, or None."""
+    return None if value is None else text(value, column, blank=True)
+
+
+def _require_utf8(value: str, column: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise RowRefused(f"{column} is not UTF-8") from None
+
+
+def time(value: Any, column: str, recorded: dict[str, str]) -> datetime:
+    """A time as a BSON date holds it; its text goes to `recorded`."""
+    moment = optional_time(value, column, recorded)
+    if moment is None:
+        raise RowRefused(f"{column} is missing")
+    return moment
+
+
+def optional_time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
+    """Like `time`, or None."""
+    if value is None or value == "":
+        return None
+    try:
+        usual = _USUAL_TIME.fullmatch(value)
+        if usual is not None:
+            moment = datetime.fromisoformat(usual[1] + "+00:00")
+        else:
+            moment = to_milliseconds(KolibriTime.parse(value).moment)
+    except (TypeError, ValueError, OverflowError):
+        raise RowRefused(f"{column} is no Kolibri time") from None
+    recorded[column] = value
+    return moment
+
+
+def number(value: Any, column: str, maximum: float = math.inf) -> float:
+    """A number from 0 to `maximum`."""
+    if not isinstance(value, (float, int)):
+        raise RowRefused(f"{column} is no number")
+    if not 0 <= value <= maximum or value == math.inf:
+        raise RowRefused(f"{column} is out of range")
+    return float(value)
+
+
+def integer(value: Any, column: str) -> int:
+    """An integer of 32 bits."""
+    if not isinstance(value, int) or not -(2**31) <= value < 2**31:
+        raise RowRefused(f"{column} is no integer of 32 bits")
+    return value
+
+
+def boolean(value: Any, column: str) -> bool:
+    """A boolean, which SQLite keeps as 0 or 1."""
+    if value not in (0, 1):
+        raise RowRefused(f"{column} is no boolean")
+    return bool(value)
+
+
+def json_value(value: Any, column: str, default: Any) -> Any:
+    """The value of a column that holds JSON text, as a document can hold it; `default` for an empty one."""
+    if value is None or value == "":
+        return default
+    try:
+        found = json.loads(value)
+        if _UNUSUAL_JSON.search(value) or value.count("{") + value.count("[") > MAX_NESTING:
+            require_storable(found)
+            return to_bson(found)
+    except UnstorableValue as error:
+        raise RowRefused(f"{column} cannot be stored: {error.reason}") from None
+    except (TypeError, ValueError, RecursionError):
+        raise RowRefused(f"{column} is no JSON") from None
+    return found
+
+
+def json_object(value: Any, column: str) -> dict[str, Any]:
+    """A JSON object; empty if the column is."""
+    found = json_value(value, column, {})
+    if not isinstance(found, dict):
+        raise RowRefused(f"{column} is no JSON object")
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A raw value as a document can hold it, whatever it is: text that is not UTF-8 becomes bytes."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode(errors="surrogateescape")
+    return value
