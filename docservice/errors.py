@@ -36,6 +36,8 @@
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
     │   └── EngineNotRunning         the embedded engine did not start, or is gone
+    ├── ExportError                  an exported file cannot be written
+    │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -314,6 +316,18 @@ class EngineNotRunning(EngineError):
 
     code = "engine-not-running"
     retryable = True
+
+
+class ExportError(DocServiceError):
+    """An exported file cannot be written."""
+
+    code = "export-error"
+
+
+class ParquetNotInstalled(ExportError):
+    """Parquet files need pyarrow. Install it with `pip install 'docservice[parquet]'`, or export CSV."""
+
+    code = "parquet-not-installed"
 
 
 class SettingsInvalid(DocServiceError):

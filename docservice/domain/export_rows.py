@@ -70,8 +70,8 @@ class Catalogue:
         self.deepest = 0
         """Folder columns that the contents seen so far need."""
 
-    def add(self, node_id: str, node: Fields) -> None:
-        """Take in a node of the directory, with the ancestors that lead to it."""
+    def add(self, node_id: str, node: Fields, *, counted: bool = True) -> None:
+        """Take in a node of the directory, with the ancestors that lead to it; folder columns are made if `counted`."""
         ancestors = node.get("ancestors") or []
         place = Place(node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:]))
         self._nodes[node_id] = place
@@ -79,7 +79,7 @@ class Catalogue:
         key, rank = (node["content_id"], node["channel_id"]), (node.get("lft") or 0, node_id)
         if key not in self._first or rank < self._first[key][0]:
             self._first[key] = rank, place
-        level = node.get("level")
+        level = node.get("level") if counted else 0
         self.deepest = max(self.deepest, (len(ancestors) if level is None else level) - 1)
 
     def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> Place:

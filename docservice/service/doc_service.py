@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack
 from copy import copy
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.export_rows import Span
+from docservice.domain.export_tables import TableName
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
@@ -30,6 +32,7 @@ from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
 from docservice.service.export_requests import ExportRequests
 from docservice.service.log_collections import LogCollection
+from docservice.service.log_rows import LogRows, RowBatch
 from docservice.service.reader import LogReader, Rows
 from docservice.service.sittings import DeviceInfo, Sittings
 from docservice.service.tracker import Tracker
@@ -115,6 +118,7 @@ class DocService:
             self._exams = Exams(self._database, actions, self._reader, self._clock)
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
+            self._log_rows = LogRows(self._database)
             self._documents = DocumentReader(self._database, self._reader)
             self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
             self.content_summary_logs = LogCollection(self._database, actions, SUMMARY_LOGS)
@@ -429,6 +433,33 @@ class DocService:
             ValidationFailed: with every invalid record's position and field; nothing was written.
         """
         return await self._directory_writer.upsert(principal, collection, body)
+
+    def export_rows(
+        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> AsyncGenerator[RowBatch, None]:
+        """The rows of a table of a facility's logs (`domain.export_tables`), in no order, some hundred at a time.
+
+        A call of a trusted program, without permissions. Logs that are written meanwhile may be in it or not.
+
+        Args:
+            table: `session`, `summary`, `attempt` or `exam`.
+            facility_id: whose logs.
+            start: logs that began then or later; aware; None: from the beginning.
+            end: logs that began at most a day after it; aware; None: to the end.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+            StoreError: see `retryable`; an export starts again from the beginning.
+        """
+        return self._log_rows.batches(table, facility_id, Span(start, end))
+
+    async def facility_name(self, facility_id: str) -> str:
+        """What a facility is called.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+        """
+        return await self._log_rows.facility_name(facility_id)
 
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """The same entered service under another clock, for loading the past. Do not enter or leave it."""
