@@ -6,13 +6,24 @@ from functools import partial
 
 from aiohttp import web
 
-from docservice.rest.keys import IDENTIFY, OPERATION, SERVICE, Identify
+from docservice.export import BackgroundExports
+from docservice.rest.keys import EXPORTS, IDENTIFY, OPERATION, SERVICE, Identify
 from docservice.rest.middleware import answering_errors, identified
 from docservice.rest.operations import Operation
-from docservice.rest.routes import directory, documents, exams, export_requests, health, reading, sittings, tracking
+from docservice.rest.routes import (
+    directory,
+    documents,
+    exams,
+    export_files,
+    export_requests,
+    health,
+    reading,
+    sittings,
+    tracking,
+)
 from docservice.service import DocService
 
-_SUBJECTS = (tracking, reading, documents, directory, export_requests, exams, sittings, health)
+_SUBJECTS = (tracking, reading, documents, directory, export_requests, export_files, exams, sittings, health)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
 
@@ -32,6 +43,8 @@ def create_app(
     app = web.Application(middlewares=[identified, answering_errors], client_max_size=max_body_bytes)
     app[SERVICE] = service
     app[IDENTIFY] = identify
+    app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
+    app.on_cleanup.append(_close_exports)
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
@@ -41,6 +54,10 @@ def create_app(
             else:
                 app.router.add_route(operation.method, path, handler)
     return app
+
+
+async def _close_exports(app: web.Application) -> None:
+    await app[EXPORTS].close()
 
 
 def _route(path: str) -> str:

@@ -30,6 +30,7 @@ from docservice.service.actions import Actions
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
+from docservice.service.export_jobs import ExportJobs
 from docservice.service.export_requests import ExportRequests
 from docservice.service.log_collections import LogCollection
 from docservice.service.log_rows import LogRows, RowBatch
@@ -117,6 +118,7 @@ class DocService:
             self._reader = LogReader(self._database)
             self._exams = Exams(self._database, actions, self._reader, self._clock)
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
+            self.export_jobs = ExportJobs(self._database, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
             self._log_rows = LogRows(self._database)
             self._documents = DocumentReader(self._database, self._reader)
@@ -142,6 +144,11 @@ class DocService:
             move.add_done_callback(self._moves.discard)
         if self._on_engine_event is not None:
             self._on_engine_event(event)
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the embedded engine, and of files that the service makes; it may not be there yet."""
+        return self._data_dir
 
     @property
     def connection_string(self) -> str:

@@ -6,6 +6,7 @@ the id space, because the embedded engine gathers all that a query finds before 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -17,12 +18,12 @@ from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.port import Database, Document
 
 _IDS = 16**32
-_FIRST_WINDOW = _IDS // 256
-_WINDOW_DOCUMENTS = 2000
+_FIRST_WINDOW = _IDS // 4096
 _GREATEST_CHANGE = 8
 _BATCH = 500
 _HEAVY_BATCH = 50
-_AT_ONCE = 1000
+_AT_ONCE = 100
+"""Ids in one query: the embedded engine compares each document with each of them, and 1,000 take ten times as long."""
 
 _TIMES = ("start_timestamp", "end_timestamp", "completion_timestamp")
 _SUMMARY_FIELDS = ("user_id", "content_id", "channel_id", "kind", *_TIMES, "time_spent", "progress", "_recorded")
@@ -62,20 +63,31 @@ class ExportReads:
 
     async def sessions(self, dataset_id: str) -> AsyncGenerator[tuple[list[Document], float], None]:
         """All visits of a facility in no order, some hundred at a time, each time with the part that is done (0..1)."""
-        last, width = -1, _FIRST_WINDOW
-        while last < _IDS - 1:
-            end = min(last + width, _IDS - 1)
-            reach = {"$gt": f"{last:032x}" if last >= 0 else "", "$lte": f"{end:032x}"}
-            found = 0
-            query = {"dataset_id": dataset_id, "_id": reach}
-            async with aclosing(self._database.batches(SESSIONS, query, size=_BATCH)) as batches:
-                async for batch in batches:
-                    found += len(batch)
-                    yield batch, max(last, 0) / _IDS
-            last = end
-            # Ids are hashes: the next window holds about as many for its width as this one did.
-            wanted = width * _WINDOW_DOCUMENTS // max(found, 1)
-            width = min(max(wanted, width // _GREATEST_CHANGE), width * _GREATEST_CHANGE)
+        last, end, width = -1, _FIRST_WINDOW, _FIRST_WINDOW
+        upcoming = asyncio.create_task(self._window(dataset_id, last, end))
+        try:
+            while True:
+                batch = await upcoming
+                done = end / _IDS
+                if end == _IDS - 1:
+                    yield batch, done
+                    return
+                # Ids are hashes: the next window holds about as many for its width as this one did.
+                wanted = width * _BATCH // max(len(batch), 1)
+                width = min(max(wanted, width // _GREATEST_CHANGE), width * _GREATEST_CHANGE)
+                last, end = end, min(end + width, _IDS - 1)
+                # The engine looks for the next window while the rows of this one are made.
+                upcoming = asyncio.create_task(self._window(dataset_id, last, end))
+                yield batch, done
+        finally:
+            upcoming.cancel()
+            await asyncio.gather(upcoming, return_exceptions=True)
+
+    async def _window(self, dataset_id: str, last: int, end: int) -> list[Document]:
+        reach = {"$gt": f"{last:032x}" if last >= 0 else "", "$lte": f"{end:032x}"}
+        query = {"dataset_id": dataset_id, "_id": reach}
+        async with aclosing(self._database.batches(SESSIONS, query, size=_BATCH)) as batches:
+            return [document async for batch in batches for document in batch]
 
     async def latest_nodes(self, user_ids: Sequence[str]) -> dict[tuple[str, str, str | None], Any]:
         """For each learner, content and channel the latest of the visits by its end, with the node it was to."""
