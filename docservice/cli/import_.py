@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
 from docservice.kolibri import ImportReport, import_kolibri
 
@@ -18,20 +19,26 @@ app = App(name="import", help="Brings data from elsewhere.")
 
 @app.command
 def kolibri(
-    path: Annotated[Path, Parameter(allow_leading_hyphen=True)], /, *, options: StoreOptions = StoreOptions()
+    path: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    consolidate: Annotated[
+        bool, Parameter(help="also put right what old Kolibris recorded wrongly, as docservice consolidate does")
+    ] = False,
+    options: StoreOptions = StoreOptions(),
 ) -> None:
     """Bring a Kolibri's people, content tree and logs; again changes nothing.
 
     PATH is a Kolibri home folder, its db.sqlite3, or that file gzipped. It is only read. An import that was interrupted
     is run again and completes; what learners have done here since the first import is kept.
     """
-    run(_kolibri(path, options))
+    run(_kolibri(path, consolidate, options))
 
 
-async def _kolibri(path: Path, options: StoreOptions) -> None:
+async def _kolibri(path: Path, consolidate: bool, options: StoreOptions) -> None:
     async with opened(options.settings()) as service:
         with progress() as watch:
-            report = await import_kolibri(service, path, watch=watch)
+            report = await import_kolibri(service, path, consolidate=consolidate, watch=watch)
     _show(report)
 
 
@@ -43,6 +50,8 @@ def _show(report: ImportReport) -> None:
         numbers = (counts.read, counts.new, counts.updated, counts.unchanged, counts.kept, counts.set_aside)
         table.add_row(kind, *map(str, numbers))
     Console().print(table)
+    if report.mended.summaries:
+        Console().print(consolidation_table(report.mended))
     for (kind, reason), number in report.reasons.most_common():
         say(f"set aside: {number:,} {kind}: {reason}")
     for note in report.notes:

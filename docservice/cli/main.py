@@ -7,7 +7,7 @@ import sys
 from cyclopts import App
 
 import docservice
-from docservice.cli import directory, engine, export, import_, indexes, serve, token
+from docservice.cli import consolidate, directory, engine, export, import_, indexes, serve, token
 from docservice.cli.console import errors, fail
 from docservice.errors import DocServiceError
 
@@ -23,6 +23,7 @@ app.command(engine.app)
 app.command(directory.app)
 app.command(export.app)
 app.command(import_.app)
+app.command(consolidate.app)
 app.command(indexes.app)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 
+from docservice.domain.consolidation import RULES
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.directory import directory_batches
@@ -18,6 +19,7 @@ from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.service import DocService
+from docservice.service.consolidation import mended
 from docservice.service.watch import Unwatched, Watch
 from docservice.store.bulk import BulkStore
 from docservice.store.directory import DirectoryStore
@@ -42,7 +44,9 @@ _STAGES = (
 )
 
 
-async def import_kolibri(service: DocService, path: Path | str, *, watch: Watch | None = None) -> ImportReport:
+async def import_kolibri(
+    service: DocService, path: Path | str, *, consolidate: bool = False, watch: Watch | None = None
+) -> ImportReport:
     """Bring a Kolibri's people, content tree and logs into the service.
 
     It can be interrupted and run again at any moment: what is here already is left alone, what a learner has done here
@@ -51,6 +55,7 @@ async def import_kolibri(service: DocService, path: Path | str, *, watch: Watch 
     Args:
         service: entered.
         path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It is only read.
+        consolidate: put right in each summary what old Kolibris recorded wrongly; see `domain.consolidation`.
         watch: hears how far the import is.
 
     Raises:
@@ -60,13 +65,14 @@ async def import_kolibri(service: DocService, path: Path | str, *, watch: Watch 
     opening = opened_home(Path(path))
     home = await asyncio.to_thread(opening.__enter__)
     try:
-        return await _Import(service, home, watch or Unwatched()).run()
+        return await _Import(service, home, watch or Unwatched(), list(RULES) if consolidate else []).run()
     finally:
         opening.__exit__(None, None, None)
 
 
 class _Import:
-    def __init__(self, service: DocService, home: KolibriHome, watch: Watch) -> None:
+    def __init__(self, service: DocService, home: KolibriHome, watch: Watch, rules: Sequence[str]) -> None:
+        self._rules = rules
         self._home = home
         self._watch = watch
         self._bulk = BulkStore(service.database)
@@ -114,28 +120,34 @@ class _Import:
             batch: of it.
             fresh: nothing was there when the stage began, so nothing is looked for first.
         """
-        whole = {document["_id"]: document for document in batch.documents}
-        stored = {} if fresh else await self._bulk.stored(stage.collection, list(whole))
+        brought = {document["_id"]: document for document in batch.documents}
+        stored = {} if fresh else await self._bulk.stored(stage.collection, list(brought))
         new: list[Document] = []
         differing: list[Document] = []
-        for document, buckets in map(settled, whole.values()):
-            before = stored.get(document["_id"])
+        for document_id, whole in brought.items():
+            document, buckets = settled(self._mended(stage, whole, batch.report))
+            before = stored.get(document_id)
             if buckets or (before is not None and not same(document, before)):
-                differing.append(whole[document["_id"]])
+                differing.append(whole)
             elif before is None:
                 new.append(document)
             else:
-                count_records(stage.table, document, batch.report, "unchanged")
+                count_records(stage.table, whole, batch.report, "unchanged")
         there = await self._store.insert(stage.collection, new)
         for document in new:
             if document["_id"] in there:
-                differing.append(document)
+                differing.append(brought[document["_id"]])
             else:
-                count_records(stage.table, document, batch.report, "new")
-        for document in differing:
-            await self._combine(stage, document, batch.report)
+                count_records(stage.table, brought[document["_id"]], batch.report, "new")
+        for whole in differing:
+            await self._combine(stage, whole, batch.report)
 
-    async def _combine(self, stage: _Stage, document: Document, report: ImportReport) -> None:
+    def _mended(self, stage: _Stage, whole: Document, report: ImportReport) -> Document:
+        if not self._rules or stage.table is not records.SUMMARIES:
+            return whole
+        return dict(mended(whole, self._rules, report.mended))
+
+    async def _combine(self, stage: _Stage, whole: Document, report: ImportReport) -> None:
         outcome = ImportReport()
 
         def combined(here: Document | None, brought: Document) -> Document | None:
@@ -143,11 +155,14 @@ class _Import:
             outcome = ImportReport()
             if here is None:
                 count_records(stage.table, brought, outcome, "new")
-                return brought
+                return self._mended(stage, brought, ImportReport())
             document = merged(stage.table, here, brought, outcome)
-            return document if outcome.changes else None
+            # What the rules find in the Kolibri's version may be in order here since the last import.
+            found = ImportReport()
+            document = self._mended(stage, document, found)
+            return document if outcome.changes or found.mended.mended_records.total() else None
 
-        await self._store.combine(stage.collection, document, combined)
+        await self._store.combine(stage.collection, whole, combined)
         report.add(outcome)
 
     async def _set_orphans_aside(self) -> None:

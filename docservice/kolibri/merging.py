@@ -51,7 +51,7 @@ def merged(table: LogTable, here: Document, brought: Document, report: ImportRep
     Args:
         table: what kind of log it is.
         here: the stored one, with all its attempts.
-        brought: the imported one, with all its attempts.
+        brought: the imported one, with all its attempts, as the Kolibri has it.
         report: what becomes of each imported record is added to it.
 
     Returns:
@@ -63,7 +63,7 @@ def merged(table: LogTable, here: Document, brought: Document, report: ImportRep
         return fields
     name, embedded = _EMBEDDED[table.model_name]
     before = {record["id"]: record for record in here.get(name, ())}
-    merged_away = {*here.get("merged_attempt_ids", ()), *brought.get("merged_attempt_ids", ())}
+    merged_away = set(here.get("merged_attempt_ids", ()))
     records = []
     for record in brought.get(name, ()):
         if record["id"] in merged_away:
@@ -74,13 +74,13 @@ def merged(table: LogTable, here: Document, brought: Document, report: ImportRep
         else:
             count_records(embedded, record, report, "new")
             records.append(record)
-    stay = [record for record in before.values() if record["id"] not in merged_away]
     # Exam attempts have the order in which they came; all else goes by its start.
-    records = [*stay, *records] if table is EXAM_LOGS else sorted([*stay, *records], key=_start)
+    records = [*before.values(), *records]
+    records = records if table is EXAM_LOGS else sorted(records, key=_start)
     if records or name in here or name in brought:
         fields[name] = records
     if merged_away:
-        fields["merged_attempt_ids"] = sorted(merged_away)
+        fields["merged_attempt_ids"] = here["merged_attempt_ids"]
     return fields
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from docservice.service.consolidation import ConsolidationReport
+
 
 @dataclass
 class Counts:
@@ -38,6 +40,7 @@ class ImportReport:
 
     Attributes:
         counts: by kind of record, in the order of the import.
+        mended: what was put right in imported summaries, if that was asked for.
         reasons: how many records of a kind were set aside for a reason: `{(kind, reason): number}`.
         notes: what else is worth knowing, in sentences.
     """
@@ -45,6 +48,7 @@ class ImportReport:
     counts: dict[str, Counts] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    mended: ConsolidationReport = field(default_factory=ConsolidationReport)
 
     def of(self, kind: str) -> Counts:
         """The counts of a kind, to read or to add to."""
@@ -57,6 +61,7 @@ class ImportReport:
             total += counts
         self.reasons.update(other.reasons)
         self.notes += other.notes
+        self.mended.add(other.mended)
 
     @property
     def changes(self) -> int:

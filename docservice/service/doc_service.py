@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from copy import copy
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning
 from docservice.identity import Principal
 from docservice.service.actions import Actions
+from docservice.service.consolidation import Consolidation, ConsolidationReport
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
@@ -37,6 +38,7 @@ from docservice.service.log_rows import LogRows, RowBatch
 from docservice.service.reader import LogReader, Rows
 from docservice.service.sittings import DeviceInfo, Sittings
 from docservice.service.tracker import Tracker
+from docservice.service.watch import Unwatched, Watch
 from docservice.store import indexes
 from docservice.store.directory import DirectoryStore, Upserted
 from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
@@ -495,6 +497,21 @@ class DocService:
         if content.get("default_facility"):
             await self._directory.set_default_facility(content["default_facility"])
         return counts
+
+    async def consolidate(
+        self, rules: Sequence[str], *, dry_run: bool = False, watch: Watch | None = None
+    ) -> ConsolidationReport:
+        """Put right what old Kolibris recorded wrongly, as Kolibri's own upgrades do; again changes nothing.
+
+        Args:
+            rules: names of `domain.consolidation.RULES`.
+            dry_run: only count.
+            watch: hears how far the work is.
+
+        Raises:
+            StoreError: what was put right until then stays; see `retryable`.
+        """
+        return await Consolidation(self._database).run(rules, watch or Unwatched(), dry_run=dry_run)
 
     async def check_indexes(self) -> indexes.IndexReport:
         """Compare the server's indexes with the described ones; changes nothing."""

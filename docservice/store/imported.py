@@ -39,6 +39,7 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
     if tries is None and attempts is None:
         return document, []
     document["attempt_bytes"] = sum(attempt_size(attempt) for shelf in shelves for attempt in shelf.attempts)
+    document.pop("overflow_buckets", None)
     if tries is not None:
         document["overflow_buckets"] = 0
     if _is_exam(document) or not too_many(shelves, document["attempt_bytes"]):
@@ -135,8 +136,12 @@ class ImportedStore:
 
         await self._database.transact(action)
 
-    async def _whole(self, tx: Any, document: Document) -> Document:
+    async def whole(self, document: Document) -> Document:
         """A stored document with the attempts of its buckets back in their lists; the stored one is not changed."""
+        with self._database.guarded():
+            return await self._whole(None, document)
+
+    async def _whole(self, tx: Any, document: Document) -> Document:
         if not document.get("overflow_buckets"):
             return document
         moved: dict[str | None, list[Document]] = {}

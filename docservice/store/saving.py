@@ -16,7 +16,7 @@ from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.overflow import OverflowStore, Shelf, buckets, plan_spill, too_many
 from docservice.store.port import Database, Document
 
-_COUNTERS = {"attempts", "attempt_count", "correct_sum"}
+_COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
 _BOOKKEEPING = {
     "_id",
     "attempt_bytes",
@@ -148,6 +148,8 @@ def _mark_dirty(before: Document, document: Document) -> None:
     for log in document.get("mastery_logs", ()):
         old = tries_before.get(log["id"], {})
         log["_morango_dirty_bit"] = _is_dirty(old, log)
+        if "merged_attempt_ids" in old:
+            log["merged_attempt_ids"] = old["merged_attempt_ids"]
         _mark_attempts(old, log)
     _mark_attempts(before, document)
 

@@ -16,6 +16,7 @@ _BOOKKEEPING = {
     "attempt_bytes",
     "has_dirty",
     "loose_attempt_count",
+    "merged_attempt_ids",
     "overflow_buckets",
     "schema_version",
 }
