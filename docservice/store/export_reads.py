@@ -19,10 +19,11 @@ from docservice.store.port import Database, Document
 
 _IDS = 16**32
 _FIRST_WINDOW = _IDS // 4096
+_WINDOW = 2000
 _GREATEST_CHANGE = 8
 _BATCH = 500
 _HEAVY_BATCH = 50
-_AT_ONCE = 100
+_AT_ONCE = 30
 """Ids in one query: the embedded engine compares each document with each of them, and 1,000 take ten times as long."""
 
 _TIMES = ("start_timestamp", "end_timestamp", "completion_timestamp")
@@ -73,7 +74,7 @@ class ExportReads:
                     yield batch, done
                     return
                 # Ids are hashes: the next window holds about as many for its width as this one did.
-                wanted = width * _BATCH // max(len(batch), 1)
+                wanted = width * _WINDOW // max(len(batch), 1)
                 width = min(max(wanted, width // _GREATEST_CHANGE), width * _GREATEST_CHANGE)
                 last, end = end, min(end + width, _IDS - 1)
                 # The engine looks for the next window while the rows of this one are made.
