@@ -45,6 +45,8 @@
     │   ├── ServiceUnavailable       the service does not answer, or not now (retryable)
     │   ├── UnexpectedAnswer         the service answered what the client does not know
     │   └── ClientClosed             the client was not entered, or has been left
+    ├── ExportError                  an exported file cannot be written
+    │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -392,6 +394,18 @@ class ClientClosed(ClientError):
     """The client is not open. Enter it first: `async with LogClient(...) as logs: ...`."""
 
     code = "client-closed"
+
+
+class ExportError(DocServiceError):
+    """An exported file cannot be written."""
+
+    code = "export-error"
+
+
+class ParquetNotInstalled(ExportError):
+    """Parquet files need pyarrow. Install it with `pip install 'docservice[parquet]'`, or export CSV."""
+
+    code = "parquet-not-installed"
 
 
 class SettingsInvalid(DocServiceError):

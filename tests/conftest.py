@@ -81,9 +81,11 @@ def recorded_directory() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def service(mongodb_uri: str, database: Any, recorded_directory: dict[str, Any]) -> AsyncIterator[DocService]:
+async def service(
+    mongodb_uri: str, database: Any, recorded_directory: dict[str, Any], tmp_path: Path
+) -> AsyncIterator[DocService]:
     """A service over an own database with the recorded directory."""
-    async with DocService(mongodb_uri, database=database.name) as entered:
+    async with DocService(mongodb_uri, database=database.name, data_dir=tmp_path) as entered:
         await entered.import_directory(recorded_directory)
         yield entered
 

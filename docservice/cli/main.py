@@ -7,7 +7,19 @@ import sys
 from cyclopts import App
 
 import docservice
-from docservice.cli import consolidate, directory, engine, generate, import_, indexes, serve, settings, token, verify
+from docservice.cli import (
+    consolidate,
+    directory,
+    engine,
+    export,
+    generate,
+    import_,
+    indexes,
+    serve,
+    settings,
+    token,
+    verify,
+)
 from docservice.cli.console import errors, fail
 from docservice.errors import DocServiceError
 
@@ -21,6 +33,7 @@ app.command(serve.serve)
 app.command(token.token)
 app.command(engine.app)
 app.command(directory.app)
+app.command(export.app)
 app.command(import_.app)
 app.command(consolidate.app)
 app.command(indexes.app)

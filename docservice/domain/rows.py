@@ -12,7 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel
 
 from docservice.domain.logs import AttemptLog, MasteryLog, SyncableLog
-from docservice.domain.times import KolibriTime, iso_text, to_milliseconds
+from docservice.domain.times import exact_time, iso_text
 
 
 def shown_time(log: SyncableLog, field: str) -> str | None:
@@ -23,11 +23,7 @@ def shown_time(log: SyncableLog, field: str) -> str | None:
 
 def time_text(moment: datetime, recorded_text: str | None) -> str:
     """A time as answers print it, with the microseconds and zone of the text that its device kept, if that is it."""
-    if recorded_text is not None:
-        recorded = KolibriTime.parse(recorded_text)
-        if to_milliseconds(recorded.moment) == moment:
-            return iso_text(recorded.local())
-    return iso_text(moment)
+    return iso_text(exact_time(moment, recorded_text))
 
 
 class MasteryRow(BaseModel):

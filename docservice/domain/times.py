@@ -77,6 +77,20 @@ class KolibriTime:
             return self.moment
 
 
+def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
+    """A stored time as its device recorded it, with microseconds and zone; as it is stored if it was changed since.
+
+    Args:
+        moment: as it is stored, in milliseconds.
+        recorded_text: what the device kept beside it; None: nothing.
+    """
+    if recorded_text is not None:
+        recorded = KolibriTime.parse(recorded_text)
+        if to_milliseconds(recorded.moment) == moment:
+            return recorded.local()
+    return moment
+
+
 def iso_text(moment: datetime) -> str:
     """A time as Kolibri's REST answers print it: `2024-09-02T08:12:24.158293+03:00`, `Z` for UTC.
 

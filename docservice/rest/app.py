@@ -9,9 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
+from docservice.export import BackgroundExports
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
-from docservice.rest.keys import DESCRIPTION, IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
+from docservice.rest.keys import DESCRIPTION, EXPORTS, IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
 from docservice.rest.metrics import Metrics
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
@@ -22,6 +23,7 @@ from docservice.rest.routes import (
     directory,
     documents,
     exams,
+    export_files,
     export_requests,
     health,
     reading,
@@ -38,6 +40,7 @@ _SUBJECTS = (
     documents,
     directory,
     export_requests,
+    export_files,
     exams,
     sittings,
     health,
@@ -93,6 +96,8 @@ def create_app(
     if metrics:
         app[METRICS] = metrics
         metrics.watch(service, app[TRAFFIC])
+    app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
+    app.on_cleanup.append(_close_exports)
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
@@ -116,6 +121,10 @@ def entered(service: DocService) -> Callable[[web.Application], AsyncIterator[No
             yield
 
     return context
+
+
+async def _close_exports(app: web.Application) -> None:
+    await app[EXPORTS].close()
 
 
 def _route(path: str) -> str:

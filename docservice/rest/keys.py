@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from docservice.export import BackgroundExports
 from docservice.identity import Principal
 from docservice.rest.metrics import Metrics
 from docservice.rest.operations import Operation
@@ -16,6 +17,7 @@ Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
 """Says who sent a request, at once or awaited; raises `Unauthenticated`, or aiohttp's own 401, for a bad sign-in."""
 
 SERVICE = web.AppKey("SERVICE", DocService)
+EXPORTS = web.AppKey("EXPORTS", BackgroundExports)
 IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey("IDENTIFY")
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")

@@ -16,6 +16,8 @@ from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.export_rows import Span
+from docservice.domain.export_tables import TableName
 from docservice.domain.filters import LogFilters, Page
 from docservice.domain.requests import StartSession, UpdateSession
 from docservice.domain.results import SessionStarted, SessionUpdated
@@ -32,8 +34,10 @@ from docservice.service.data_sets import DataSets
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
+from docservice.service.export_jobs import ExportJobs
 from docservice.service.export_requests import ExportRequests
 from docservice.service.log_collections import LogCollection
+from docservice.service.log_rows import LogRows, RowBatch
 from docservice.service.reader import LogReader, Rows
 from docservice.service.sittings import DeviceInfo, Sittings
 from docservice.service.tracker import Tracker
@@ -79,7 +83,7 @@ class DocService:
                 own, PyMongo's `AsyncDatabase` or Motor's `AsyncIOMotorDatabase`; None starts (or joins) the embedded
                 engine.
             database: name of the database, None for `docservice`; a handle has its own and takes none here.
-            data_dir: folder of the embedded engine.
+            data_dir: folder of the embedded engine, and of exported files.
             timeout_seconds: deadline for each action on the database.
             clock: gives the current time, aware; for tests and for loading the past.
             on_engine_event: hears of the embedded engine's restarts.
@@ -89,10 +93,11 @@ class DocService:
             TypeError: the source is something else (a client, a database of a blocking driver).
             ValueError: a handle and a name are given.
         """
+        self._data_dir = Path(data_dir)
         self._connection = Connection(
             source,
             database=database,
-            data_dir=Path(data_dir),
+            data_dir=self._data_dir,
             timeout_seconds=timeout_seconds,
             on_engine_event=on_engine_event,
         )
@@ -124,7 +129,9 @@ class DocService:
             self._reader = LogReader(self._database)
             self._exams = Exams(self._database, actions, self._reader, self._clock)
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
+            self.export_jobs = ExportJobs(self._database, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
+            self._log_rows = LogRows(self._database)
             self._documents = DocumentReader(self._database, self._reader)
             self._census = CensusTaker(self._database)
             self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
@@ -161,6 +168,11 @@ class DocService:
     def engine(self) -> EmbeddedEngine | None:
         """The embedded engine, while the service is entered; None with a source of another kind."""
         return self._connection.engine
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the embedded engine, and of files that the service makes; it may not be there yet."""
+        return self._data_dir
 
     @property
     def connection_string(self) -> str:
@@ -474,6 +486,33 @@ class DocService:
             ValidationFailed: with every invalid record's position and field; nothing was written.
         """
         return await self._directory_writer.upsert(principal, collection, body)
+
+    def export_rows(
+        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> AsyncGenerator[RowBatch, None]:
+        """The rows of a table of a facility's logs (`domain.export_tables`), in no order, some hundred at a time.
+
+        A call of a trusted program, without permissions. Logs that are written meanwhile may be in it or not.
+
+        Args:
+            table: `session`, `summary`, `attempt` or `exam`.
+            facility_id: whose logs.
+            start: logs that began then or later; aware; None: from the beginning.
+            end: logs that began at most a day after it; aware; None: to the end.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+            StoreError: see `retryable`; an export starts again from the beginning.
+        """
+        return self._log_rows.batches(table, facility_id, Span(start, end))
+
+    async def facility_name(self, facility_id: str) -> str:
+        """What a facility is called.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+        """
+        return await self._log_rows.facility_name(facility_id)
 
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """The same entered service under another clock, for loading the past. Do not enter or leave it."""

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from docservice.domain.csv_requests import CsvLogRequest, StoredCsvRequest
+from docservice.domain.csv_exports import CsvExport, RequestedExport
+from docservice.domain.csv_requests import CsvLogRequest, LogType, StoredCsvRequest
 from docservice.domain.permissions import Person, administers
-from docservice.domain.times import KolibriTime
+from docservice.domain.times import KolibriTime, to_milliseconds
 from docservice.errors import FieldError, LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
 from docservice.service.reader import LogReader
+from docservice.store.csv_exports import CsvExportStore
 from docservice.store.csv_requests import CsvRequestStore
 from docservice.store.people import PeopleStore
 from docservice.store.port import Database
@@ -26,6 +28,7 @@ class ExportRequests:
         self._clock = clock
         self._people = PeopleStore(database)
         self._requests = CsvRequestStore(database)
+        self._exports = CsvExportStore(database)
 
     async def find(
         self, principal: Principal, *, facility: str | None = None, log_type: str | None = None
@@ -87,6 +90,34 @@ class ExportRequests:
         """
         await self.get(principal, number)
         await self._write(lambda tx: self._requests.delete(tx, number))
+
+    async def requested(self, principal: Principal, number: int) -> RequestedExport:
+        """What has become of a request.
+
+        Raises:
+            LogNotFound: there is none that the principal may see.
+        """
+        request = await self.get(principal, number)
+        export = await self._exports.get(request.facility, request.log_type)
+        now = to_milliseconds(self._clock())
+        return RequestedExport(number, export, export.state_of(number, now) if export else "not-started")
+
+    async def latest(self, principal: Principal, facility: str, log_type: LogType) -> CsvExport | None:
+        """The latest export of a facility and type, None if there was none.
+
+        Raises:
+            LogNotFound: a superuser asks for a facility that is not there.
+            NotSignedIn: the principal is an anonymous visitor.
+            PermissionDenied: the principal does not administer the facility.
+        """
+        person = await self._reader.person(principal)
+        if principal.user_id is None:
+            raise NotSignedIn()
+        if not await self._administers(person, facility):
+            if person.is_superuser:
+                raise LogNotFound("There is no such facility.")
+            raise PermissionDenied("Exports are for the admins of the facility.")
+        return await self._exports.get(facility, log_type)
 
     async def _write(self, action: Callable[[Any], Awaitable[None]]) -> None:
         await self._database.transact(action)

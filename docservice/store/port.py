@@ -90,6 +90,12 @@ class Database(Protocol):
         """The documents that a query finds, outside a transaction; a deadline for each batch of them."""
         ...
 
+    def batches(
+        self, collection: str, query: Filter, projection: Any = None, *, size: int, sort: Sequence[tuple[str, int]] = ()
+    ) -> AsyncGenerator[list[Document], None]:
+        """Like `stream`, at most `size` documents at a time, so that no long list is decoded at once."""
+        ...
+
     def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
         """The rows of an aggregation."""
         ...

@@ -158,6 +158,25 @@ class PyMongoDatabase:
             async for document in documents:
                 yield document
 
+    async def batches(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        projection: Any = None,
+        *,
+        size: int,
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> AsyncGenerator[list[Document], None]:
+        """See `port.Database.batches`."""
+        async with self._database[collection].find(query, projection, sort=sort or None, batch_size=size) as cursor:
+            while True:
+                with self.guarded():
+                    batch = await cursor.to_list(size)
+                if batch:
+                    yield batch
+                if len(batch) < size:
+                    return
+
     async def _batches(self, cursor: Any) -> AsyncGenerator[Document, None]:
         # The deadline is for each batch: held over a yield, it would also run while the reader is busy with a document.
         while True:

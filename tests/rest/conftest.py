@@ -27,10 +27,14 @@ async def shared_database(mongo: Any) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="module")
 async def shared_client(
-    mongodb_uri: str, shared_database: Any, recorded_directory: dict[str, Any]
+    mongodb_uri: str,
+    shared_database: Any,
+    recorded_directory: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[TestClient[Any, Any]]:
     """A client of one service with the recorded directory, for the tests of a module that share no content."""
-    async with DocService(mongodb_uri, database=shared_database.name) as service:
+    data_dir = tmp_path_factory.mktemp("data")
+    async with DocService(mongodb_uri, database=shared_database.name, data_dir=data_dir) as service:
         await service.import_directory(recorded_directory)
         app = create_app(service, identify=bearer_identity(TokenVerifier(secret=SECRET)))
         async with TestClient(TestServer(app)) as opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -24,12 +25,25 @@ def client(shared_client: Client) -> Client:
     return shared_client
 
 
+async def ended(client: Client, headers: dict[str, str], path: str) -> Any:
+    """The status of a request whose export has ended."""
+    async with asyncio.timeout(20):
+        while True:
+            async with client.get(f"{path}status/", headers=headers) as response:
+                status = await response.json()
+            if status["state"] not in {"waiting", "running"}:
+                return status
+            await asyncio.sleep(0.02)
+
+
 async def made(client: Client, database: Any, headers: dict[str, str], facility: str) -> str:
     """The path of a new request of an admin."""
     await database["csv_log_requests"].delete_many({})
     async with client.post(PATH, json={"facility": facility, "log_type": "session"}, headers=headers) as response:
         assert response.status == 201, await response.text()
-    return f"{PATH}{(await database['csv_log_requests'].find_one({}))['_id']}/"
+        path = response.headers["Location"]
+    await ended(client, headers, path)
+    return path
 
 
 @pytest.mark.parametrize("actor", ["learner1", "coach1", "facilitycoach", "other_admin", "other_learner", "anon"])

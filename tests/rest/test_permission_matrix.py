@@ -97,6 +97,11 @@ class World:
             is_json = response.content_type.endswith("json")
             return response.status, await response.json(content_type=None) if is_json else await response.text()
 
+    async def ask_raw(self, role: str, path: str) -> tuple[int, bytes]:
+        """Status and answer, which may be a file."""
+        async with self.client.get(path, headers=self.headers(role)) as response:
+            return response.status, await response.read()
+
 
 @dataclass
 class Case:
@@ -196,10 +201,12 @@ async def make_records(service: DocService, world: World, person: str) -> None:
 
 
 @pytest.fixture(scope="module")
-async def world(mongodb_uri: str, mongo: Any, recorded_directory: dict[str, Any]) -> AsyncIterator[World]:
+async def world(
+    mongodb_uri: str, mongo: Any, recorded_directory: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """One world for all cases: no request changes who may do what."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    async with DocService(mongodb_uri, database=name) as service:
+    async with DocService(mongodb_uri, database=name, data_dir=tmp_path_factory.mktemp("data")) as service:
         ids = recorded_directory["ids"]
         await service.import_directory({**recorded_directory, "default_facility": ids["facility"]})
         app = create_app(service, identify=bearer_identity(TokenVerifier(secret=SECRET)))
@@ -325,6 +332,40 @@ def export_request(method: str) -> Callable[[Case], Awaitable[None]]:
     return check
 
 
+def export_part(method: str, part: str, wanted: int) -> Callable[[Case], Awaitable[None]]:
+    """What belongs to a request for an export is for those who see the request."""
+
+    async def check(case: Case) -> None:
+        await case.world.ask("superuser", "POST", f"{LOGGER}/generatecsvlogrequest/", asked_for(case))
+        path = f"{LOGGER}/generatecsvlogrequest/{await number_of(case)}/{part}/"
+        await case.expect(403 if case.is_service else wanted if case.administers else 404, method, path)
+
+    return check
+
+
+async def export_download(case: Case) -> None:
+    """The file of an export is for the admins of the facility; here there is one or none yet, which is 200 or 404."""
+    path = f"{LOGGER}/generatecsvlogrequest/{await number_of(case)}/download/"
+    status, _ = await case.world.ask_raw(case.role, path)
+    assert status in ({403} if case.is_service else {200, 404} if case.administers else {404}), (case.role, status)
+
+
+def latest_export(path: str, allowed: set[int]) -> Callable[[Case], Awaitable[None]]:
+    """The latest file of a facility is for its admins."""
+
+    async def check(case: Case) -> None:
+        status, _ = await case.world.ask_raw(case.role, path.replace("FACILITY", case.facility))
+        wanted = allowed if case.administers else {401} if case.role == "anonymous" else {403}
+        assert status in wanted, (case.role, case.owner, status)
+
+    return check
+
+
+def asked_for(case: Case) -> dict[str, str]:
+    """A request for an export of the owner's facility."""
+    return {"facility": case.facility, "log_type": "session"}
+
+
 async def number_of(case: Case) -> int:
     """The number of a request of the owner's facility."""
     for number in range(1, 1000):
@@ -387,6 +428,15 @@ CHECKS: dict[tuple[str, str], Callable[[Case], Awaitable[None]]] = {
     ("PUT", f"{LOGGER}/generatecsvlogrequest/{{id}}/"): export_request("PUT"),
     ("PATCH", f"{LOGGER}/generatecsvlogrequest/{{id}}/"): export_request("PATCH"),
     ("DELETE", f"{LOGGER}/generatecsvlogrequest/{{id}}/"): export_request("DELETE"),
+    ("GET", f"{LOGGER}/generatecsvlogrequest/{{id}}/status/"): export_part("GET", "status", 200),
+    ("POST", f"{LOGGER}/generatecsvlogrequest/{{id}}/start/"): export_part("POST", "start", 202),
+    ("GET", f"{LOGGER}/generatecsvlogrequest/{{id}}/download/"): export_download,
+    ("GET", "/facility/api/downloadcsvfile/{log_type}/{facility_id}/"): latest_export(
+        "/facility/api/downloadcsvfile/session/FACILITY/", {200, 404}
+    ),
+    ("GET", "/facility/api/exportedcsvinfo/{facility_id}/"): latest_export(
+        "/facility/api/exportedcsvinfo/FACILITY/", {200}
+    ),
     ("POST", "/api/directory/{collection}/"): directory,
     ("PUT", "/api/auth/session/current/"): sitting,
     ("GET", "/healthz"): open_to_all("/healthz"),

@@ -11,12 +11,12 @@ from docservice.domain.csv_requests import LOG_TYPES, CsvLogRequest, CsvLogReque
 from docservice.domain.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, PermissionDenied, ValidationFailed
 from docservice.rest.json_body import json_answer, read_body
-from docservice.rest.keys import IDENTIFY, SERVICE
+from docservice.rest.keys import EXPORTS, IDENTIFY, SERVICE
 from docservice.rest.operations import Operation, Parameter
 
 _LONGEST_NUMBER = 18
-_VIEW = "Generate Csv Log Request"
-_COLLECTION = "/api/logger/generatecsvlogrequest/"
+VIEW = "Generate Csv Log Request"
+COLLECTION = "/api/logger/generatecsvlogrequest/"
 
 
 class CsvRequestRow(BaseModel):
@@ -58,14 +58,20 @@ def _filters(request: web.Request) -> tuple[str | None, str | None]:
 async def get(request: web.Request) -> web.Response:
     """One request."""
     principal = await request.config_dict[IDENTIFY](request)
-    return json_answer((await request.config_dict[SERVICE].export_requests.get(principal, _number(request))).row())
+    return json_answer(
+        (await request.config_dict[SERVICE].export_requests.get(principal, request_number(request))).row()
+    )
 
 
 async def create(request: web.Request) -> web.Response:
-    """Make a request."""
+    """Make a request, and begin its export. The answer has no id, as Kolibri's; the path is in the header."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = CsvLogRequest.parse(await read_body(request))
-    return json_answer((await request.config_dict[SERVICE].export_requests.create(principal, asked)).row(), 201)
+    stored = await request.config_dict[SERVICE].export_requests.create(principal, asked)
+    await request.config_dict[EXPORTS].start(stored)
+    response = json_answer(stored.row(), 201)
+    response.headers["Location"] = f"{COLLECTION}{stored.id}/"
+    return response
 
 
 async def replace(request: web.Request) -> web.Response:
@@ -77,7 +83,9 @@ async def change(request: web.Request) -> web.Response:
     """Change some fields of a request."""
     principal = await request.config_dict[IDENTIFY](request)
     given = await read_body(request)
-    before: StoredCsvRequest = await request.config_dict[SERVICE].export_requests.get(principal, _number(request))
+    before: StoredCsvRequest = await request.config_dict[SERVICE].export_requests.get(
+        principal, request_number(request)
+    )
     named = {"facility": before.facility, "log_type": before.log_type}
     return await _update(request, {**named, **given} if isinstance(given, dict) else given)
 
@@ -85,35 +93,43 @@ async def change(request: web.Request) -> web.Response:
 async def _update(request: web.Request, body: Any) -> web.Response:
     principal = await request.config_dict[IDENTIFY](request)
     requests = request.config_dict[SERVICE].export_requests
-    await requests.get(principal, _number(request))
-    return json_answer((await requests.update(principal, _number(request), CsvLogRequest.parse(body))).row())
+    await requests.get(principal, request_number(request))
+    return json_answer((await requests.update(principal, request_number(request), CsvLogRequest.parse(body))).row())
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Remove a request."""
+    """Remove a request, and the file that was made for it."""
     principal = await request.config_dict[IDENTIFY](request)
-    await request.config_dict[SERVICE].export_requests.delete(principal, _number(request))
+    requests = request.config_dict[SERVICE].export_requests
+    stored = await requests.get(principal, request_number(request))
+    await requests.delete(principal, stored.id)
+    await request.config_dict[EXPORTS].forget(stored)
     return web.Response(status=204)
 
 
-def _number(request: web.Request) -> int:
+def request_number(request: web.Request) -> int:
+    """The number in the path.
+
+    Raises:
+        LogNotFound: it is none.
+    """
     text = request.match_info["id"]
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
         raise LogNotFound()
     return int(text)
 
 
-_TAG = "Export requests"
-_ID = Parameter("id", "Its number.", {"type": "integer", "minimum": 0}, required=True)
+TAG = "Export requests"
+NUMBER = Parameter("id", "Its number.", {"type": "integer", "minimum": 0}, required=True)
 
 OPERATIONS = (
     Operation(
         method="GET",
-        path=_COLLECTION,
+        path=COLLECTION,
         handler=find,
         summary="Requests for CSV exports",
-        tag=_TAG,
-        kolibri_view=_VIEW,
+        tag=TAG,
+        kolibri_view=VIEW,
         query=(
             Parameter("facility", "Requests for exports of this facility."),
             Parameter("log_type", "Requests for exports of these logs.", {"type": "string", "enum": list(LOG_TYPES)}),
@@ -123,11 +139,11 @@ OPERATIONS = (
     ),
     Operation(
         method="POST",
-        path=_COLLECTION,
+        path=COLLECTION,
         handler=create,
-        summary="Make a request for a CSV export",
-        tag=_TAG,
-        kolibri_view=_VIEW,
+        summary="Make a request for a CSV export, and begin it",
+        tag=TAG,
+        kolibri_view=VIEW,
         caller="person",
         body=CsvLogRequest,
         answer=CsvRequestRow,
@@ -136,23 +152,23 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path=_COLLECTION + "{id}/",
+        path=COLLECTION + "{id}/",
         handler=get,
         summary="One request for an export",
-        tag=_TAG,
-        kolibri_view=_VIEW,
-        placeholders=(_ID,),
+        tag=TAG,
+        kolibri_view=VIEW,
+        placeholders=(NUMBER,),
         answer=CsvRequestRow,
         errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="PUT",
-        path=_COLLECTION + "{id}/",
+        path=COLLECTION + "{id}/",
         handler=replace,
         summary="Change a request for an export as a whole",
-        tag=_TAG,
-        kolibri_view=_VIEW,
-        placeholders=(_ID,),
+        tag=TAG,
+        kolibri_view=VIEW,
+        placeholders=(NUMBER,),
         body=CsvLogRequest,
         answer=CsvRequestRow,
         errors=(LogNotFound, PermissionDenied),
@@ -160,24 +176,24 @@ OPERATIONS = (
     ),
     Operation(
         method="PATCH",
-        path=_COLLECTION + "{id}/",
+        path=COLLECTION + "{id}/",
         handler=change,
         summary="Change some fields of a request for an export",
-        tag=_TAG,
-        kolibri_view=_VIEW,
-        placeholders=(_ID,),
+        tag=TAG,
+        kolibri_view=VIEW,
+        placeholders=(NUMBER,),
         body=CsvLogRequestChange,
         answer=CsvRequestRow,
         errors=(LogNotFound, PermissionDenied),
     ),
     Operation(
         method="DELETE",
-        path=_COLLECTION + "{id}/",
+        path=COLLECTION + "{id}/",
         handler=delete,
         summary="Remove a request for an export",
-        tag=_TAG,
-        kolibri_view=_VIEW,
-        placeholders=(_ID,),
+        tag=TAG,
+        kolibri_view=VIEW,
+        placeholders=(NUMBER,),
         statuses=(204,),
         errors=(LogNotFound, PermissionDenied),
     ),

@@ -1,0 +1,104 @@
+"""`docservice export`: a facility's logs as files."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.progress import progress
+from docservice.domain.export_tables import Table, TableName
+from docservice.domain.ids import parse_uuid
+from docservice.errors import SettingsInvalid
+from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
+
+app = App(name="export", help="Writes logs to files.")
+
+Rows = Annotated[TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")]
+Facility = Annotated[str, Parameter(help="id of the facility")]
+Output = Annotated[Path, Parameter(allow_leading_hyphen=True, help='file to write; "-": standard output')]
+Start = Annotated[str | None, Parameter(help="first day, or time in ISO 8601; UTC unless it names an offset")]
+End = Annotated[str | None, Parameter(help="last day; of a time, what began up to 24 hours later comes, too")]
+
+
+@app.command
+def csv(
+    rows: Rows,
+    /,
+    *,
+    facility: Facility,
+    output: Output,
+    start: Start = None,
+    end: End = None,
+    options: StoreOptions = StoreOptions(),
+) -> None:
+    """Write a CSV file; `session` and `summary` are those of Kolibri's exportlogs.
+
+    A file that is there is replaced when the new one is whole. Cells that a spreadsheet would run begin with an
+    apostrophe.
+    """
+    run(_export(CsvWriter, rows, facility, output, _moment("start", start), _moment("end", end), options))
+
+
+@app.command
+def parquet(
+    rows: Rows,
+    /,
+    *,
+    facility: Facility,
+    output: Output,
+    start: Start = None,
+    end: End = None,
+    options: StoreOptions = StoreOptions(),
+) -> None:
+    """Write a Parquet file with the same rows, typed; needs the extra `parquet`.
+
+    A file that is there is replaced when the new one is whole.
+    """
+    run(_export(ParquetWriter, rows, facility, output, _moment("start", start), _moment("end", end), options))
+
+
+async def _export(
+    writer: Callable[[Path, Table], TableWriter],
+    rows: TableName,
+    facility: str,
+    output: Path,
+    start: datetime | None,
+    end: datetime | None,
+    options: StoreOptions,
+) -> None:
+    try:
+        facility_id = parse_uuid(facility)
+    except ValueError:
+        raise SettingsInvalid("--facility takes the id of a facility, 32 hex characters.") from None
+    with tempfile.TemporaryDirectory(prefix="docservice-") as folder:
+        to_pipe = str(output) == "-"
+        path = Path(folder, "export") if to_pipe else output
+        async with opened(options.settings()) as service:
+            with progress() as watch:
+                written = await write_export(
+                    service, rows, facility_id, path, writer, start=start, end=end, watch=watch
+                )
+        if to_pipe:
+            with path.open("rb") as whole:
+                shutil.copyfileobj(whole, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    where = "standard output" if to_pipe else output
+    say(f"wrote {written.rows:,} {rows} rows ({written.bytes:,} bytes) to {where}")
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsInvalid(f"--{option} takes a date (2024-09-30) or a time in ISO 8601.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

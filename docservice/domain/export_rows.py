@@ -1,0 +1,271 @@
+"""Logs flattened to the rows of exported tables: one tuple a row, its values in the order of the table's columns.
+
+Fields of logs are read by their stored names, and not through the models: an export reads very many.
+Rule: kolibri/core/logger/csv_export.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from docservice.domain.times import exact_time, to_milliseconds
+
+Row = tuple[Any, ...]
+Fields = Mapping[str, Any]
+
+QUIZ = "quiz"
+_FACILITY_TYPES = {"admin": "Admin", "coach": "Facility coach", "classroom assignable coach": "Class coach"}
+"""From the role that counts most to the one that counts least; the real server takes any of several."""
+
+
+class Learner(NamedTuple):
+    """What rows say of whose log it is."""
+
+    facility_name: str | None = None
+    username: str | None = None
+    user_type: str = "Learner"
+
+
+NOBODY = Learner()
+"""An anonymous visitor."""
+
+
+class Place(NamedTuple):
+    """Where a content stands: its title, and those of the topics above it from below the channel down."""
+
+    title: str = ""
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which logs are exported, by when they began.
+
+    Attributes:
+        start: the first moment; None: from the beginning.
+        end: a day before the last moment, so that a date means the whole day; None: to the end.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether a log that began then is exported."""
+        if self.start is not None and moment < to_milliseconds(self.start):
+            return False
+        return self.end is None or moment <= self.end + timedelta(days=1)
+
+
+class Catalogue:
+    """Where the contents of some rows stand, and what their channels and quizzes are called."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Place] = {}
+        self._first: dict[tuple[str, str], tuple[tuple[int, str], Place]] = {}
+        self.channels: dict[str, str] = {}
+        self.exams: dict[str, Fields] = {}
+        self.deepest = 0
+        """Folder columns that the contents seen so far need."""
+
+    def add(self, node_id: str, node: Fields, *, counted: bool = True) -> None:
+        """Take in a node of the directory, with the ancestors that lead to it; folder columns are made if `counted`."""
+        ancestors = node.get("ancestors") or []
+        place = Place(node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:]))
+        self._nodes[node_id] = place
+        # Several nodes may have the same content; the one that comes first in the channel counts.
+        key, rank = (node["content_id"], node["channel_id"]), (node.get("lft") or 0, node_id)
+        if key not in self._first or rank < self._first[key][0]:
+            self._first[key] = rank, place
+        level = node.get("level") if counted else 0
+        self.deepest = max(self.deepest, (len(ancestors) if level is None else level) - 1)
+
+    def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> Place:
+        """Where a log's content stands: at the node that was visited, else at the first of the content."""
+        if node_id is not None:
+            return self._nodes.get(node_id, Place())
+        found = self._first.get((content_id, channel_id or ""))
+        return found[1] if found else Place()
+
+    def exam(self, exam_id: str) -> Fields:
+        """What the directory says of a quiz; empty if nothing."""
+        return self.exams.get(exam_id, {})
+
+
+def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Collection[str]) -> str:
+    """What a person is called in exports.
+
+    Args:
+        is_superuser: of this device.
+        facility_roles: kinds of the roles on the own facility.
+        all_roles: kinds of all roles.
+    """
+    if is_superuser:
+        return "Super admin"
+    for kind, name in _FACILITY_TYPES.items():
+        if kind in facility_roles:
+            return name
+    return "Class coach" if "coach" in all_roles else "Learner"
+
+
+def visited_node(session: Fields) -> str | None:
+    """The node that a visit was to; None if the visit does not say."""
+    extra_fields = session.get("extra_fields")
+    context = extra_fields.get("context") if isinstance(extra_fields, Mapping) else None
+    node_id = context.get("node_id") if isinstance(context, Mapping) else None
+    return node_id if isinstance(node_id, str) and node_id else None
+
+
+def session_row(session: Fields, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `SESSION`."""
+    content_id, channel_id = session["content_id"], session["channel_id"]
+    place = catalogue.place(content_id, channel_id, visited_node(session))
+    return (
+        *learner,
+        channel_id,
+        catalogue.channels.get(channel_id, ""),
+        place.folders,
+        content_id,
+        place.title,
+        _time(session, "start_timestamp"),
+        _time(session, "end_timestamp"),
+        session["time_spent"],
+        session["progress"],
+        session["kind"],
+    )
+
+
+def summary_row(summary: Fields, node_id: str | None, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
+    return (
+        *learner,
+        *_content(summary, node_id, catalogue),
+        *_times(summary),
+        summary["time_spent"],
+        summary["progress"],
+        summary["kind"],
+    )
+
+
+def attempt_row(
+    attempt: Fields,
+    log: Fields,
+    node_id: str | None,
+    learner: Learner,
+    catalogue: Catalogue,
+    *,
+    try_number: int | None = None,
+    masterylog_id: str | None = None,
+) -> Row:
+    """A row of `ATTEMPT`.
+
+    Args:
+        attempt: as it is embedded or in a bucket.
+        log: the summary or session that it belongs to.
+        node_id: of the visit that names the content.
+        learner: whose it is.
+        catalogue: knows the content.
+        try_number: of the try it belongs to; None if to none.
+        masterylog_id: of that try.
+    """
+    if log["kind"] == QUIZ:
+        content = (None, None, (), log["content_id"], catalogue.exam(log["content_id"]).get("title"))
+    else:
+        content = _content(log, node_id, catalogue)
+    ids = (attempt["id"], masterylog_id, attempt["sessionlog_id"], None)
+    return (*learner, *content, log["kind"], try_number, *_answered(attempt), *ids)
+
+
+def exam_attempt_row(attempt: Fields, exam_log: Fields, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `ATTEMPT` for an attempt of an old exam log."""
+    exam_id = exam_log["exam_id"]
+    content = (None, None, (), exam_id, catalogue.exam(exam_id).get("title"))
+    ids = (attempt["id"], None, None, exam_log["_id"])
+    return (*learner, *content, QUIZ, 1, *_answered(attempt), *ids)
+
+
+def exam_row(exam_log: Fields, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `EXAM` for an old exam log."""
+    attempts = exam_log.get("attempts", ())
+    first = min(attempts, key=lambda attempt: attempt["start_timestamp"], default=None)
+    last = max(attempts, key=lambda attempt: attempt["end_timestamp"], default=None)
+    exam_id = exam_log["exam_id"]
+    return (
+        *learner,
+        exam_id,
+        catalogue.exam(exam_id).get("title"),
+        1,
+        _time(first, "start_timestamp") if first else None,
+        _time(last, "end_timestamp") if last else None,
+        _time(exam_log, "completion_timestamp"),
+        float(sum(attempt["time_spent"] for attempt in attempts)),
+        exam_log["closed"],
+        len(attempts),
+        float(sum(attempt["correct"] for attempt in attempts)),
+        _count(catalogue.exam(exam_id).get("question_count")),
+        None,
+        exam_log["_id"],
+    )
+
+
+def quiz_row(summary: Fields, mastery_log: Fields, try_number: int, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `EXAM` for a try at a quiz."""
+    exam = catalogue.exam(summary["content_id"])
+    return (
+        *learner,
+        summary["content_id"],
+        exam.get("title"),
+        try_number,
+        *_times(mastery_log),
+        mastery_log["time_spent"],
+        mastery_log["complete"],
+        mastery_log["attempt_count"],
+        float(mastery_log["correct_sum"]),
+        _count(exam.get("question_count")),
+        mastery_log["id"],
+        None,
+    )
+
+
+def numbered_tries(mastery_logs: Iterable[Fields]) -> Iterator[tuple[int, Fields]]:
+    """The tries of a summary with their numbers, oldest first.
+
+    A try at an exercise has its level; tries at quizzes have random levels below zero and are counted from 1.
+    """
+    ordered: Sequence[Fields] = sorted(mastery_logs, key=lambda log: (log["start_timestamp"], log["id"]))
+    for position, log in enumerate(ordered, 1):
+        yield (log["mastery_level"] if log["mastery_level"] > 0 else position), log
+
+
+def _content(log: Fields, node_id: str | None, catalogue: Catalogue) -> Row:
+    content_id, channel_id = log["content_id"], log["channel_id"]
+    place = catalogue.place(content_id, channel_id, node_id)
+    return (channel_id, catalogue.channels.get(channel_id, ""), place.folders, content_id, place.title)
+
+
+def _times(log: Fields) -> Row:
+    return (_time(log, "start_timestamp"), _time(log, "end_timestamp"), _time(log, "completion_timestamp"))
+
+
+def _answered(attempt: Fields) -> Row:
+    return (
+        attempt["item"],
+        *_times(attempt),
+        attempt["time_spent"],
+        float(attempt["correct"]),
+        attempt["complete"],
+        attempt["hinted"],
+        attempt["error"],
+        attempt["simple_answer"],
+    )
+
+
+def _time(log: Fields, name: str) -> datetime | None:
+    moment = log[name]
+    return None if moment is None else exact_time(moment, log.get("_recorded", {}).get(name))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,8 @@
+"""Exports: the rows of a facility's logs as files."""
+
+from docservice.export.background import BackgroundExports
+from docservice.export.csv_writer import CsvWriter
+from docservice.export.parquet_writer import ParquetWriter
+from docservice.export.writing import Exported, TableWriter, write_export
+
+__all__ = ["BackgroundExports", "CsvWriter", "Exported", "ParquetWriter", "TableWriter", "write_export"]

@@ -1,0 +1,124 @@
+r"""CSV files as Kolibri's `exportlogs` writes them: UTF-8 with BOM, CRLF, commas, quotes where needed.
+
+A cell that a spreadsheet would run as a formula begins with an apostrophe, and each `|` in it is `\|`. That is what
+Kolibri does to text that begins with one of `@ + - = | %` and is no plain number; here it is also done to the titles of
+folders, which Kolibri leaves as they are, and to text that begins with a tab or a line break.
+Rule: kolibri/core/logger/csv_export.py, kolibri/core/utils/csv.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from docservice.domain.export_rows import Row
+from docservice.domain.export_tables import FOLDER_LABEL, ColumnKind, Table
+
+_STARTS_FORMULA = frozenset("@+-=|%\t\r\n")
+_PLAIN_NUMBER = re.compile(r"-?[0-9,.]+")
+
+
+def harmless(text: str | None) -> str:
+    """A text as a cell that no spreadsheet runs; empty for None."""
+    if not text:
+        return ""
+    if text[0] in _STARTS_FORMULA and not _PLAIN_NUMBER.fullmatch(text):
+        return "'" + text.replace("|", "\\|")
+    return text
+
+
+def _or_empty(shown: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: "" if value is None else shown(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+_SHOWN: dict[ColumnKind, Callable[[Any], str]] = {
+    "text": harmless,
+    "id": _or_empty(str),
+    "time": _or_empty(str),
+    "seconds": _or_empty(lambda value: f"{round(value, 1):.1f}"),
+    # Cut, not rounded: what is not finished never shows as 1.
+    "progress": _or_empty(lambda value: f"{math.floor(value * 10000) / 10000:.4f}"),
+    "number": _or_empty(_number),
+    "count": _or_empty(str),
+    "flag": _or_empty(lambda value: "true" if value else "false"),
+}
+
+
+class CsvWriter:
+    """Writes a table to a CSV file; every method may block.
+
+    How many folder columns there are is known only when all rows are; when a row needs more of them than were made so
+    far, the file is copied once with wider rows.
+    """
+
+    def __init__(self, path: Path, table: Table) -> None:
+        """Begin a file.
+
+        Args:
+            path: of the file, which is created or emptied.
+            table: which columns the rows have.
+        """
+        self._path = path
+        self._columns = table.columns
+        kinds = [column.kind for column in table.columns]
+        self._folders_at = kinds.index("folders") if "folders" in kinds else None
+        self._shown = [_SHOWN.get(kind, harmless) for kind in kinds]
+        self._levels = 0
+        self._open(path)
+        self._csv.writerow(self._header())
+
+    def write(self, rows: Sequence[Row], levels: int) -> None:
+        """Append rows; `levels` is how many folder columns they and all before them need."""
+        if self._folders_at is not None and levels > self._levels:
+            self._widen(self._folders_at, levels)
+        self._csv.writerows(map(self._cells, rows))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+    def _open(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8-sig", newline="", errors="replace")
+        self._csv = csv.writer(self._file)
+
+    def _header(self) -> list[str]:
+        labels = [column.label for column in self._columns]
+        if self._folders_at is not None:
+            folders = [f"{FOLDER_LABEL} {level + 1}" for level in range(self._levels)]
+            labels[self._folders_at : self._folders_at + 1] = folders
+        return labels
+
+    def _cells(self, row: Row) -> list[str]:
+        at = self._folders_at
+        if at is None:
+            return [shown(value) for shown, value in zip(self._shown, row, strict=True)]
+        cells = [shown(value) for shown, value in zip(self._shown[:at], row[:at], strict=True)]
+        titles = row[at][: self._levels]
+        cells += map(harmless, titles)
+        cells += [""] * (self._levels - len(titles))
+        cells += [shown(value) for shown, value in zip(self._shown[at + 1 :], row[at + 1 :], strict=True)]
+        return cells
+
+    def _widen(self, at: int, levels: int) -> None:
+        self._file.close()
+        narrow = self._path.with_name(self._path.name + ".narrow")
+        self._path.replace(narrow)
+        more, after = [""] * (levels - self._levels), at + self._levels
+        self._levels = levels
+        try:
+            with narrow.open(encoding="utf-8-sig", newline="") as before:
+                rows = csv.reader(before)
+                next(rows)
+                self._open(self._path)
+                self._csv.writerow(self._header())
+                self._csv.writerows([*row[:after], *more, *row[after:]] for row in rows)
+        finally:
+            narrow.unlink()

@@ -1,0 +1,75 @@
+"""Parquet files: the same rows as the CSV files, typed.
+
+Times are UTC with microseconds, durations and progress are floats as they are stored (not cut), folders a list. The
+schema of a table is always the same, so that files of several facilities or days are one data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from docservice.domain.export_rows import Row
+from docservice.domain.export_tables import Table
+from docservice.errors import ParquetNotInstalled
+
+_GROUP_ROWS = 20_000
+
+
+class ParquetWriter:
+    """Writes a table to a Parquet file, in row groups; every method may block."""
+
+    def __init__(self, path: Path, table: Table) -> None:
+        """Begin a file.
+
+        Args:
+            path: of the file, which is created or emptied.
+            table: which columns the rows have.
+
+        Raises:
+            ParquetNotInstalled: pyarrow is missing.
+        """
+        try:
+            import pyarrow as pa  # noqa: PLC0415 (an extra, and slow to import)
+            import pyarrow.parquet as pq  # noqa: PLC0415
+        except ImportError:
+            raise ParquetNotInstalled() from None
+        self._arrow: Any = pa
+        types = {
+            "time": pa.timestamp("us", tz="UTC"),
+            **dict.fromkeys(("seconds", "progress", "number"), pa.float64()),
+            "count": pa.int64(),
+            "flag": pa.bool_(),
+            "folders": pa.list_(pa.string()),
+        }
+        self._schema: Any = pa.schema(
+            [(column.name, types.get(column.kind, pa.string())) for column in table.columns],
+            metadata={"table": table.name},
+        )
+        self._file: Any = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
+
+    def write(self, rows: Sequence[Row], levels: int) -> None:
+        """Append rows; folders are a list, so `levels` does not matter."""
+        if not rows:
+            return
+        columns = zip(*rows, strict=True)
+        arrays = [
+            self._arrow.array(column, type=field.type) for column, field in zip(columns, self._schema, strict=True)
+        ]
+        self._waiting.append(self._arrow.record_batch(arrays, schema=self._schema))
+        self._waiting_rows += len(rows)
+        if self._waiting_rows >= _GROUP_ROWS:
+            self._write_group()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._write_group()
+        self._file.close()
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            self._file.write_table(self._arrow.Table.from_batches(self._waiting, self._schema))
+            self._waiting, self._waiting_rows = [], 0

@@ -1,0 +1,135 @@
+"""One export: rows from the service into a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from docservice.domain.export_rows import Row
+from docservice.domain.export_tables import TABLES, Table, TableName
+from docservice.errors import ExportError
+from docservice.service import DocService
+from docservice.service.watch import Unwatched, Watch
+
+PERCENT = 100
+_Result = TypeVar("_Result")
+
+
+class TableWriter(Protocol):
+    """A file under way; every method may block."""
+
+    def write(self, rows: Sequence[Row], levels: int) -> None:
+        """Append rows; `levels` is how many folder columns they and all before them need."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        rows: how many.
+        bytes: size of the file.
+    """
+
+    rows: int
+    bytes: int
+
+
+async def write_export(
+    service: DocService,
+    table: TableName,
+    facility_id: str,
+    path: Path,
+    writer: Callable[[Path, Table], TableWriter],
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    watch: Watch | None = None,
+) -> Exported:
+    """Write a table of a facility's logs to a file.
+
+    The file is written beside its place and moved there when it is whole; a file that was there stays until then. When
+    the export fails or is cancelled, nothing is left of it. Files are written in threads.
+
+    Args:
+        service: entered.
+        table: which rows; see `DocService.export_rows`, also for `start` and `end`.
+        facility_id: whose logs.
+        path: the file.
+        writer: makes the file: `CsvWriter` or `ParquetWriter`.
+        start: see there.
+        end: see there.
+        watch: hears how many percent are read.
+
+    Raises:
+        ExportError: the file cannot be written.
+        InvalidReference: the directory has no such facility.
+        ParquetNotInstalled: `writer` needs pyarrow, and it is missing.
+        StoreError: see `retryable`.
+    """
+    watch = watch or Unwatched()
+    part, percent, count = f"{table} rows, percent read", 0, 0
+    unfinished = await _in_thread(_beside, path)
+    opened: TableWriter | None = None
+    try:
+        opened = await _in_thread(writer, unfinished, TABLES[table])
+        async with aclosing(service.export_rows(table, facility_id, start=start, end=end)) as batches:
+            watch.begin(part, PERCENT)
+            async for batch in batches:
+                await _in_thread(opened.write, batch.rows, batch.levels)
+                count += len(batch.rows)
+                now = int(batch.done * PERCENT)
+                if now > percent:
+                    watch.advance(part, now - percent)
+                    percent = now
+        await _in_thread(opened.close)
+        opened = None
+        size = await _in_thread(_put_in_place, unfinished, path)
+    except OSError as error:
+        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
+    finally:
+        # Cancelled or failed: whatever closing says, the unfinished file goes.
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                opened.close()
+        unfinished.unlink(missing_ok=True)
+    return Exported(count, size)
+
+
+async def _in_thread(work: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Run blocking work in a thread, and wait for its end even when cancelled: it uses the file."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def _beside(path: Path) -> Path:
+    """A new empty file next to another one, on the same disk, readable for its owner alone."""
+    try:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
+    os.close(number)
+    return Path(name)
+
+
+def _put_in_place(unfinished: Path, path: Path) -> int:
+    with unfinished.open("rb") as written:
+        os.fsync(written.fileno())
+    size = unfinished.stat().st_size
+    unfinished.replace(path)
+    return size

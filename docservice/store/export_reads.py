@@ -1,0 +1,209 @@
+"""What exports read: all logs of a facility, and the parts of the directory that name what is in them.
+
+Every list is read in bounded pieces, each from an index, however long it is. A facility's visits are read in windows of
+the id space, because the embedded engine gathers all that a query finds before it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from docservice.domain.export_rows import Catalogue, Learner, user_type
+from docservice.store.attempts import SESSIONS, SUMMARIES
+from docservice.store.exam_logs import COLLECTION as EXAM_LOGS
+from docservice.store.overflow import COLLECTION as OVERFLOW
+from docservice.store.port import Database, Document
+
+_IDS = 16**32
+_FIRST_WINDOW = _IDS // 4096
+_WINDOW = 2000
+_GREATEST_CHANGE = 8
+_BATCH = 500
+_HEAVY_BATCH = 50
+_AT_ONCE = 30
+"""Ids in one query: the embedded engine compares each document with each of them, and 1,000 take ten times as long."""
+
+_TIMES = ("start_timestamp", "end_timestamp", "completion_timestamp")
+_SUMMARY_FIELDS = ("user_id", "content_id", "channel_id", "kind", *_TIMES, "time_spent", "progress", "_recorded")
+_TRY_FIELDS = (
+    *("id", "mastery_level", *_TIMES, "time_spent", "complete", "attempt_count", "correct_sum"),
+    "_recorded",
+)
+_ATTEMPT_FIELDS = (
+    *("id", "item", "sessionlog_id", *_TIMES, "time_spent", "correct", "complete", "hinted", "error"),
+    *("simple_answer", "_recorded"),
+)
+_OWNER_FIELDS = ("_morango_partition", "overflow_buckets")
+_VISIT_FIELDS = ("user_id", "content_id", "channel_id", "end_timestamp", "extra_fields.context.node_id")
+
+
+def _only(*names: str, **embedded: Collection[str]) -> dict[str, int]:
+    paths = [*names, *(f"{at.replace('__', '.')}.{name}" for at, inner in embedded.items() for name in inner)]
+    return dict.fromkeys(paths, 1)
+
+
+class ExportReads:
+    """Reads for one export at a time, or for several."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def facility(self, facility_id: str) -> Document | None:
+        """Name and dataset of a facility, None if there is none with this id."""
+        with self._database.guarded():
+            return await self._database["facility_collections"].find_one({"_id": facility_id, "kind": "facility"})
+
+    async def user_ids(self, dataset_id: str) -> list[str]:
+        """All people of a facility, those with deleted accounts too, by id."""
+        found = self._database.stream("facility_users", {"dataset_id": dataset_id}, {"_id": 1})
+        async with aclosing(found) as users:
+            return sorted([user["_id"] async for user in users])
+
+    async def sessions(self, dataset_id: str) -> AsyncGenerator[tuple[list[Document], float], None]:
+        """All visits of a facility in no order, some hundred at a time, each time with the part that is done (0..1)."""
+        last, end, width = -1, _FIRST_WINDOW, _FIRST_WINDOW
+        upcoming = asyncio.create_task(self._window(dataset_id, last, end))
+        try:
+            while True:
+                batch = await upcoming
+                done = end / _IDS
+                if end == _IDS - 1:
+                    yield batch, done
+                    return
+                # Ids are hashes: the next window holds about as many for its width as this one did.
+                wanted = width * _WINDOW // max(len(batch), 1)
+                width = min(max(wanted, width // _GREATEST_CHANGE), width * _GREATEST_CHANGE)
+                last, end = end, min(end + width, _IDS - 1)
+                # The engine looks for the next window while the rows of this one are made.
+                upcoming = asyncio.create_task(self._window(dataset_id, last, end))
+                yield batch, done
+        finally:
+            upcoming.cancel()
+            await asyncio.gather(upcoming, return_exceptions=True)
+
+    async def _window(self, dataset_id: str, last: int, end: int) -> list[Document]:
+        reach = {"$gt": f"{last:032x}" if last >= 0 else "", "$lte": f"{end:032x}"}
+        query = {"dataset_id": dataset_id, "_id": reach}
+        async with aclosing(self._database.batches(SESSIONS, query, size=_BATCH)) as batches:
+            return [document async for batch in batches for document in batch]
+
+    async def latest_nodes(self, user_ids: Sequence[str]) -> dict[tuple[str, str, str | None], Any]:
+        """For each learner, content and channel the latest of the visits by its end, with the node it was to."""
+        latest: dict[tuple[str, str, str | None], Document] = {}
+        query = {"user_id": {"$in": list(user_ids)}}
+        found = self._database.batches(SESSIONS, query, _only(*_VISIT_FIELDS), size=_BATCH)
+        async with aclosing(found) as batches:
+            async for batch in batches:
+                for visit in batch:
+                    key = (visit["user_id"], visit["content_id"], visit["channel_id"])
+                    before = latest.get(key)
+                    if before is None or _end(visit) > _end(before):
+                        latest[key] = visit
+        return latest
+
+    async def summaries(
+        self, user_ids: Sequence[str], *, tries: bool = False, attempts: bool = False
+    ) -> AsyncGenerator[list[Document], None]:
+        """The summaries of some learners, some at a time; with their tries, and the attempts embedded in these."""
+        fields = _only(*_SUMMARY_FIELDS, *_OWNER_FIELDS)
+        if tries:
+            fields |= _only(mastery_logs=_TRY_FIELDS)
+        if attempts:
+            fields |= _only(mastery_logs__attempts=_ATTEMPT_FIELDS)
+        size = _HEAVY_BATCH if attempts else _BATCH
+        query = {"user_id": {"$in": list(user_ids)}}
+        async with aclosing(self._database.batches(SUMMARIES, query, fields, size=size)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def loose_sessions(self, dataset_id: str) -> AsyncGenerator[list[Document], None]:
+        """A facility's visits that hold attempts of no try, with those embedded in them."""
+        fields = _only(*_VISIT_FIELDS, "kind", *_OWNER_FIELDS, attempts=_ATTEMPT_FIELDS)
+        query = {"dataset_id": dataset_id, "loose_attempt_count": {"$gt": 0}}
+        async with aclosing(self._database.batches(SESSIONS, query, fields, size=_HEAVY_BATCH)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def moved_attempts(
+        self, owner: Document, masterylog_id: str | None, here: Collection[str]
+    ) -> AsyncGenerator[list[Document], None]:
+        """The attempts of a try (or loose ones) that its document has outgrown, by bucket; not those still `here`."""
+        if not owner.get("overflow_buckets"):
+            return
+        query = {
+            "_morango_partition": owner["_morango_partition"],
+            "log_id": owner["_id"],
+            "masterylog_id": masterylog_id,
+        }
+        found = self._database.batches(OVERFLOW, query, _only(attempts=_ATTEMPT_FIELDS), size=1)
+        async with aclosing(found) as batches:
+            async for batch in batches:
+                for bucket in batch:
+                    yield [attempt for attempt in bucket["attempts"] if attempt["id"] not in here]
+
+    async def exam_logs(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Document], None]:
+        """The old exam logs of some learners, with their attempts."""
+        fields = _only("user_id", "exam_id", "closed", "completion_timestamp", "_recorded", attempts=_ATTEMPT_FIELDS)
+        fields["attempts.content_id"] = 1
+        query = {"user_id": {"$in": list(user_ids)}}
+        async with aclosing(self._database.batches(EXAM_LOGS, query, fields, size=_HEAVY_BATCH)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def learners(self, user_ids: Collection[str]) -> dict[str, Learner]:
+        """What rows say of some people, by id; who is not in the directory is left out."""
+        people = await self._by_id("facility_users", user_ids, ("username", "facility_id", "is_superuser"))
+        facilities = await self._by_id("facility_collections", {p["facility_id"] for p in people.values()}, ("name",))
+        roles: dict[str, list[Document]] = {}
+        for some in _chunks(people):
+            async for role in self._database.stream("roles", {"user_id": {"$in": some}}):
+                roles.setdefault(role["user_id"], []).append(role)
+        found = {}
+        for user_id, person in people.items():
+            held = roles.get(user_id, [])
+            on_facility = {role["kind"] for role in held if role["collection_id"] == person["facility_id"]}
+            kind = user_type(bool(person.get("is_superuser")), on_facility, {role["kind"] for role in held})
+            found[user_id] = Learner(facilities.get(person["facility_id"], {}).get("name"), person["username"], kind)
+        return found
+
+    async def learn_nodes(self, catalogue: Catalogue, content_ids: Collection[str], node_ids: Collection[str]) -> None:
+        """Tell a catalogue of all nodes with these contents, and of these nodes."""
+        fields = _only("content_id", "channel_id", "title", "level", "lft", "ancestors")
+        known: set[str] = set()
+        for some in _chunks(content_ids):
+            async for node in self._database.stream("content_nodes", {"content_id": {"$in": some}}, fields):
+                known.add(node["_id"])
+                catalogue.add(node["_id"], node)
+        others = await self._by_id("content_nodes", set(node_ids) - known, tuple(fields))
+        for node_id, node in others.items():
+            catalogue.add(node_id, node, counted=False)
+
+    async def learn_channels(self, catalogue: Catalogue) -> None:
+        """Tell a catalogue what the channels are called."""
+        async for channel in self._database.stream("channels", {}, {"name": 1}):
+            catalogue.channels[channel["_id"]] = channel.get("name") or ""
+
+    async def learn_exams(self, catalogue: Catalogue, exam_ids: Collection[str]) -> None:
+        """Tell a catalogue of quizzes."""
+        catalogue.exams |= await self._by_id("exams", exam_ids, ("title", "question_count"))
+
+    async def _by_id(self, collection: str, ids: Collection[str], fields: Sequence[str]) -> dict[str, Document]:
+        found = {}
+        for some in _chunks(ids):
+            async for document in self._database.stream(collection, {"_id": {"$in": some}}, _only(*fields)):
+                found[document["_id"]] = document
+        return found
+
+
+def _end(visit: Document) -> tuple[bool, Any, str]:
+    # Without an end sorts first; the id decides between visits that ended in the same millisecond.
+    end = visit["end_timestamp"]
+    return (end is not None, end or 0, visit["_id"])
+
+
+def _chunks(ids: Collection[str]) -> list[list[str]]:
+    ordered = sorted(ids)
+    return [ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE)]

@@ -1,0 +1,223 @@
+"""Exports of a real school equal the files of the real server; all attempts come; files appear whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import os
+import sqlite3
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from docservice import DocService, Principal, StartSession, UpdateSession
+from docservice.domain.export_tables import TABLES, TableName
+from docservice.errors import ExportError, InvalidReference
+from docservice.export import CsvWriter, ParquetWriter, write_export
+from docservice.kolibri import import_kolibri
+
+ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
+SMALL = Path(__file__).parent.parent / "data" / "kolibri-small"
+
+
+@pytest.fixture(scope="module")
+async def school(mongodb_uri: str, mongo: Any) -> AsyncIterator[DocService]:
+    """A service with the imported sample school; no test here changes it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    async with DocService(mongodb_uri, database=name) as service:
+        await import_kolibri(service, SMALL / "kolibri-small.sqlite3.gz")
+        yield service
+    if ON_A_SERVER:  # the run's own engine goes as a whole, and would take most of a minute to drop this
+        await mongo.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+    """The sample database itself."""
+    path = tmp_path_factory.mktemp("kolibri") / "db.sqlite3"
+    path.write_bytes(gzip.decompress((SMALL / "kolibri-small.sqlite3.gz").read_bytes()))
+    return sqlite3.connect(path)
+
+
+@pytest.fixture(scope="module")
+def facility(tables: sqlite3.Connection) -> str:
+    """Id of the sample school."""
+    (found,) = tables.execute("SELECT id FROM kolibriauth_collection WHERE kind = 'facility'").fetchone()
+    return str(found)
+
+
+def parsed(path: Path) -> list[tuple[str, ...]]:
+    """The rows of a CSV file, the header first."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [tuple(row) for row in csv.reader(file)]
+
+
+def put(path: Path, text: str) -> None:
+    """A file that was there before."""
+    path.write_text(text)
+
+
+def names_in(folder: Path) -> list[str]:
+    """What a folder holds."""
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def day(number: int) -> datetime:
+    """A day of September 2024."""
+    return datetime(2024, 9, number, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("table", "real", "start", "end"),
+    [
+        ("session", "kolibri-small-session.csv", day(1), datetime(2024, 10, 31, tzinfo=UTC)),
+        ("summary", "kolibri-small-summary.csv", day(1), datetime(2024, 10, 31, tzinfo=UTC)),
+        ("summary", "kolibri-small-summary-2024-09-10-to-2024-09-12.csv", day(10), day(12)),
+    ],
+)
+async def test_exports_equal_the_real_ones(
+    school: DocService, facility: str, tmp_path: Path, table: TableName, real: str, start: datetime, end: datetime
+) -> None:
+    """Every column of every row is the real server's; rows that it writes for each role of a user come once."""
+    path = tmp_path / "export.csv"
+
+    written = await write_export(school, table, facility, path, CsvWriter, start=start, end=end)
+
+    ours, theirs = parsed(path), parsed(SMALL / real)
+    assert ours[0] == theirs[0]
+    assert Counter(ours) == dict.fromkeys(theirs, 1)
+    assert (written.rows, written.bytes) == (len(ours) - 1, path.stat().st_size)
+
+
+async def test_every_attempt_is_exported(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Attempts of exercises, quizzes and anonymous visitors come once each, with their answers and tries."""
+    path = tmp_path / "export.csv"
+
+    await write_export(school, "attempt", facility, path, CsvWriter)
+
+    header, *rows = parsed(path)
+    at = {label: position for position, label in enumerate(header)}
+    query = "SELECT id, masterylog_id, sessionlog_id, simple_answer, correct FROM logger_attemptlog"
+    columns = ("Attempt id", "Try id", "Session id", "Answer", "Correct (0-1)")
+    ours = sorted(tuple(row[at[column]] for column in columns) for row in rows)
+    theirs = sorted((i, t or "", s, a, f"{c:g}") for i, t, s, a, c in tables.execute(query))
+    assert ours == theirs
+    assert all(row[at["Content title"]] for row in rows)
+    assert {row[at["Try number"]] for row in rows if row[at["Try id"]]} >= {"1", "2"}
+
+
+async def test_tries_at_quizzes_are_exported(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Each try at a quiz is a row with its title and score."""
+    path = tmp_path / "export.parquet"
+
+    await write_export(school, "exam", facility, path, ParquetWriter)
+
+    rows = pyarrow.parquet.read_table(path).to_pylist()
+    query = """
+        SELECT mastery.id, exam.title, mastery.complete, (
+            SELECT sum(correct) FROM logger_attemptlog WHERE masterylog_id = mastery.id
+        )
+        FROM logger_masterylog AS mastery
+        JOIN logger_contentsummarylog AS summary ON summary.id = mastery.summarylog_id
+        JOIN exams_exam AS exam ON exam.id = summary.content_id
+    """
+    theirs = sorted((i, title, bool(done), score) for i, title, done, score in tables.execute(query))
+    ours = [(r["masterylog_id"], r["exam_title"], r["closed"], r["correct_sum"]) for r in rows]
+    assert sorted(ours) == theirs
+    assert len(theirs) > 0
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+async def test_parquet_has_the_rows_of_csv(school: DocService, facility: str, tmp_path: Path, table: TableName) -> None:
+    """Both formats hold the same set of rows."""
+    written = [
+        await write_export(school, table, facility, tmp_path / f"export.{name}", writer)
+        for name, writer in (("csv", CsvWriter), ("parquet", ParquetWriter))
+    ]
+
+    read = pyarrow.parquet.read_table(tmp_path / "export.parquet")
+    assert written[0].rows == written[1].rows == read.num_rows > 0
+    assert read.column_names == [column.name for column in TABLES[table].columns]
+
+
+async def test_attempts_that_moved_to_buckets_come(
+    service: DocService, recorded_directory: dict[str, Any], database: Any, tmp_path: Path
+) -> None:
+    """A learner with more attempts than a document embeds has them all in the export, those of old exam logs too."""
+    ids = recorded_directory["ids"]
+    learner, content = Principal(user_id=ids["learner1"]), uuid.uuid4().hex
+    started = await service.start_session(
+        learner,
+        StartSession(
+            node_id=content,
+            content_id=content,
+            channel_id=content,
+            kind="exercise",
+            mastery_model={"type": "m_of_n", "m": 3, "n": 5},
+        ),
+    )
+    for some in range(0, 240, 80):
+        answers = [
+            {"item": f"q{number}", "correct": 1, "time_spent": 1, "answer": {}} for number in range(some, some + 80)
+        ]
+        await service.update_session(learner, started.session_id, UpdateSession(interactions=answers))
+    times = {"start_timestamp": day(1), "end_timestamp": day(2)}
+    answered = {"item": "old", "correct": 0.5, "content_id": content, **times}
+    await service.exam_logs.save({"user_id": ids["learner1"], "exam_id": ids["quiz01"], "attempts": [answered]})
+    paths = {name: tmp_path / f"{name}.csv" for name in ("attempt", "exam")}
+
+    await write_export(service, "attempt", ids["facility"], paths["attempt"], CsvWriter)
+    await write_export(service, "exam", ids["facility"], paths["exam"], CsvWriter)
+
+    header, *rows = parsed(paths["attempt"])
+    assert await database["attempt_overflow"].count_documents({}) > 0
+    assert sorted(row[header.index("Question")] for row in rows) == sorted(["old", *(f"q{n}" for n in range(240))])
+    header, exam = parsed(paths["exam"])
+    assert exam[header.index("Questions correct")] == "0.5"
+
+
+async def test_a_failed_export_leaves_the_old_file(service: DocService, tmp_path: Path) -> None:
+    """Without such a facility, or cancelled, an export leaves the file that was there and nothing else."""
+    path = tmp_path / "export.csv"
+    put(path, "old")
+
+    with pytest.raises(InvalidReference):
+        await write_export(service, "session", "f" * 32, path, CsvWriter)
+    with pytest.raises(ExportError):
+        await write_export(service, "session", "f" * 32, tmp_path / "none" / "export.csv", CsvWriter)
+
+    assert parsed(path) == [("old",)]
+    assert names_in(tmp_path) == ["export.csv"]
+
+
+async def test_a_cancelled_export_leaves_nothing(school: DocService, facility: str, tmp_path: Path) -> None:
+    """An export that is cancelled in the middle removes its unfinished file."""
+
+    class Stopping:
+        """Cancels the export when it is on its way."""
+
+        def begin(self, part: str, total: int | None = None) -> None:
+            assert total == 100
+
+        def advance(self, part: str, steps: int = 1) -> None:
+            export.cancel()
+
+    export = asyncio.create_task(
+        write_export(school, "summary", facility, tmp_path / "export.csv", CsvWriter, watch=Stopping())
+    )
+
+    with pytest.raises(asyncio.CancelledError):
+        await export
+
+    assert names_in(tmp_path) == []
