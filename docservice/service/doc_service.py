@@ -453,9 +453,9 @@ class DocService:
         return counts
 
     async def check_indexes(self) -> indexes.IndexReport:
-        """Compare the server's indexes with the described ones; changes nothing."""
+        """Compare the server's indexes and views with the described ones; changes nothing."""
         return await indexes.check(self._database)
 
     async def apply_indexes(self, *, rebuild: bool = False) -> indexes.IndexReport:
-        """Create missing indexes; with `rebuild` also those that differ. Returns what was found before."""
+        """Create missing indexes and views; with `rebuild` also indexes that differ. Returns what was found before."""
         return await indexes.apply(self._database, rebuild=rebuild)

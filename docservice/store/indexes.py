@@ -1,17 +1,15 @@
-"""Indexes, as the JSON files of `indexes/` describe them: apply, compare, show."""
+"""Indexes, as the JSON files of `indexes/` describe them: apply, compare, show. The views go with them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
+from docservice.store.index_files import contents
 from docservice.store.port import Database
+from docservice.store.views import ViewReport, apply_views, check_views
 
 _COMPARED_OPTIONS = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
 
@@ -42,40 +40,35 @@ class IndexReport:
         missing: described, but not on the server.
         different: on the server under the same name with other keys or options.
         unknown: on the server only, as `collection.name`; they are left alone.
+        views: the same of the views.
     """
 
     present: list[Index]
     missing: list[Index]
     different: list[Index]
     unknown: list[str]
+    views: ViewReport
 
     @property
     def complete(self) -> bool:
-        """Whether every described index is there."""
-        return not self.missing and not self.different
-
-
-def _folder() -> Traversable:
-    shipped = files("docservice") / "indexes"
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "indexes"
+        """Whether every described index and view is there."""
+        return not self.missing and not self.different and self.views.complete
 
 
 @cache
 def described() -> Sequence[Index]:
     """All indexes of the files, by collection."""
     found = []
-    for entry in sorted(_folder().iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".json"):
-            content = json.loads(entry.read_text(encoding="utf-8"))
-            for index in content["indexes"]:
-                keys = tuple((name, direction) for name, direction in index["keys"])
-                found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
+    for content in contents():
+        for index in content.get("indexes", ()):
+            keys = tuple((name, direction) for name, direction in index["keys"])
+            found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
     return tuple(found)
 
 
 async def check(database: Database) -> IndexReport:
-    """Compare the server's indexes with the files; changes nothing."""
-    report = IndexReport([], [], [], [])
+    """Compare the server's indexes and views with the files; changes nothing."""
+    report = IndexReport([], [], [], [], await check_views(database))
     by_collection: dict[str, list[Index]] = {}
     for index in described():
         by_collection.setdefault(index.collection, []).append(index)
@@ -100,11 +93,11 @@ def _same(index: Index, found: Any) -> bool:
 
 
 async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
-    """Create the indexes that are missing.
+    """Create the indexes and views that are missing, and make views anew that differ.
 
     Args:
         database: where.
-        rebuild: also drop and make anew the ones that differ; without it they are left and reported.
+        rebuild: also drop and make anew the indexes that differ; without it they are left and reported.
 
     Returns:
         The state that was found before.
@@ -117,4 +110,5 @@ async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
     for index in [*report.missing, *(report.different if rebuild else ())]:
         # No deadline: building an index over many documents takes its time.
         await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
+    await apply_views(database)
     return report
