@@ -17,10 +17,6 @@ DAYS = 4
 NAMES = ("Amina Odhiambo", "Brian Kiptoo", "Chloé Nyong'o", "Daudi Mwangi", "Esther Wanjiru")
 EXERCISES = ("adding-fractions", "comparing-decimals", "area-of-rectangles")
 READINGS = {"video": "what-is-a-fraction", "document": "measuring-the-garden"}
-TOPICS = {
-    "Fractions": ("what-is-a-fraction", "adding-fractions", "comparing-decimals"),
-    "Measuring": ("measuring-the-garden", "area-of-rectangles"),
-}
 
 
 def _id(text: str) -> str:
@@ -48,26 +44,6 @@ class Demo:
     learner_name: str
     content_id: str
     loaded: bool
-
-
-def _content() -> dict[str, Any]:
-    """The channel with its tree: the root, the topics, and what is in them."""
-    kinds = {**dict.fromkeys(EXERCISES, "exercise"), **{name: kind for kind, name in READINGS.items()}}
-    nodes: list[dict[str, Any]] = []
-
-    def add(name: str, kind: str, title: str, ancestors: list[dict[str, str]]) -> dict[str, str]:
-        place = {"id": _id(f"node {name}"), "title": title}
-        parent = ancestors[-1]["id"] if ancestors else None
-        common = {"content_id": _id(name), "channel_id": CHANNEL, "kind": kind}
-        nodes.append({**place, **common, "parent_id": parent, "ancestors": ancestors})
-        return place
-
-    root = add("root", "topic", "Mathematics", [])
-    for title, names in TOPICS.items():
-        topic = add(title, "topic", title, [root])
-        for name in names:
-            add(name, kinds[name], name.replace("-", " ").capitalize(), [root, topic])
-    return {"channels": [{"id": CHANNEL, "name": "Mathematics", "root_id": root["id"]}], "content_nodes": nodes}
 
 
 def directory() -> dict[str, Any]:
@@ -116,7 +92,6 @@ def directory() -> dict[str, Any]:
                 "resources": resources,
             }
         ],
-        **_content(),
     }
 
 

@@ -7,7 +7,7 @@ import sys
 from cyclopts import App
 
 import docservice
-from docservice.cli import directory, engine, indexes, serve, token
+from docservice.cli import directory, engine, export, import_, indexes, serve, token
 from docservice.cli.console import errors, fail
 from docservice.errors import DocServiceError
 
@@ -21,6 +21,8 @@ app.command(serve.serve)
 app.command(token.token)
 app.command(engine.app)
 app.command(directory.app)
+app.command(import_.app)
+app.command(export.app)
 app.command(indexes.app)
 
 

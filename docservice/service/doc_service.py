@@ -25,6 +25,7 @@ from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import EngineNotRunning
 from docservice.identity import Principal
 from docservice.service.actions import Actions
+from docservice.service.backups import Backups
 from docservice.service.directory_writer import DirectoryWriter
 from docservice.service.document_reader import DocumentReader
 from docservice.service.exams import Exams
@@ -114,6 +115,7 @@ class DocService:
             self._exams = Exams(self._database, actions, self._reader, self._clock)
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
+            self.backups = Backups(self._database)
             self._documents = DocumentReader(self._database, self._reader)
             self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
             self.content_summary_logs = LogCollection(self._database, actions, SUMMARY_LOGS)

@@ -19,6 +19,8 @@ OPTIONS = {
     ("token",): ("--ttl-seconds", *STORE),
     ("engine", "uri"): STORE,
     ("directory", "import"): STORE,
+    ("export", "ndjson"): ("--output", *STORE),
+    ("import", "ndjson"): ("--replace", *STORE),
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,
     ("indexes", "show"): (),
