@@ -259,6 +259,15 @@ def quiz_results(rows: list[Any]) -> None:
     assert found == sorted(taken, key=lambda result: -result[1])
 
 
+def wrong_answers(rows: list[Any]) -> None:
+    """Those of one learner, over all tries, the first one first."""
+    own = sorted((visit for visit in VISITS if visit.who == "amina"), key=lambda visit: -visit.days_ago)
+    wrong = [item for visit, item, right, _ in attempts(own) if not right]
+    assert sorted(row["item"] for row in rows) == sorted(wrong)
+    assert [row["start_timestamp"] for row in rows] == sorted(row["start_timestamp"] for row in rows)
+    assert len(rows) == 3
+
+
 def devices(rows: list[Any]) -> None:
     """Sittings by device, the most used first."""
     used = Counter(f"{system},1/{browser},2" for system, browser in DEVICES.values())
@@ -274,6 +283,9 @@ QUERIES: dict[str, Callable[[list[Any]], None]] = {
     "The progress of a class over time: what was completed, by week": over_time,
     "How many questions it takes to master an exercise, and in which try": until_mastery,
     "The results of a quiz, the best first": quiz_results,
+    "A learner's wrong answers, from the documents themselves: quick on any engine, without attempts that have moved": (
+        wrong_answers
+    ),
     "Which devices a class uses, by sittings": devices,
 }
 

@@ -102,6 +102,11 @@ def names_in(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def lines_in(path: Path) -> list[str]:
+    """The lines of a file, with their ends."""
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
 def name_of(service: DocService) -> str:
     """The name of a service's database."""
     return service._database_name
@@ -228,10 +233,10 @@ async def test_cut_short_and_completed(
 ) -> None:
     """A file that ends early says so; the whole one completes it, also after a cut between a log and its buckets."""
     part, packed = tmp_path / "part.ndjson", tmp_path / "part.ndjson.gz"
-    lines = backup.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = lines_in(backup)
     behind_log = next(n for n, line in enumerate(lines) if '"collection":"attempt_overflow"' in line)
     part.write_text("".join(lines[:behind_log]) + lines[behind_log][:100], encoding="utf-8")
-    packed.write_bytes(gzip.compress(backup.read_bytes())[:-2000])
+    packed.write_bytes(gzip.compress("".join(lines).encode())[:-2000])
 
     short = await import_ndjson(empty, part)
     damaged = await import_ndjson(empty, packed)
@@ -247,7 +252,7 @@ async def test_cut_short_and_completed(
 
 async def test_a_line_that_is_lost_is_noticed(backup: Path, empty: DocService, tmp_path: Path) -> None:
     """The last line counts the others; lines picked out by hand, without first and last, are no flaw."""
-    lines = backup.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = lines_in(backup)
     (tmp_path / "lost.ndjson").write_text("".join([*lines[:3], *lines[4:]]), encoding="utf-8")
     (tmp_path / "some.ndjson").write_text("".join(lines[2:5]), encoding="utf-8")
 
@@ -303,8 +308,8 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
 @pytest.fixture
 async def line_of(backup: Path) -> Callable[[str], str]:
     """The first line of an export that holds a document of a collection."""
-    lines = backup.read_text(encoding="utf-8").splitlines()
-    return lambda collection: next(line for line in lines if json.loads(line).get("collection") == collection)
+    lines = lines_in(backup)
+    return lambda collection: next(line.strip() for line in lines if json.loads(line).get("collection") == collection)
 
 
 async def test_lines_that_are_refused(
