@@ -12,6 +12,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from docservice.cli import ndjson
 from docservice.cli.console import StoreOptions, opened, run, say
 from docservice.cli.progress import progress
 from docservice.domain.export_tables import Table, TableName
@@ -20,6 +21,7 @@ from docservice.errors import SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
 
 app = App(name="export", help="Writes logs to files.")
+app.command(ndjson.write, name="ndjson")
 
 Rows = Annotated[TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")]
 Facility = Annotated[str, Parameter(help="id of the facility")]

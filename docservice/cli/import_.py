@@ -9,12 +9,14 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from docservice.cli import ndjson
 from docservice.cli.console import StoreOptions, opened, run, say
 from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
 from docservice.kolibri import ImportReport, import_kolibri
 
 app = App(name="import", help="Brings data from elsewhere.")
+app.command(ndjson.read, name="ndjson")
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""`docservice indexes`: the indexes that the files of `indexes/` describe."""
+"""`docservice indexes`: the indexes and views that the files of `indexes/` describe."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from cyclopts import App, Parameter
 from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
 from docservice.engine import has_data
 from docservice.errors import SettingsInvalid
+from docservice.store.index_files import folder
 from docservice.store.index_script import mongosh_script
 from docservice.store.indexes import Index, IndexReport, described
+from docservice.store.views import described_views
 
-app = App(name="indexes", help="Indexes: apply, compare, show.")
+app = App(name="indexes", help="Indexes and views: apply, compare, show.")
 
 
 @app.command
@@ -22,13 +24,15 @@ def apply(
     rebuild: Annotated[bool, Parameter(negative="", help="also drop and make anew indexes that differ")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Create the indexes that are missing. `serve` does this at its start, too."""
+    """Create the indexes and views that are missing. `serve` does this at its start, too."""
 
     async def command() -> None:
         async with opened(options.settings()) as service:
             found = await service.apply_indexes(rebuild=rebuild)
             now = await service.check_indexes()
         say(f"{len(now.present)} indexes are there ({len(found.missing)} were missing).")
+        changed = len(found.views.missing) + len(found.views.different)
+        say(f"{len(now.views.present)} views are there ({changed} were missing or different).")
         _report(now)
 
     run(command())
@@ -36,7 +40,7 @@ def apply(
 
 @app.command
 def check(*, options: StoreOptions = StoreOptions()) -> None:
-    """Compare the server's indexes with the files; exit code 1 if one is missing or differs."""
+    """Compare the server's indexes and views with the files; exit code 1 if one is missing or differs."""
     settings = options.settings()
     if settings.mongodb_uri is None and not has_data(settings.data_dir):
         raise SettingsInvalid(
@@ -49,6 +53,7 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
         async with opened(settings, apply_indexes=False) as service:
             report = await service.check_indexes()
         say(f"{len(report.present)} of {len(described())} indexes are there.")
+        say(f"{len(report.views.present)} of {len(described_views())} views are there.")
         _report(report)
 
     run(command())
@@ -58,6 +63,11 @@ def _report(report: IndexReport) -> None:
     for title, found in (("missing", report.missing), ("different", report.different)):
         for index in found:
             print(f"{title}: {index.collection}.{index.name} {_keys(index)}")
+    for title, views in (("missing", report.views.missing), ("different", report.views.different)):
+        for view in views:
+            print(f"{title}: view {view.name} on {view.on}")
+    for view in report.views.taken:
+        print(f"in the way: a collection is called {view.name}; rename it, the view of that name is made then")
     for name in report.unknown:
         print(f"not described (left alone): {name}")
     if not report.complete:
@@ -67,10 +77,13 @@ def _report(report: IndexReport) -> None:
 
 @app.command
 def show(*, options: StoreOptions = StoreOptions()) -> None:
-    """List the described indexes, each with the query that it serves. No database is asked."""
+    """List the described indexes, each with the query that it serves, and the views. No database is asked."""
     for index in described():
         more = "".join(f" {name}={value}" for name, value in index.options.items())
         print(f"{index.collection}.{index.name} ({_keys(index)}){more}\n    serves {index.serves}")
+    for view in described_views():
+        print(f"view {view.name} on {view.on}\n    {view.about}")
+    say(f"The Mongo shell applies them with: mongosh URI {folder() / 'apply.mongosh.js'}")
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Exports: the rows of a facility's logs as files."""
+"""Exports: data as files, and back from them."""
 
 from docservice.export.background import BackgroundExports
 from docservice.export.csv_writer import CsvWriter

@@ -27,6 +27,7 @@ from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.identity import Principal
 from docservice.service.actions import Actions
+from docservice.service.backups import Backups
 from docservice.service.census import Census, CensusTaker
 from docservice.service.connection import Connection
 from docservice.service.consolidation import Consolidation, ConsolidationReport
@@ -132,6 +133,7 @@ class DocService:
             self.export_jobs = ExportJobs(self._database, self._clock)
             self.export_requests = ExportRequests(self._database, self._reader, self._clock)
             self._log_rows = LogRows(self._database)
+            self.backups = Backups(self._database)
             self._documents = DocumentReader(self._database, self._reader)
             self._census = CensusTaker(self._database)
             self._directory_writer = DirectoryWriter(self._database, actions, self._reader)
@@ -558,11 +560,11 @@ class DocService:
         return await Consolidation(self._database).run(rules, watch or Unwatched(), dry_run=dry_run)
 
     async def check_indexes(self) -> indexes.IndexReport:
-        """Compare the server's indexes with the described ones; changes nothing."""
+        """Compare the server's indexes and views with the described ones; changes nothing."""
         return await indexes.check(self._database)
 
     async def apply_indexes(self, *, rebuild: bool = False) -> indexes.IndexReport:
-        """Create missing indexes; with `rebuild` also those that differ. Returns what was found before."""
+        """Create missing indexes and views; with `rebuild` also indexes that differ. Returns what was found before."""
         return await indexes.apply(self._database, rebuild=rebuild)
 
     async def verify(

@@ -142,6 +142,19 @@ def attempt_size(document: Mapping[str, Any]) -> int:
     return len(bson.encode(document))
 
 
+def model_values(model: type[SyncableLog], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a document has for the fields of a model, with JSON as it was sent; nothing is checked.
+
+    Raises:
+        ValueError, ArithmeticError: a JSON field holds what `to_bson` never gives.
+    """
+    return {
+        name: from_bson(document[stored_name(name)]) if name in _JSON_FIELDS else document[stored_name(name)]
+        for name in model.model_fields
+        if stored_name(name) in document
+    }
+
+
 def _arguments(document: Mapping[str, Any], leave_out: set[str]) -> dict[str, Any]:
     return {
         _MODEL_NAMES.get(name, name): from_bson(value) if name in _JSON_FIELDS else value

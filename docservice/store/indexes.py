@@ -1,17 +1,15 @@
-"""Indexes, as the JSON files of `indexes/` describe them: apply, compare, show."""
+"""Indexes, as the JSON files of `indexes/` describe them: apply, compare, show. The views go with them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
+from docservice.store.index_files import contents
 from docservice.store.port import Database
+from docservice.store.views import ViewReport, apply_views, check_views
 
 _COMPARED_OPTIONS = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
 
@@ -42,36 +40,27 @@ class IndexReport:
         missing: described, but not on the server.
         different: on the server under the same name with other keys or options.
         unknown: on the server only, as `collection.name`; they are left alone.
+        views: the same of the views.
     """
 
     present: list[Index]
     missing: list[Index]
     different: list[Index]
     unknown: list[str]
+    views: ViewReport
 
     @property
     def complete(self) -> bool:
-        """Whether every described index is there."""
-        return not self.missing and not self.different
-
-
-def _folder() -> Traversable:
-    shipped = files("docservice") / "indexes"
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "indexes"
-
-
-def _contents() -> Iterator[dict[str, Any]]:
-    for entry in sorted(_folder().iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".json"):
-            yield json.loads(entry.read_text(encoding="utf-8"))
+        """Whether every described index and view is there."""
+        return not self.missing and not self.different and self.views.complete
 
 
 @cache
 def described() -> Sequence[Index]:
     """All indexes of the files, by collection."""
     found = []
-    for content in _contents():
-        for index in content["indexes"]:
+    for content in contents():
+        for index in content.get("indexes", ()):
             keys = tuple((name, direction) for name, direction in index["keys"])
             found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
     return tuple(found)
@@ -80,12 +69,12 @@ def described() -> Sequence[Index]:
 @cache
 def shard_keys() -> Mapping[str, dict[str, int]]:
     """The shard key of each collection that is spread over shards; the others stay whole on one."""
-    return {content["collection"]: content["shard_key"] for content in _contents() if "shard_key" in content}
+    return {content["collection"]: content["shard_key"] for content in contents() if "shard_key" in content}
 
 
 async def check(database: Database) -> IndexReport:
-    """Compare the server's indexes with the files; changes nothing."""
-    report = IndexReport([], [], [], [])
+    """Compare the server's indexes and views with the files; changes nothing."""
+    report = IndexReport([], [], [], [], await check_views(database))
     by_collection: dict[str, list[Index]] = {}
     for index in described():
         by_collection.setdefault(index.collection, []).append(index)
@@ -110,11 +99,11 @@ def _same(index: Index, found: Any) -> bool:
 
 
 async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
-    """Create the indexes that are missing.
+    """Create the indexes and views that are missing, and make views anew that differ.
 
     Args:
         database: where.
-        rebuild: also drop and make anew the ones that differ; without it they are left and reported.
+        rebuild: also drop and make anew the indexes that differ; without it they are left and reported.
 
     Returns:
         The state that was found before.
@@ -127,4 +116,5 @@ async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
     for index in [*report.missing, *(report.different if rebuild else ())]:
         # No deadline: building an index over many documents takes its time.
         await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
+    await apply_views(database)
     return report

@@ -102,5 +102,5 @@ async def test_without_the_demo_nothing_is_loaded(
 
     assert status == 200
     assert "Bearer" not in service.err
-    for name in await database.list_collection_names():
+    for name in await database.list_collection_names(filter={"type": "collection"}):
         assert await database[name].count_documents({}) == 0, name

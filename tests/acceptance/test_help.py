@@ -25,6 +25,8 @@ OPTIONS = {
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
     ("export", "csv"): ("--facility", "--output", "--start", "--end", *STORE),
     ("export", "parquet"): ("--facility", "--output", "--start", "--end", *STORE),
+    ("export", "ndjson"): ("--output", *STORE),
+    ("import", "ndjson"): ("--replace", *STORE),
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,
     ("indexes", "show"): (),

@@ -170,7 +170,7 @@ async def test_the_curl_of_the_readme_is_the_printed_one(demo_service: Service, 
 @pytest.mark.engine
 async def test_the_document_of_the_readme_is_in_the_demo(demo_service: Service) -> None:
     """The summary shown is one of the demo's: the same id and numbers, the same fields in the same order."""
-    [shown] = [block for block in blocks("js") if "findOne" in block]
+    [shown] = [block for block in blocks("js") if "findOne({_id:" in block]
     [shown_id] = re.findall(r"^  _id: '(\w+)'", shown, re.MULTILINE)
 
     async with Client(demo_service.mongodb_uri) as client:
@@ -191,7 +191,7 @@ async def test_the_document_of_the_readme_is_in_the_demo(demo_service: Service) 
 @pytest.mark.engine
 async def test_the_query_of_the_readme_is_answered_by_an_index(demo_service: Service) -> None:
     """It finds documents of the demo's learner, and its first field is the first key of a described index."""
-    [query] = [block for block in blocks("js") if ".sort(" in block]
+    [query] = [block for block in blocks("js") if ".sort({progress: 1})" in block]
     [(user_id, kind)] = re.findall(r'find\(\{user_id: "(\w+)", kind: "(\w+)"\}\)\.sort\(\{progress: 1\}\)', query)
 
     async with Client(demo_service.mongodb_uri) as client:

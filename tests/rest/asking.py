@@ -46,6 +46,6 @@ def interaction(item: str = "q1", **fields: Any) -> dict[str, Any]:
 async def everything(database: Any) -> dict[str, list[Any]]:
     """All documents of a database, to see that nothing was written."""
     found = {}
-    for name in sorted(await database.list_collection_names()):
+    for name in sorted(await database.list_collection_names(filter={"type": "collection"})):
         found[name] = await database[name].find({}).sort("_id").to_list(10_000)
     return found

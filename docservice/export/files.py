@@ -1,0 +1,71 @@
+"""Files that are written whole or not at all, plain or gzipped, or standard input and output."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from docservice.errors import SettingsInvalid
+
+STANDARD = Path("-")
+_COMPRESSION = 6
+_BUFFER_BYTES = 1 << 20
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file in the place of what is there, once the block ends without an error; `-`: standard output.
+
+    It is gzipped if its name ends with `.gz`, and nobody but its owner may read it.
+
+    Raises:
+        SettingsInvalid: it cannot be written.
+    """
+    if path == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with _private(part) as file:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(path.stem, "wb", _COMPRESSION, file) as packed:
+                    yield cast("BinaryIO", packed)
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise SettingsInvalid(f"The file {path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _private(path: Path) -> BinaryIO:
+    return cast("BinaryIO", open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """A file to read, unpacked if its first bytes are those of gzip; `-`: standard input.
+
+    Raises:
+        SettingsInvalid: it cannot be opened.
+    """
+    try:
+        file = cast("BinaryIO", sys.stdin.buffer if path == STANDARD else path.open("rb", _BUFFER_BYTES))
+    except OSError as error:
+        raise SettingsInvalid(f"The file {path} cannot be read: {error.strerror or error}") from error
+    try:
+        packed = file.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
+    finally:
+        if path != STANDARD:
+            file.close()

@@ -1,0 +1,185 @@
+"""Whether a document is one of ours: what an import asks of each before it is written.
+
+The fields that a model has are checked strictly, as the stored types they are. More fields than those are let through,
+as everywhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from docservice.domain.directory import SECTIONS, DirectoryRecord
+from docservice.domain.exam_logs import ExamAttemptLog
+from docservice.domain.ids import is_hex_id
+from docservice.domain.json_values import require_storable
+from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.errors import UnstorableValue
+from docservice.store.directory import directory_document
+from docservice.store.documents import SCHEMA_VERSION, inherited_fields, model_values
+from docservice.store.json_codec import from_bson
+from docservice.store.log_kinds import EXAM_LOGS, KINDS
+from docservice.store.port import Document
+
+Check = Callable[[Document], None]
+"""Does nothing if a document is valid; raises `NotOurs`."""
+
+
+class NotOurs(Exception):
+    """A document that this service would not have written; the message names the field, and no value."""
+
+
+_EMBEDDED: dict[type[SyncableLog], tuple[str, type[SyncableLog], str | None]] = {
+    ContentSummaryLog: ("mastery_logs", MasteryLog, "summarylog_id"),
+    MasteryLog: ("attempts", AttemptLog, "masterylog_id"),
+    ContentSessionLog: ("attempts", AttemptLog, None),
+    EXAM_LOGS.model: ("attempts", ExamAttemptLog, "examlog_id"),
+}
+"""The list that a log embeds, the model of its items, and their field that names the log."""
+
+
+def _log_check(model: type[SyncableLog]) -> Check:
+    def check(document: Document) -> None:
+        if document.get("schema_version") != SCHEMA_VERSION:
+            raise NotOurs(f"schema_version is not {SCHEMA_VERSION}")
+        if not isinstance(document.get("has_dirty"), bool):
+            raise NotOurs("has_dirty is no truth value")
+        _require_log(model, {"id": document["_id"], **document}, {}, "")
+
+    return check
+
+
+def _require_log(
+    model: type[SyncableLog], document: Mapping[str, Any], inherited: Mapping[str, Any], path: str
+) -> None:
+    try:
+        values = {**model_values(model, document), **inherited}
+    except (ArithmeticError, ValueError):
+        raise NotOurs(f"{path}a JSON field holds what no JSON value is stored as") from None
+    field, item_model, parent_field = _EMBEDDED.get(model, ("", model, None))
+    items = values.pop(field, [])
+    for name, value in values.items():
+        if isinstance(value, (dict, list)):
+            _require_json(value, path + name)
+    try:
+        log = model.model_validate(values, strict=True)
+    except ValidationError as error:
+        raise NotOurs(_first(error, path)) from None
+    if not is_hex_id(log.id):
+        raise NotOurs(f"{path}id is no id")
+    if not log.morango_source_id or not log.morango_partition.startswith(log.dataset_id):
+        raise NotOurs(f"{path}_morango_source_id or _morango_partition is not one of the log")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise NotOurs(f"{path}{field} is no list of objects")
+    below = {"dataset_id": log.dataset_id, "user_id": log.user_id, "morango_partition": log.morango_partition}
+    if parent_field is not None:
+        below[parent_field] = log.id
+    for position, item in enumerate(items):
+        _require_log(item_model, item, below, f"{path}{field}.{position}.")
+
+
+def _require_json(value: Any, path: str) -> None:
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, dict):
+            pending += current.values()
+        elif isinstance(current, list):
+            pending += current
+        elif current is not None and not isinstance(current, (str, int, float)):
+            raise NotOurs(f"{path} holds a {type(current).__name__}, which is no JSON value")
+    try:
+        require_storable(value)
+    except UnstorableValue as error:
+        raise NotOurs(f"{path}: {error.reason}") from None
+
+
+def _first(error: ValidationError, path: str) -> str:
+    [first, *_] = error.errors(include_input=False, include_url=False)
+    return f"{path}{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+_BUCKET_ID = re.compile(r"([0-9a-f]{32}):\d{6,}")
+
+
+def _check_bucket(document: Document) -> None:
+    found = _BUCKET_ID.fullmatch(document["_id"]) if isinstance(document["_id"], str) else None
+    if found is None or found[1] != document.get("log_id"):
+        raise NotOurs("_id is not that of a bucket of its log")
+    for name in ("dataset_id", "content_id"):
+        if not is_hex_id(document.get(name)):
+            raise NotOurs(f"{name} is no id")
+    partition, attempts = document.get("_morango_partition"), document.get("attempts")
+    if not isinstance(partition, str) or not partition.startswith(document["dataset_id"]):
+        raise NotOurs("_morango_partition is not one of the log")
+    if "user_id" not in document or "masterylog_id" not in document or not isinstance(document.get("has_dirty"), bool):
+        raise NotOurs("user_id, masterylog_id or has_dirty is not there")
+    if not isinstance(attempts, list) or not attempts or not all(isinstance(attempt, dict) for attempt in attempts):
+        raise NotOurs("attempts is no list of attempts")
+    inherited = {**inherited_fields(document), "masterylog_id": document["masterylog_id"]}
+    for position, attempt in enumerate(attempts):
+        _require_log(AttemptLog, attempt, inherited, f"attempts.{position}.")
+    if document.get("last_start_timestamp") != max(attempt["start_timestamp"] for attempt in attempts):
+        raise NotOurs("last_start_timestamp is not that of the last attempt")
+
+
+def _directory_check(model: type[DirectoryRecord]) -> Check:
+    def check(document: Document) -> None:
+        rest = {name: value for name, value in document.items() if name != "_id"}
+        try:
+            record = model.model_validate({**from_bson(rest), "id": document["_id"]})
+        except ValidationError as error:
+            raise NotOurs(_first(error, "")) from None
+        except (ArithmeticError, ValueError):
+            raise NotOurs("a field holds what no JSON value is stored as") from None
+        if directory_document(record) != document:
+            raise NotOurs("it is not written as records of the directory are")
+
+    return check
+
+
+_SETTINGS = {
+    "device": ("default_facility_id", is_hex_id),
+    "csv_log_requests": ("last_id", lambda n: isinstance(n, int)),
+}
+
+
+def _check_setting(document: Document) -> None:
+    name, is_valid = _SETTINGS.get(str(document["_id"]), ("", None))
+    if is_valid is None or not is_valid(document.get(name)):
+        raise NotOurs("it is no setting that is exported")
+
+
+def _check_csv_request(document: Document) -> None:
+    if not isinstance(document["_id"], int) or not is_hex_id(document.get("facility")):
+        raise NotOurs("_id is no number, or facility no id")
+    if not isinstance(document.get("log_type"), str) or not isinstance(document.get("_recorded"), dict):
+        raise NotOurs("log_type or _recorded is not there")
+
+
+CHECKS: dict[str, Check] = {
+    **{model.collection_name: _directory_check(model) for model in SECTIONS.values()},
+    **{kind.collection: _log_check(kind.model) for kind in KINDS.values()},
+    "attempt_overflow": _check_bucket,
+    "csv_log_requests": _check_csv_request,
+    "device_settings": _check_setting,
+}
+"""By collection; a document of any other is not ours."""
+
+SETTINGS = tuple(_SETTINGS)
+"""The ids of the settings that are data of the school and not of the machine."""
+
+
+def require_ours(collection: str, document: Document) -> None:
+    """Do nothing if a document is one that this service could have written.
+
+    Raises:
+        NotOurs: it is not.
+    """
+    check = CHECKS.get(collection)
+    if check is None:
+        raise NotOurs("its collection is not one of ours")
+    check(document)
