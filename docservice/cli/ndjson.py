@@ -13,7 +13,7 @@ from rich.table import Table
 from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, run, say
 from docservice.cli.progress import progress
 from docservice.export.files import STANDARD
-from docservice.export.ndjson import SHOWN_REFUSALS, ImportReport
+from docservice.export.ndjson import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
 
 
 def write(
