@@ -45,6 +45,11 @@ METHODS = {
     ("PUT", f"{CSV}{{id}}/"): "export_requests.update",
     ("PATCH", f"{CSV}{{id}}/"): "export_requests.update",
     ("DELETE", f"{CSV}{{id}}/"): "export_requests.delete",
+    ("GET", f"{CSV}{{id}}/status/"): "export_requests.requested",
+    ("POST", f"{CSV}{{id}}/start/"): "export_requests.get",
+    ("GET", f"{CSV}{{id}}/download/"): "export_requests.requested",
+    ("GET", "/facility/api/downloadcsvfile/{log_type}/{facility_id}/"): "export_requests.latest",
+    ("GET", "/facility/api/exportedcsvinfo/{facility_id}/"): "export_requests.latest",
 }
 WITHOUT = {
     ("GET", "/healthz"),
