@@ -105,7 +105,7 @@ class _Import:
                     counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
                 if batch.default_facility is not None:
                     await self._directory.set_default_facility(batch.default_facility)
-                await self._store.put(SET_ASIDE, batch.set_aside)
+                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)
                 self._watch.advance("directory", len(batch.records))
 
@@ -116,7 +116,7 @@ class _Import:
         async with aclosing(read_ahead(self._prepared(stage))) as batches:
             async for batch, prepared in batches:
                 await self._write(stage, batch, prepared, fresh=fresh)
-                await self._store.put(SET_ASIDE, batch.set_aside)
+                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)
                 self._watch.advance(stage.table.label, len(batch.documents))
 
@@ -149,7 +149,7 @@ class _Import:
                 new.append(document)
             else:
                 count_records(stage.table, whole, batch.report, "unchanged")
-        there = await self._store.insert(stage.collection, new)
+        there = await self._bulk.insert_missing(stage.collection, new)
         for document in new:
             if document["_id"] in there:
                 differing.append(brought[document["_id"]])
@@ -185,7 +185,7 @@ class _Import:
         self._watch.begin("records without a parent")
         async with aclosing(read_ahead(assembling.orphans(self._home.tables))) as batches:
             async for batch in batches:
-                await self._store.put(SET_ASIDE, batch.set_aside)
+                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)
                 self._watch.advance("records without a parent", len(batch.set_aside))
         lone = await asyncio.to_thread(assembling.attempts_without_session, self._home.tables)

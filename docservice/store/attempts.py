@@ -10,7 +10,7 @@ from docservice.domain.interactions import AttemptChanges, selecting
 from docservice.domain.logs import AttemptLog, MasteryLog
 from docservice.domain.requests import Interaction
 from docservice.store.documents import attempt_document, attempt_size, inherited_fields, read_attempt
-from docservice.store.overflow import OverflowStore, Shelf, buckets, plan_spill, too_many
+from docservice.store.overflow import OverflowStore, Shelf, buckets, plan_spill, shelves_of, too_many
 from docservice.store.port import Collection, Database, Document
 
 SESSIONS = "content_session_logs"
@@ -174,7 +174,7 @@ class AttemptStore:
             changes: what the interactions did.
             located: where the changed attempts stand.
         """
-        shelves = _shelves(owner)
+        shelves = shelves_of(owner)
         home = next((shelf for shelf in shelves if shelf.path == path), None)
         if home is None:
             home = Shelf(path, None, [])
@@ -231,15 +231,6 @@ def _latest_first(attempts: Iterable[Document]) -> list[Document]:
     # Of attempts with the same start, the one stored later comes first.
     by_age = sorted(enumerate(attempts), key=lambda entry: (entry[1]["start_timestamp"], entry[0]), reverse=True)
     return [attempt for _, attempt in by_age]
-
-
-def _shelves(owner: Document) -> list[Shelf]:
-    if "mastery_logs" in owner:
-        return [
-            Shelf(f"mastery_logs.{number}.attempts", log["id"], list(log["attempts"]))
-            for number, log in enumerate(owner["mastery_logs"])
-        ]
-    return [Shelf("attempts", None, list(owner["attempts"]))] if "attempts" in owner else []
 
 
 def _below(key: str, paths: set[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from docservice.store.failures import only_duplicates
@@ -36,26 +36,31 @@ class BulkStore:
             with self._database.guarded():
                 await self._database[collection].insert_many(documents)
 
-    async def insert_missing(self, collection: str, documents: Sequence[Document]) -> int:
-        """Insert those documents whose `_id` is not there; how many that were.
+    async def insert_missing(self, collection: str, documents: Sequence[Document]) -> set[Any]:
+        """Insert those documents whose `_id` is not there; the ids of the others, which are left alone.
 
         Raises:
             StoreError: some may have been inserted.
         """
         if not documents:
-            return 0
+            return set()
         with self._database.guarded():
-            requests = [InsertOne(document) for document in documents]
             try:
-                await self._database[collection].bulk_write(requests, ordered=False)
+                await self._database[collection].insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 if not only_duplicates(error):
                     raise
-                return int(error.details["nInserted"])
-        return len(documents)
+                return {documents[each["index"]]["_id"] for each in error.details["writeErrors"]}
+        return set()
 
-    async def replace(self, collection: str, documents: Sequence[Document]) -> None:
-        """Put documents in the place of those with their `_id`, which are there.
+    async def replace(self, collection: str, documents: Sequence[Document], *, upsert: bool = False) -> None:
+        """Put documents in the place of those with their `_id`.
+
+        Args:
+            collection: where.
+            documents: whole.
+            upsert: also insert those whose `_id` is not there; otherwise they are left out. Not for collections that
+                are spread over shards, where `_id` alone does not say which shard a new document goes to.
 
         Raises:
             StoreError: some may have been replaced.
@@ -63,5 +68,6 @@ class BulkStore:
         if documents:
             with self._database.guarded():
                 await self._database[collection].bulk_write(
-                    [ReplaceOne({"_id": document["_id"]}, document) for document in documents], ordered=False
+                    [ReplaceOne({"_id": document["_id"]}, document, upsert=upsert) for document in documents],
+                    ordered=False,
                 )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymongo import DeleteMany, ReplaceOne
-from pymongo.errors import BulkWriteError
+from pymongo import DeleteMany
 
 from docservice.store.documents import SCHEMA_VERSION, attempt_size
 from docservice.store.overflow import COLLECTION as OVERFLOW
-from docservice.store.overflow import Shelf, buckets, plan_spill, too_many
+from docservice.store.overflow import overfull, shelves_of, spill
 from docservice.store.port import Database, Document
 
 _COUNTERS = (
@@ -21,7 +20,6 @@ _COUNTERS = (
     "overflow_buckets",
     "schema_version",
 )
-_DUPLICATE_KEY = 11000
 
 
 def settled(document: Document) -> tuple[Document, list[Document]]:
@@ -35,8 +33,7 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
     for log in tries:
         log["attempt_count"] = len(log["attempts"])
         log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
-    shelves = _shelves(document)
-    attempts = [attempt for shelf in shelves for attempt in shelf.attempts]
+    attempts = [attempt for shelf in shelves_of(document) for attempt in shelf.attempts]
     for name in _COUNTERS:
         document.pop(name, None)
     attempt_bytes = sum(map(attempt_size, attempts))
@@ -48,34 +45,16 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
         document |= {"attempt_bytes": attempt_bytes, "loose_attempt_count": len(attempts)}
     document["has_dirty"] = any(record["_morango_dirty_bit"] for record in (document, *tries, *attempts))
     document["schema_version"] = SCHEMA_VERSION
-    if _is_exam(document) or not too_many(shelves, attempt_bytes):
+    if _is_exam(document) or not overfull(document):
         return document, []
-    return _relieved(document, shelves)
+    relieved = dict(document)
+    if tries:
+        relieved["mastery_logs"] = [dict(log) for log in tries]
+    return relieved, spill(relieved)
 
 
 def _is_exam(document: Document) -> bool:
     return "exam_id" in document
-
-
-def _shelves(document: Document) -> list[Shelf]:
-    if "mastery_logs" in document:
-        return [Shelf(str(number), log["id"], log["attempts"]) for number, log in enumerate(document["mastery_logs"])]
-    return [Shelf("", None, document["attempts"])] if "attempts" in document else []
-
-
-def _relieved(document: Document, shelves: Sequence[Shelf]) -> tuple[Document, list[Document]]:
-    spill = plan_spill(shelves, document["attempt_bytes"])
-    made = buckets(document, spill.moved, 0)
-    kept = {shelf.path: shelf.attempts for shelf in spill.kept}
-    relieved = {**document, "attempt_bytes": spill.attempt_bytes, "overflow_buckets": len(made)}
-    if "mastery_logs" in document:
-        relieved["mastery_logs"] = [
-            {**log, "attempts": kept.get(str(number), log["attempts"])}
-            for number, log in enumerate(document["mastery_logs"])
-        ]
-    else:
-        relieved["attempts"] = kept[""]
-    return relieved, made
 
 
 def same(document: Document, stored: Document) -> bool:
@@ -93,33 +72,6 @@ class ImportedStore:
         """Whether a collection has no documents."""
         with self._database.guarded():
             return await self._database[collection].find_one({}, {"_id": 1}) is None
-
-    async def insert(self, collection: str, documents: Sequence[Document]) -> set[Any]:
-        """Insert documents; the ids of those that are there already, which are left alone.
-
-        Raises:
-            StoreError: some may have been inserted.
-        """
-        if not documents:
-            return set()
-        with self._database.guarded():
-            try:
-                await self._database[collection].insert_many(documents, ordered=False)
-            except BulkWriteError as error:
-                failed = (error.details or {}).get("writeErrors", [])
-                if any(one.get("code") != _DUPLICATE_KEY for one in failed):
-                    raise
-                return {documents[one["index"]]["_id"] for one in failed}
-        return set()
-
-    async def put(self, collection: str, documents: Sequence[Document]) -> None:
-        """Write documents, in the place of those with their `_id` if there are any."""
-        if documents:
-            with self._database.guarded():
-                await self._database[collection].bulk_write(
-                    [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents],
-                    ordered=False,
-                )
 
     async def combine(
         self, collection: str, brought: Document, combined: Callable[[Document | None, Document], Document | None]

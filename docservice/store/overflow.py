@@ -37,6 +37,16 @@ class Shelf:
     attempts: list[Document]
 
 
+def shelves_of(document: Document) -> list[Shelf]:
+    """The lists of attempts of a summary or session, each a copy."""
+    if "mastery_logs" in document:
+        return [
+            Shelf(f"mastery_logs.{number}.attempts", log["id"], list(log.get("attempts", ())))
+            for number, log in enumerate(document["mastery_logs"])
+        ]
+    return [Shelf("attempts", None, list(document["attempts"]))] if "attempts" in document else []
+
+
 def too_many(shelves: Sequence[Shelf], attempt_bytes: int) -> bool:
     """Whether some of the attempts have to move."""
     return sum(len(shelf.attempts) for shelf in shelves) > EMBEDDED_ATTEMPTS or attempt_bytes > EMBEDDED_BYTES
@@ -106,6 +116,33 @@ def buckets(owner: Document, moved: Sequence[Shelf], sequence: int) -> list[Docu
                     "has_dirty": any(attempt["_morango_dirty_bit"] for attempt in chunk),
                 }
             )
+    return made
+
+
+def overfull(document: Document) -> bool:
+    """Whether a summary or session has more embedded attempts than it may."""
+    return too_many(shelves_of(document), document.get("attempt_bytes", 0))
+
+
+def spill(document: Document) -> list[Document]:
+    """Take the oldest attempts out of a summary or session that has too many.
+
+    Args:
+        document: its lists of attempts are replaced, not changed; `attempt_bytes` and `overflow_buckets` are set.
+
+    Returns:
+        New buckets for what was taken out.
+    """
+    if not overfull(document):
+        return []
+    sequence = document.get("overflow_buckets", 0)
+    plan = plan_spill(shelves_of(document), document["attempt_bytes"])
+    made = buckets(document, plan.moved, sequence)
+    owners = {log["id"]: log for log in document.get("mastery_logs", ())} or {None: document}
+    for kept in plan.kept:
+        owners[kept.masterylog_id]["attempts"] = kept.attempts
+    document["attempt_bytes"] = plan.attempt_bytes
+    document["overflow_buckets"] = sequence + len(made)
     return made
 
 

@@ -13,7 +13,7 @@ from docservice.store.documents import stored_name
 from docservice.store.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
 from docservice.store.log_kinds import EXAM_LOGS, Log, LogKind
 from docservice.store.overflow import COLLECTION as OVERFLOW
-from docservice.store.overflow import OverflowStore, Shelf, buckets, plan_spill, too_many
+from docservice.store.overflow import OverflowStore, spill
 from docservice.store.port import Database, Document
 
 _COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
@@ -108,20 +108,9 @@ class SavingStore:
                 shelf["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
             elif attempts:
                 shelf["loose_attempt_count"] = len(attempts)
-        lists = [
-            Shelf(str(number), masterylog_id, list(shelf.get("attempts", ())))
-            for number, (masterylog_id, shelf) in enumerate(shelves.items())
-        ]
-        if too_many(lists, document.get("attempt_bytes", 0)):
-            spill = plan_spill(lists, document["attempt_bytes"])
-            made = buckets(document, spill.moved, sequence)
-            await self._overflow.insert(tx, made)
-            for kept in spill.kept:
-                shelves[kept.masterylog_id]["attempts"] = kept.attempts
-            document["attempt_bytes"] = spill.attempt_bytes
-            sequence += len(made)
         if sequence:
             document["overflow_buckets"] = sequence
+        await self._overflow.insert(tx, spill(document))
 
     async def _trim(self, tx: Any, bucket: Document, brought: Iterable[Document]) -> list[Document]:
         """Take out of a bucket the attempts that the log brings itself; what stays."""

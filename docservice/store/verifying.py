@@ -21,9 +21,9 @@ from docservice.domain.directory import SECTIONS, DirectoryRecord
 from docservice.domain.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.attempts import SESSIONS, SUMMARIES
 from docservice.store.bulk import BulkStore
-from docservice.store.loading import overfull, spill
 from docservice.store.log_kinds import KINDS, LogKind
 from docservice.store.overflow import COLLECTION as OVERFLOW
+from docservice.store.overflow import overfull, spill
 from docservice.store.port import Database, Document
 
 DIRECTORY: dict[str, type[DirectoryRecord]] = {model.collection_name: model for model in SECTIONS.values()}
