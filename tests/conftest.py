@@ -61,7 +61,7 @@ async def database(mongo: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[Any
 
 async def drop(database: Any) -> None:
     """Remove a database; the embedded engine takes minutes to drop a collection of thousands that is not emptied."""
-    for collection in await database.list_collection_names():
+    for collection in await database.list_collection_names(filter={"type": "collection"}):
         if not collection.startswith("system."):
             await database[collection].delete_many({})
     await database.client.drop_database(database.name)

@@ -43,12 +43,13 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
         connection.commit()
 
 
-def small(sample: Path, target: Path, user_id: str = LEARNER) -> Path:
-    """A part of the sample: the logs of one learner and of the anonymous visitors, and the whole directory."""
+def small(sample: Path, target: Path, users: str = f"= '{LEARNER}'") -> Path:
+    """A part of the sample: the logs of one learner (or of those whose ids `users` lets through) and of the anonymous
+    visitors, and the whole directory."""
     shutil.copy(sample, target)
     with changing(target) as database:
         for table in (*_LOGS, "logger_usersessionlog"):
-            database.execute(f"DELETE FROM {table} WHERE user_id IS NOT NULL AND user_id != ?", (user_id,))
+            database.execute(f"DELETE FROM {table} WHERE user_id IS NOT NULL AND NOT user_id {users}")
     return target
 
 
