@@ -6,31 +6,15 @@ Rule: kolibri/core/logger/models.py (`infer_dataset`, `save`) and morango, model
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
-from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.embedding import EMBEDDED, Embedded
 from docservice.domain.json_values import require_storable
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.domain.logs import SyncableLog
 from docservice.domain.times import KolibriTime
 from docservice.errors import FieldError, ValidationFailed
-
-
-class _Embedded(NamedTuple):
-    """What a log embeds: the field, the model of its items, and their field that names the log (None: none does)."""
-
-    field: str
-    model: type[SyncableLog]
-    parent_field: str | None
-
-
-_EMBEDDED: dict[type[SyncableLog], _Embedded] = {
-    ContentSummaryLog: _Embedded("mastery_logs", MasteryLog, "summarylog_id"),
-    MasteryLog: _Embedded("attempts", AttemptLog, "masterylog_id"),
-    ContentSessionLog: _Embedded("attempts", AttemptLog, None),
-    ExamLog: _Embedded("attempts", ExamAttemptLog, "examlog_id"),
-}
 
 _Path = tuple[str | int, ...]
 
@@ -64,7 +48,7 @@ def _log(
     new_source_id: Callable[[], str],
     errors: list[FieldError],
 ) -> SyncableLog | None:
-    embedded = _EMBEDDED.get(model)
+    embedded = EMBEDDED.get(model)
     own = {name: value for name, value in values.items() if embedded is None or name != embedded.field}
     for name, value in own.items():
         if isinstance(value, (str, list, dict)):
@@ -84,7 +68,7 @@ def _log(
 
 
 def _items(
-    embedded: _Embedded,
+    embedded: Embedded,
     listed: Any,
     parent: SyncableLog,
     path: _Path,

@@ -13,15 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from docservice.domain.directory import SECTIONS, DirectoryRecord
-from docservice.domain.exam_logs import ExamAttemptLog
+from docservice.domain.embedding import EMBEDDED
 from docservice.domain.ids import is_hex_id
 from docservice.domain.json_values import require_storable
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.domain.logs import AttemptLog, SyncableLog
 from docservice.errors import UnstorableValue
 from docservice.store.directory import directory_document
 from docservice.store.documents import SCHEMA_VERSION, inherited_fields, model_values
 from docservice.store.json_codec import from_bson
-from docservice.store.log_kinds import EXAM_LOGS, KINDS
+from docservice.store.log_kinds import KINDS
 from docservice.store.port import Document
 
 Check = Callable[[Document], None]
@@ -30,15 +30,6 @@ Check = Callable[[Document], None]
 
 class NotOurs(Exception):
     """A document that this service would not have written; the message names the field, and no value."""
-
-
-_EMBEDDED: dict[type[SyncableLog], tuple[str, type[SyncableLog], str | None]] = {
-    ContentSummaryLog: ("mastery_logs", MasteryLog, "summarylog_id"),
-    MasteryLog: ("attempts", AttemptLog, "masterylog_id"),
-    ContentSessionLog: ("attempts", AttemptLog, None),
-    EXAM_LOGS.model: ("attempts", ExamAttemptLog, "examlog_id"),
-}
-"""The list that a log embeds, the model of its items, and their field that names the log."""
 
 
 def _log_check(model: type[SyncableLog]) -> Check:
@@ -59,7 +50,7 @@ def _require_log(
         values = {**model_values(model, document), **inherited}
     except (ArithmeticError, ValueError):
         raise NotOurs(f"{path}a JSON field holds what no JSON value is stored as") from None
-    field, item_model, parent_field = _EMBEDDED.get(model, ("", model, None))
+    field, item_model, parent_field = EMBEDDED.get(model, ("", model, None))
     items = values.pop(field, [])
     for name, value in values.items():
         if isinstance(value, (dict, list)):
