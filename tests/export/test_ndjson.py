@@ -109,7 +109,7 @@ def lines_in(path: Path) -> list[str]:
 
 def name_of(service: DocService) -> str:
     """The name of a service's database."""
-    return service._database_name
+    return service.database.name
 
 
 def fates(report: ImportReport) -> dict[str, int]:
