@@ -18,11 +18,11 @@ SECRET = "a key for tests that is long enough for HS256"  # the one that `header
 
 
 @pytest.fixture(scope="module")
-async def shared_database(mongo: Any) -> AsyncIterator[Any]:
+async def shared_database(mongo: Any, dropping: Any) -> AsyncIterator[Any]:
     """The database of `shared_client`, as the plain driver sees it."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield mongo[name]
-    await mongo.drop_database(name)
+    await dropping(mongo[name])
 
 
 @pytest.fixture(scope="module")

@@ -202,7 +202,11 @@ async def make_records(service: DocService, world: World, person: str) -> None:
 
 @pytest.fixture(scope="module")
 async def world(
-    mongodb_uri: str, mongo: Any, recorded_directory: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    mongodb_uri: str,
+    mongo: Any,
+    dropping: Any,
+    recorded_directory: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     """One world for all cases: no request changes who may do what."""
     name = f"test_{uuid.uuid4().hex[:12]}"
@@ -217,7 +221,7 @@ async def world(
                 await make_records(service, made, person)
             await make_records(service, made, "anonymous")
             yield made
-    await mongo.drop_database(name)
+    await dropping(mongo[name])
 
 
 def log_list(kind: str, path: str, query: str = "") -> Callable[[Case], Awaitable[None]]:
