@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+_MILLISECOND = timedelta(milliseconds=1)
 _KOLIBRI_TEXT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6}))?"
     r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?"
@@ -56,7 +57,7 @@ class KolibriTime:
         if match is None:
             raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
         fraction = (match["fraction"] or "").ljust(6, "0")
-        moment = datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction}").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction}+00:00")
         offset = match["offset"]
         if offset:
             minutes = int(offset[1:3]) * 60 + int(offset[-2:])
@@ -86,7 +87,7 @@ def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
     """
     if recorded_text is not None:
         recorded = KolibriTime.parse(recorded_text)
-        if to_milliseconds(recorded.moment) == moment:
+        if timedelta(0) <= recorded.moment - moment < _MILLISECOND:
             return recorded.local()
     return moment
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from docservice.domain.export_rows import Row
-from docservice.domain.export_tables import FOLDER_LABEL, ColumnKind, Table
+from docservice.domain.export_tables import FOLDER_LABEL, Column, ColumnKind, Table
 
 _STARTS_FORMULA = frozenset("@+-=|%\t\r\n")
 _PLAIN_NUMBER = re.compile(r"-?[0-9,.]+")
@@ -41,15 +41,13 @@ def _number(value: float) -> str:
 
 _SHOWN: dict[ColumnKind, Callable[[Any], str]] = {
     "text": harmless,
-    "id": _or_empty(str),
-    "time": _or_empty(str),
-    "seconds": _or_empty(lambda value: f"{round(value, 1):.1f}"),
+    "seconds": _or_empty(lambda value: f"{value:.1f}"),
     # Cut, not rounded: what is not finished never shows as 1.
     "progress": _or_empty(lambda value: f"{math.floor(value * 10000) / 10000:.4f}"),
     "number": _or_empty(_number),
-    "count": _or_empty(str),
     "flag": _or_empty(lambda value: "true" if value else "false"),
 }
+"""Ids, times and counts are written as `str` shows them; that the csv module does quickest, and leaves None empty."""
 
 
 class CsvWriter:
@@ -70,7 +68,6 @@ class CsvWriter:
         self._columns = table.columns
         kinds = [column.kind for column in table.columns]
         self._folders_at = kinds.index("folders") if "folders" in kinds else None
-        self._shown = [_SHOWN.get(kind, harmless) for kind in kinds]
         self._levels = 0
         self._open(path)
         self._csv.writerow(self._header())
@@ -79,7 +76,11 @@ class CsvWriter:
         """Append rows; `levels` is how many folder columns they and all before them need."""
         if self._folders_at is not None and levels > self._levels:
             self._widen(self._folders_at, levels)
-        self._csv.writerows(map(self._cells, rows))
+        if rows:
+            # Column by column, which takes half the time of row by row.
+            columns = zip(self._columns, zip(*rows, strict=True), strict=True)
+            cells = [cells for column, values in columns for cells in self._cells(column, values)]
+            self._csv.writerows(zip(*cells, strict=True))
 
     def close(self) -> None:
         """Finish the file."""
@@ -96,16 +97,14 @@ class CsvWriter:
             labels[self._folders_at : self._folders_at + 1] = folders
         return labels
 
-    def _cells(self, row: Row) -> list[str]:
-        at = self._folders_at
-        if at is None:
-            return [shown(value) for shown, value in zip(self._shown, row, strict=True)]
-        cells = [shown(value) for shown, value in zip(self._shown[:at], row[:at], strict=True)]
-        titles = row[at][: self._levels]
-        cells += map(harmless, titles)
-        cells += [""] * (self._levels - len(titles))
-        cells += [shown(value) for shown, value in zip(self._shown[at + 1 :], row[at + 1 :], strict=True)]
-        return cells
+    def _cells(self, column: Column, values: Sequence[Any]) -> Iterator[Iterable[Any]]:
+        """What the csv module writes of the values of a column: one column of cells, or one for each folder level."""
+        if column.kind == "folders":
+            for level in range(self._levels):
+                yield [harmless(titles[level]) if level < len(titles) else "" for titles in values]
+        else:
+            shown = _SHOWN.get(column.kind)
+            yield map(shown, values) if shown else values
 
     def _widen(self, at: int, levels: int) -> None:
         self._file.close()

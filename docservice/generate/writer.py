@@ -18,7 +18,7 @@ from docservice.generate.recording import Logs
 from docservice.service import DocService
 from docservice.service.watch import Unwatched, Watch
 
-_BATCH = 100
+BATCH = 100
 """Logs of a kind that are written at a time."""
 
 _Made = TypeVar("_Made")
@@ -134,7 +134,7 @@ class _Writer:
         waiting.sittings += logs.sittings
         waiting.exams += logs.exams
         self.documents["attempts"] += sum(_attempts(logs))
-        await self._flush(_BATCH)
+        await self._flush(BATCH)
 
     async def _flush(self, least: int) -> None:
         """Write what waits, where there is more than so much of a kind."""
@@ -147,8 +147,8 @@ class _Writer:
         }
         for collection, (logs, load) in targets.items():
             while len(logs) > least:
-                batch = logs[:_BATCH]
-                del logs[:_BATCH]
+                batch = logs[:BATCH]
+                del logs[:BATCH]
                 self.inserted[collection] += await load(batch)
                 self.documents[collection] += len(batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class LogRows:
     """Reads tables; each export sees the directory as it is when it comes to a log."""
 
     def __init__(self, database: Database) -> None:
-        self._reads = ExportReads(database)
+        self._database = database
 
     async def facility_name(self, facility_id: str) -> str:
         """What a facility is called.
@@ -44,25 +45,27 @@ class LogRows:
         Raises:
             InvalidReference: there is no such facility.
         """
-        return str((await self._facility(facility_id)).get("name") or "")
+        return str((await _facility(ExportReads(self._database), facility_id)).get("name") or "")
 
     async def batches(self, table: TableName, facility_id: str, span: Span) -> AsyncGenerator[RowBatch, None]:
         """See `DocService.export_rows`."""
-        dataset_id = (await self._facility(facility_id))["dataset_id"]
+        reads = ExportReads(self._database)
+        dataset_id = (await _facility(reads, facility_id))["dataset_id"]
         catalogue = Catalogue()
-        await self._reads.learn_channels(catalogue)
-        export = _Export(self._reads, dataset_id, span, catalogue)
+        await reads.learn_channels(catalogue)
+        export = _Export(reads, dataset_id, span, catalogue)
         found = export.sessions() if table == "session" else export.by_learner(table)
         async with aclosing(found) as batches:
             async for rows, done in batches:
                 yield RowBatch(rows, catalogue.deepest, done)
         yield RowBatch((), catalogue.deepest, 1.0)
 
-    async def _facility(self, facility_id: str) -> dict[str, Any]:
-        facility = await self._reads.facility(facility_id)
-        if facility is None:
-            raise InvalidReference("The directory has no facility with this id.")
-        return facility
+
+async def _facility(reads: ExportReads, facility_id: str) -> dict[str, Any]:
+    facility = await reads.facility(facility_id)
+    if facility is None:
+        raise InvalidReference("The directory has no facility with this id.")
+    return facility
 
 
 class _Export:
@@ -81,10 +84,15 @@ class _Export:
         async with aclosing(self._reads.sessions(self._dataset_id)) as batches:
             async for batch, done in batches:
                 wanted = [log for log in batch if self._holds(log)]
-                await self._learn_people({log["user_id"] for log in wanted})
-                await self._learn_nodes(wanted, map(visited_node, wanted))
-                catalogue = self._catalogue
-                yield [export_rows.session_row(log, self._learner(log), catalogue) for log in wanted], done
+                await asyncio.gather(
+                    self._learn_people({log["user_id"] for log in wanted}),
+                    self._learn_nodes(wanted, map(visited_node, wanted)),
+                )
+                # In a thread: so many rows would hold up the requests of a server.
+                yield await asyncio.to_thread(self._session_rows, wanted), done
+
+    def _session_rows(self, logs: Sequence[Fields]) -> list[Row]:
+        return [export_rows.session_row(log, self._learner(log), self._catalogue) for log in logs]
 
     async def by_learner(self, table: TableName) -> AsyncGenerator[tuple[list[Row], float], None]:
         # No log is written for anybody whom the directory does not know, and nobody leaves it: these are all.

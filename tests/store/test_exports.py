@@ -22,8 +22,10 @@ from docservice.domain.export_tables import TABLES, TableName
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
+from tests.benchmarks.exporting import FACILITY, directory, session
 
 ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
+MANY = 250
 SMALL = Path(__file__).parent.parent / "data" / "kolibri-small"
 
 
@@ -221,3 +223,27 @@ async def test_a_cancelled_export_leaves_nothing(school: DocService, facility: s
         await export
 
     assert names_in(tmp_path) == []
+
+
+async def test_many_names_are_found_at_a_time(service: DocService, database: Any, tmp_path: Path) -> None:
+    """Each of many visits has its own learner and content; contents that nobody visited make no folder columns."""
+    content = directory()
+    content["users"] = content["users"][:MANY]
+    content["content_nodes"] = [
+        *content["content_nodes"][: MANY + 1],
+        {**content["content_nodes"][MANY + 1], "level": 9},
+    ]
+    await service.import_directory(content)
+    # All ids in one part of the id space, so that all of them are read at a time.
+    visits = [{**session(number), "_id": f"f{number:031x}"} for number in range(MANY)]
+    await database["content_session_logs"].insert_many(visits)
+    path = tmp_path / "export.csv"
+
+    await write_export(service, "session", FACILITY, path, CsvWriter)
+
+    header, *rows = parsed(path)
+    assert [label for label in header if label.startswith("Folder level")] == ["Folder level 1", "Folder level 2"]
+    at = [header.index(label) for label in ("Username", "Folder level 2", "Content title")]
+    found = {tuple(row[column] for column in at) for row in rows}
+    assert len(rows) == MANY
+    assert found == {(f"learner{number}", str(number % 40), f"Exercise {number}") for number in range(MANY)}
