@@ -18,6 +18,7 @@ COLLECTIONS = (*(name for name in CHECKS if name not in (*_LOGS, OVERFLOW)), *_L
 """What is exported, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
 
 LEFT_OUT = {
+    "csv_exports": "how far exports of one machine are; their files are on its disk",
     "idempotency_keys": "answers kept a day for retries",
     "user_session_turns": "where requests of a learner take turns",
 }

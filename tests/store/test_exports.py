@@ -221,3 +221,24 @@ async def test_a_cancelled_export_leaves_nothing(school: DocService, facility: s
         await export
 
     assert names_in(tmp_path) == []
+
+
+def test_wider_rows(tmp_path: Path) -> None:
+    """A file that gets more folder columns keeps its cells, the longest too, and stays its owner's alone."""
+    table = TABLES["attempt"]
+    kinds = [column.kind for column in table.columns]
+    row: list[Any] = [["one"] if kind == "folders" else None for kind in kinds]
+    row[[column.name for column in table.columns].index("simple_answer")] = "x" * 200_000
+    wider = [["one", "two"] if kind == "folders" else None for kind in kinds]
+    path = tmp_path / "a.csv"
+
+    writer = CsvWriter(path, table)
+    writer.write([tuple(row)], 1)
+    writer.write([tuple(wider)], 2)
+    writer.close()
+
+    header, first, second = parsed(path)
+    assert "x" * 200_000 in first
+    assert len(header) == len(first) == len(second) == len(kinds) + 1
+    assert path.stat().st_mode & 0o077 == 0
+    assert names_in(tmp_path) == ["a.csv"]
