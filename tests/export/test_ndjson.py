@@ -136,7 +136,7 @@ async def test_there_and_back(worked: DocService, empty: DocService, mongo: Any,
 
     assert back == there
     assert len(there["attempt_overflow"]) >= 4
-    assert len(there) == 17
+    assert len(there) == 19
     assert dict(exported.documents) == {name: len(documents) for name, documents in there.items()}
     total = exported.documents.total()
     assert (first.flaws, again.flaws, first.refusals) == ([], [], {})
