@@ -157,6 +157,8 @@ class TokenVerifier:
                 raise jwt.MissingRequiredClaimError("sub")
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired. Sign in again or ask for a new one.") from None
+        except RecursionError:
+            raise Unauthenticated("The token is not valid: it is nested too deeply.") from None
         # A key of another kind than the token's algorithm is a TypeError of the library.
         except (jwt.PyJWTError, UnicodeError, TypeError) as error:
             raise Unauthenticated(f"The token is not valid: {error}") from None

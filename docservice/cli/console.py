@@ -86,6 +86,7 @@ def run(
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
+        say("docservice: interrupted. Run the same command again: it goes on, or starts anew.")
         sys.exit(130)
 
 

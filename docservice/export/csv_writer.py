@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from docservice.domain.export_rows import Row
 from docservice.domain.export_tables import FOLDER_LABEL, Column, ColumnKind, Table
 
 _STARTS_FORMULA = frozenset("@+-=|%\t\r\n")
+_LONGEST_CELL = 64 * 1024 * 1024
+"""Characters: more than a document can hold."""
+
 _PLAIN_NUMBER = re.compile(r"-?[0-9,.]+")
 
 
@@ -48,6 +52,10 @@ _SHOWN: dict[ColumnKind, Callable[[Any], str]] = {
     "flag": _or_empty(lambda value: "true" if value else "false"),
 }
 """Ids, times and counts are written as `str` shows them; that the csv module does quickest, and leaves None empty."""
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class CsvWriter:
@@ -87,7 +95,8 @@ class CsvWriter:
         self._file.close()
 
     def _open(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8-sig", newline="", errors="replace")
+        # Names of learners are in it: whoever made the file for us, or it makes it anew, nobody else reads it.
+        self._file = open(path, "w", encoding="utf-8-sig", newline="", errors="replace", opener=_private)  # noqa: SIM115
         self._csv = csv.writer(self._file)
 
     def _header(self) -> list[str]:
@@ -113,6 +122,8 @@ class CsvWriter:
         more, after = [""] * (levels - self._levels), at + self._levels
         self._levels = levels
         try:
+            # An answer may be longer than the 128 KiB that the csv module reads unasked.
+            csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
             with narrow.open(encoding="utf-8-sig", newline="") as before:
                 rows = csv.reader(before)
                 next(rows)

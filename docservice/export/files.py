@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import sys
@@ -30,6 +31,10 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    try:
+        path = replaceable(path)
+    except OSError as error:
+        raise SettingsInvalid(f"The file {path} cannot be written: {error.strerror or error}") from error
     part = path.with_name(path.name + ".part")
     try:
         with _private(part) as file:
@@ -46,6 +51,17 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def replaceable(path: Path) -> Path:
+    """Where a new file takes the place of `path`: behind links, so that they stay.
+
+    Raises:
+        OSError: something else than a file is there, as `/dev/stdout`, and would be gone.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no plain file; - writes to standard output")
+    return path.resolve() if path.is_symlink() else path
 
 
 def _private(path: Path) -> BinaryIO:

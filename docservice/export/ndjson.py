@@ -180,7 +180,9 @@ class _Batches:
         """Read the first line; how many documents it promises, None if it promises nothing."""
         self._waiting = next(self._lines, None)
         promised = (self._head or {}).get("documents")
-        return sum(promised.values()) if isinstance(promised, dict) else None
+        if not isinstance(promised, dict) or not all(type(number) is int for number in promised.values()):
+            return None
+        return sum(promised.values())
 
     def next(self) -> tuple[int, list[str]] | None:
         """The next lines that stand behind one another, and the number of the first; None at the end of the file."""
@@ -225,7 +227,7 @@ class _Batches:
             content = json.loads(text)[_MARK]
             is_end = bool(content.get("end"))
             made_by = content.get("format", FORMAT)
-        except (AttributeError, KeyError, ValueError):
+        except (AttributeError, KeyError, RecursionError, ValueError):
             self._damage = f"Line {self._number} is damaged."
             return
         if is_end:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from docservice.domain.export_rows import Row
 from docservice.domain.export_tables import TABLES, Table, TableName
 from docservice.errors import ExportError
+from docservice.export.files import replaceable
 from docservice.service import DocService
 from docservice.service.watch import Unwatched, Watch
 
@@ -80,6 +81,10 @@ async def write_export(
     """
     watch = watch or Unwatched()
     part, percent, count = f"{table} rows, percent read", 0, 0
+    try:
+        path = await _in_thread(replaceable, path)
+    except OSError as error:
+        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
     unfinished = await _in_thread(_beside, path)
     opened: TableWriter | None = None
     try:

@@ -9,6 +9,7 @@ import gzip
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from docservice.kolibri.tables import Tables
 
 _MAIN = "db.sqlite3"
 _CHANNELS = "content/databases"
+_PIECE_BYTES = 4 * 1024 * 1024
+_FREE_PARTS_LEFT = 10
+"""One part in so many of the free disk stays free when a file is unpacked."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def opened_tables(database: Path) -> Iterator[Tables]:
         raise SettingsInvalid(f"{database} cannot be opened: {error}. Stop Kolibri, or give a copy.") from None
     try:
         try:
+            # Functions that a schema calls may do no harm, should somebody have made the file for that.
+            connection.execute("PRAGMA trusted_schema = OFF")
             # One snapshot for all that is read, however long it takes.
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -104,9 +110,17 @@ def _starts_with(path: Path, beginning: bytes) -> bool:
 
 def _unpacked(packed: Path, folder: Path) -> Path:
     target = folder / _MAIN
+    # A small file may unpack to any size: others need the disk, too.
+    reserve = shutil.disk_usage(folder).free // _FREE_PARTS_LEFT
     try:
         with gzip.open(packed) as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, 1024 * 1024)
-    except (OSError, EOFError) as error:
+            while piece := source.read(_PIECE_BYTES):
+                if shutil.disk_usage(folder).free - len(piece) < reserve:
+                    raise SettingsInvalid(
+                        f"{packed} unpacks to more than {target.stat().st_size:,} bytes, for which {folder.parent} has "
+                        "no room. Make room there, name another folder in TMPDIR, or unpack it yourself."
+                    )
+                sink.write(piece)
+    except (OSError, EOFError, zlib.error) as error:
         raise SettingsInvalid(f"{packed} cannot be unpacked: {error}.") from None
     return target

@@ -28,9 +28,13 @@ class Tables:
         return bool(self.columns(table))
 
     def columns(self, table: str) -> Mapping[str, str]:
-        """The columns of a table with their declared types; none if there is no such table."""
+        """The columns of a table with their declared types; none if there is no such table.
+
+        A view or a virtual table is none: Kolibri has no such, and a query on one may run other things, or for ever.
+        """
         if table not in self._columns:
-            found = self._fetch(f'PRAGMA table_info("{table}")')
+            query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? AND sql NOT LIKE 'create virtual%'"
+            found = self._fetch(f'PRAGMA table_info("{table}")') if self._fetch(query, (table,)) else []
             self._columns[table] = {row[1]: str(row[2]).lower() for row in found}
         return self._columns[table]
 

@@ -132,8 +132,17 @@ def json_object(value: Any, column: str) -> dict[str, Any]:
     return found
 
 
+_LONGEST_RAW = 100_000
+"""Characters or bytes of a value that is set aside: some dozens of them stay below MongoDB's 16 MiB."""
+
+
 def plain(value: Any) -> Any:
-    """A raw value as a document can hold it, whatever it is: text that is not UTF-8 becomes bytes."""
+    """A raw value as a document can hold it, whatever it is: text that is not UTF-8 becomes bytes.
+
+    Of one that is too long for a document, the beginning is kept.
+    """
+    if isinstance(value, (str, bytes)):
+        value = value[:_LONGEST_RAW]
     if isinstance(value, str):
         try:
             value.encode()

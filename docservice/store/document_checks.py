@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
 
+from docservice.domain.csv_requests import LOG_TYPES
 from docservice.domain.directory import SECTIONS, DirectoryRecord
 from docservice.domain.embedding import EMBEDDED
 from docservice.domain.ids import is_hex_id
 from docservice.domain.json_values import require_storable
 from docservice.domain.logs import AttemptLog, SyncableLog
+from docservice.domain.times import KolibriTime, to_milliseconds
 from docservice.errors import UnstorableValue
 from docservice.store.directory import directory_document
 from docservice.store.documents import SCHEMA_VERSION, inherited_fields, model_values
@@ -134,7 +137,7 @@ def _directory_check(model: type[DirectoryRecord]) -> Check:
 
 _SETTINGS = {
     "device": ("default_facility_id", is_hex_id),
-    "csv_log_requests": ("last_id", lambda n: isinstance(n, int)),
+    "csv_log_requests": ("last_id", lambda n: type(n) is int),
 }
 
 
@@ -145,10 +148,38 @@ def _check_setting(document: Document) -> None:
 
 
 def _check_csv_request(document: Document) -> None:
-    if not isinstance(document["_id"], int) or not is_hex_id(document.get("facility")):
+    if type(document["_id"]) is not int or not is_hex_id(document.get("facility")):
         raise NotOurs("_id is no number, or facility no id")
-    if not isinstance(document.get("log_type"), str) or not isinstance(document.get("_recorded"), dict):
-        raise NotOurs("log_type or _recorded is not there")
+    # The type becomes part of a file's name.
+    if document.get("log_type") not in LOG_TYPES:
+        raise NotOurs("log_type is none of ours")
+    recorded = document.get("_recorded")
+    if not isinstance(recorded, dict) or not all(isinstance(text, str) for text in recorded.values()):
+        raise NotOurs("_recorded holds no times")
+    try:
+        times = {name: KolibriTime.parse(text) for name, text in recorded.items()}
+    except ValueError:
+        raise NotOurs("_recorded holds no times") from None
+    if any(document.get(name) != to_milliseconds(time.moment) for name, time in times.items()):
+        raise NotOurs("_recorded holds other times than the document")
+
+
+def _check_set_aside(document: Document) -> None:
+    if not all(isinstance(document.get(name), str) for name in ("_id", "model_name", "reason")):
+        raise NotOurs("_id, model_name or reason is no text")
+    if not isinstance(document.get("row"), dict):
+        raise NotOurs("row is no object")
+
+
+def _check_data_set(document: Document) -> None:
+    if not is_hex_id(document["_id"]) or not isinstance(document.get("plan"), dict):
+        raise NotOurs("_id is no id, or plan no object")
+    try:
+        date.fromisoformat(document.get("until", ""))
+    except (TypeError, ValueError):
+        raise NotOurs("until is no day") from None
+    if not isinstance(document.get("written", {}), dict):
+        raise NotOurs("written is no object")
 
 
 CHECKS: dict[str, Check] = {
@@ -157,6 +188,8 @@ CHECKS: dict[str, Check] = {
     "attempt_overflow": _check_bucket,
     "csv_log_requests": _check_csv_request,
     "device_settings": _check_setting,
+    "generated_data_sets": _check_data_set,
+    "import_set_aside": _check_set_aside,
 }
 """By collection; a document of any other is not ours."""
 

@@ -18,9 +18,8 @@ COLLECTIONS = (*(name for name in CHECKS if name not in (*_LOGS, OVERFLOW)), *_L
 """What is exported, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
 
 LEFT_OUT = {
-    "generated_data_sets": "notes about the data of docservice generate",
+    "csv_exports": "how far exports of one machine are; their files are on its disk",
     "idempotency_keys": "answers kept a day for retries",
-    "import_set_aside": "rows of a Kolibri that became no document; its import sets them aside again",
     "user_session_turns": "where requests of a learner take turns",
 }
 """What this service keeps and does not export: it means nothing in another place or at another time."""

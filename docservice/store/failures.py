@@ -76,9 +76,23 @@ def translate(error: Exception) -> DocServiceError:
             return DocumentTooLarge(_TOO_LARGE)
         case OperationFailure(code=code) if code in _REFUSED_CODES:
             return StoreRefused(f"The database refused: {(error.details or {}).get('errmsg', error)}")
+        case BulkWriteError():
+            return _bulk_failure(error)
         case PyMongoError() if error.timeout:
             return StoreTimeout(f"The database did not answer in time: {error}")
     return StoreError(f"The database failed: {error}")
+
+
+def _bulk_failure(error: BulkWriteError) -> DocServiceError:
+    """What is said of a failed bulk write: the driver's own message holds whole documents, which name people."""
+    details = error.details or {}
+    failed = [*details.get("writeErrors", []), *details.get("writeConcernErrors", [])]
+    codes = {each.get("code") for each in failed}
+    if codes and codes <= _TOO_LARGE_CODES:
+        return DocumentTooLarge(_TOO_LARGE)
+    if error.timeout:
+        return StoreTimeout("The database did not answer a bulk write in time.")
+    return StoreError(f"The database failed: {len(failed)} writes of a bulk, codes {sorted(map(str, codes))}")
 
 
 def only_duplicates(error: BulkWriteError) -> bool:

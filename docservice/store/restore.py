@@ -65,6 +65,8 @@ class Line:
             line.encoded = encoded(line.document)
         except (NotOurs, ValueError) as error:
             line.refuse(str(error))
+        except RecursionError:
+            line.refuse("it is nested more deeply than a document may be")
         return line
 
     def refuse(self, reason: str) -> None:

@@ -8,6 +8,7 @@ import json
 import stat
 import uuid
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ async def work(service: DocService, database: Any, recorded_directory: dict[str,
     await service.save_exam_log(one, SaveExamLog(exam=ids["quiz01"], user=one.user_id))
     asked = CsvLogRequest.parse({"facility": ids["default_facility"], "log_type": "session"})
     await service.export_requests.create(Principal(user_id=ids["superuser"]), asked)
+    row = {"id": "x", "time_spent": b"\xff", "extra_fields": "{"}
+    await database["import_set_aside"].insert_one(
+        {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is no id", "row": row}
+    )
+    await service.data_sets.begin("d" * 32, {"learners": 3}, date(2026, 1, 31))
+    await service.data_sets.finish("d" * 32, {"exams": 1})
     await database["content_summary_logs"].update_one({}, {"$set": {"own field": ObjectId()}})
     node = {"id": "1" * 32, "content_id": "c" * 32, "channel_id": "b" * 32, "kind": "exercise", "lft": 2**40}
     await service.import_directory({"content_nodes": [node], "channels": [{"id": "b" * 32, "thing": {"$x": [1]}}]})
@@ -129,7 +136,7 @@ async def test_there_and_back(worked: DocService, empty: DocService, mongo: Any,
 
     assert back == there
     assert len(there["attempt_overflow"]) >= 4
-    assert len(there) == 17
+    assert len(there) == 19
     assert dict(exported.documents) == {name: len(documents) for name, documents in there.items()}
     total = exported.documents.total()
     assert (first.flaws, again.flaws, first.refusals) == ([], [], {})
@@ -385,3 +392,51 @@ async def test_a_newer_format_is_refused(empty: DocService, tmp_path: Path) -> N
         await import_ndjson(empty, path)
     with pytest.raises(SettingsInvalid, match="cannot be read"):
         await import_ndjson(empty, tmp_path / "nowhere.ndjson")
+
+
+DEEP = "[" * 200_000 + "]" * 200_000
+REQUEST = {"_id": 1, "facility": "a" * 32, "log_type": "session", "_recorded": {}}
+
+
+@pytest.mark.parametrize(
+    ("line", "flaw"),
+    [
+        (f'{{"docservice":{DEEP}}}', "damaged"),
+        ('{"docservice":{"format":1,"documents":{"exams":"x"}}}', "cut short"),
+        ('{"docservice":{"format":1,"documents":{"exams":null}}}', "cut short"),
+    ],
+)
+async def test_a_head_of_nonsense(empty: DocService, tmp_path: Path, line: str, flaw: str) -> None:
+    """It is told, and no fault of the program."""
+    (tmp_path / "a.ndjson").write_text(line + "\n")
+
+    report = await import_ndjson(empty, tmp_path / "a.ndjson")
+
+    assert flaw in report.flaws[0]
+
+
+@pytest.mark.parametrize(
+    ("collection", "document"),
+    [
+        ("exams", {"_id": "a" * 32, "x": json.loads("[" * 400 + "]" * 400)}),
+        ("csv_log_requests", REQUEST | {"_id": True}),
+        ("csv_log_requests", REQUEST | {"log_type": "../../x"}),
+        ("csv_log_requests", REQUEST | {"_recorded": {"date_requested": "soon"}}),
+        ("csv_log_requests", REQUEST | {"_recorded": {"date_requested": 3}}),
+        ("device_settings", {"_id": "csv_log_requests", "last_id": True}),
+        ("import_set_aside", {"_id": "attemptlog:x", "model_name": "attemptlog", "reason": "", "row": []}),
+        ("generated_data_sets", {"_id": "d" * 32, "plan": {}, "until": "soon"}),
+        ("csv_exports", {"_id": "x"}),
+    ],
+)
+async def test_no_document_of_ours(
+    empty: DocService, mongo: Any, tmp_path: Path, collection: str, document: dict[str, Any]
+) -> None:
+    """A line that would break what reads it is refused."""
+    line = json.dumps({"collection": collection, "document": document})
+    (tmp_path / "a.ndjson").write_text(line + "\n")
+
+    report = await import_ndjson(empty, tmp_path / "a.ndjson")
+
+    assert fates(report)["refused"] == 1
+    assert await mongo[name_of(empty)][collection].find_one({}) is None

@@ -83,6 +83,7 @@ def bad_tokens(user_id: str) -> dict[str, str]:
         "no subject": f"Bearer {jwt.encode({'exp': 4_000_000_000}, HS_KEY, algorithm='HS256')}",
         "garbage": "Bearer garbage",
         "three dots": "Bearer a.b.c",
+        "deep header": f"Bearer {base64.urlsafe_b64encode(b'[' * 5000).decode().rstrip('=')}.e30.e30",
         "not ascii": "Bearer \xe9\xe9",
         "empty": "Bearer ",
         "basic": "Basic Zm9vOmJhcg==",

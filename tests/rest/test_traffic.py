@@ -91,6 +91,26 @@ async def test_one_token_has_a_limit_of_its_own(service: DocService) -> None:
     assert (served, afterwards) == ([200] * 4, 200)
 
 
+@pytest.mark.parametrize("written", ["bearer {0}", "Bearer   {0}", "Bearer {1}"])
+async def test_one_token_written_in_another_way(service: DocService, written: str) -> None:
+    """However it is written, it is the same token; one with another signature, which anybody could make, is not."""
+    traffic = Traffic(max_in_flight_per_token=1)
+    token = "aGVhZA.Ym9keQ.c2lnbmVk"
+    ways = (token, "aGVhZA.Ym9keQ.c2ln!bmVk")
+    forged = {"Authorization": "Bearer aGVhZA.Ym9keQ.Zm9yZ2Vk"}
+
+    async with held(service, traffic) as (client, door):
+        first = [
+            asyncio.create_task(post(client, headers)) for headers in ({"Authorization": f"Bearer {token}"}, forged)
+        ]
+        await door.holds(2)
+        status, _, _ = await post(client, {"Authorization": written.format(*ways)})
+        door.open.set()
+        served = [(await each)[0] for each in first]
+
+    assert (status, served) == (429, [200, 200])
+
+
 async def test_a_request_that_is_not_answered_in_time(service: DocService) -> None:
     """The whole body is there and the answer does not begin: 504 with Retry-After."""
     async with held(service, Traffic(timeout_seconds=0.1)) as (client, _):

@@ -247,3 +247,24 @@ async def test_many_names_are_found_at_a_time(service: DocService, database: Any
     found = {tuple(row[column] for column in at) for row in rows}
     assert len(rows) == MANY
     assert found == {(f"learner{number}", str(number % 40), f"Exercise {number}") for number in range(MANY)}
+
+
+def test_wider_rows(tmp_path: Path) -> None:
+    """A file that gets more folder columns keeps its cells, the longest too, and stays its owner's alone."""
+    table = TABLES["attempt"]
+    kinds = [column.kind for column in table.columns]
+    row: list[Any] = [["one"] if kind == "folders" else None for kind in kinds]
+    row[[column.name for column in table.columns].index("simple_answer")] = "x" * 200_000
+    wider = [["one", "two"] if kind == "folders" else None for kind in kinds]
+    path = tmp_path / "a.csv"
+
+    writer = CsvWriter(path, table)
+    writer.write([tuple(row)], 1)
+    writer.write([tuple(wider)], 2)
+    writer.close()
+
+    header, first, second = parsed(path)
+    assert "x" * 200_000 in first
+    assert len(header) == len(first) == len(second) == len(kinds) + 1
+    assert path.stat().st_mode & 0o077 == 0
+    assert names_in(tmp_path) == ["a.csv"]

@@ -119,3 +119,16 @@ async def test_no_uri(uri: str) -> None:
 def test_message_of_a_timeout_is_ours() -> None:
     """The message says what happened, with the driver's words after it."""
     assert str(translate(driver.NetworkTimeout("too late"))) == "The database did not answer in time: too late"
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [([17420, 10334], errors.DocumentTooLarge), ([17420, 8], errors.StoreError)]
+)
+def test_a_bulk_that_failed_shows_no_document(codes: list[int], expected: type[DocServiceError]) -> None:
+    """The driver's message holds the documents, and with them what learners wrote."""
+    failed = [{"index": 0, "code": code, "errmsg": "x", "op": {"full_name": "Ada"}} for code in codes]
+
+    found = translate(driver.BulkWriteError({"writeErrors": failed}))
+
+    assert type(found) is expected
+    assert "Ada" not in str(found)
