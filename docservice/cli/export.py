@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from docservice.domain.export_tables import Table, TableName
 from docservice.domain.ids import parse_uuid
 from docservice.errors import SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
+from docservice.export.files import standard_output
 
 app = App(name="export", help="Writes logs to files.")
 app.command(ndjson.write, name="ndjson")
@@ -89,9 +89,8 @@ async def _export(
                     service, rows, facility_id, path, writer, start=start, end=end, watch=watch
                 )
         if to_pipe:
-            with path.open("rb") as whole:
-                shutil.copyfileobj(whole, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            with path.open("rb") as whole, standard_output() as pipe:
+                shutil.copyfileobj(whole, pipe)
     where = "standard output" if to_pipe else output
     say(f"wrote {written.rows:,} {rows} rows ({written.bytes:,} bytes) to {where}")
 

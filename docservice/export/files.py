@@ -28,8 +28,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         SettingsInvalid: it cannot be written.
     """
     if path == STANDARD:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with standard_output() as file:
+            yield file
         return
     try:
         path = replaceable(path)
@@ -51,6 +51,23 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output, flushed at the end.
+
+    Raises:
+        BrokenPipeError: its reader has gone.
+        SettingsInvalid: it cannot be written: the disk behind it is full, say.
+    """
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SettingsInvalid(f"Standard output cannot be written: {error.strerror or error}") from error
 
 
 def replaceable(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -36,3 +37,17 @@ async def test_only_files_are_replaced(service: DocService, recorded_directory: 
     assert b"Facility name" in written
     assert file.read_bytes().startswith(b'{"docservice"')
     assert {name for name in os.listdir(tmp_path) if name.endswith((".part", ".narrow"))} == set()  # noqa: PTH208
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is always full")
+async def test_a_full_disk_behind_a_pipe(service: DocService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a sentence, not a traceback."""
+    full = Path("/dev/full").open("w")  # noqa: ASYNC230, SIM115
+    monkeypatch.setattr("sys.stdout", full)
+    try:
+        with pytest.raises(SettingsInvalid, match="Standard output cannot be written"):
+            await export_ndjson(service, Path("-"))
+    finally:
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):  # it still holds what it could not write
+            full.close()
