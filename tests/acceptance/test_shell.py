@@ -341,7 +341,7 @@ async def test_the_demo_has_answers(demo_service: Service, tmp_path: Path) -> No
     path = tmp_path / "cookbook.js"
     path.write_text(script(), encoding="utf-8")
 
-    ended = await mongosh(shell_uri(demo_service.mongodb_uri, "docservice"), "--quiet", str(path))
+    ended = await mongosh(demo_service.mongodb_uri, "--quiet", str(path))
 
     assert ended.code == 0, ended.out + ended.err
     found = json_util.loads(ended.out.strip().splitlines()[-1])
