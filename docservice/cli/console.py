@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import Parameter
 from rich.console import Console
 
-from docservice.engine import EngineEvent
+from docservice.engine import EngineEvent, has_data
 from docservice.errors import DocServiceError, RequestError, SettingsInvalid
 from docservice.service import DocService
 from docservice.settings import Settings
@@ -39,6 +39,19 @@ class StoreOptions:
     def settings(self, **given: object) -> Settings:
         """The settings of the environment with these options and `given` in their place."""
         return Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)
+
+
+def require_data(settings: Settings) -> None:
+    """Refuse to look for logs in a folder that has none: a mistyped one would be made, and found to be in order.
+
+    Raises:
+        SettingsInvalid: no server is named, and the folder holds no data of an embedded engine.
+    """
+    if settings.mongodb_uri is None and not has_data(settings.data_dir):
+        raise SettingsInvalid(
+            f"There are no logs in {settings.data_dir} yet. Name the folder of an embedded engine with --data-dir, or "
+            f"a server with --mongodb-uri; `docservice serve --data-dir {settings.data_dir}` begins a new one."
+        )
 
 
 def shell_address(engine_uri: str, database: str) -> str:

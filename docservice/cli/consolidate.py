@@ -8,11 +8,11 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.console import StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress as shown_progress
 from docservice.service.consolidation import ConsolidationReport
 
-app = App(name="consolidate", help="Puts right what old Kolibris recorded wrongly; again changes nothing.")
+app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")
 
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="only count")]
 
@@ -36,7 +36,9 @@ def mastery_times(*, dry_run: DryRun = False, options: StoreOptions = StoreOptio
 
 
 async def _consolidate(rule: str, dry_run: bool, options: StoreOptions) -> None:
-    async with opened(options.settings()) as service:
+    settings = options.settings()
+    require_data(settings)
+    async with opened(settings) as service:
         with shown_progress() as watch:
             report = await service.consolidate([rule], dry_run=dry_run, watch=watch)
     Console().print(consolidation_table(report, [rule]))

@@ -30,11 +30,17 @@ def import_(
     run(_import(_read(file), options))
 
 
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"it is no JSON in UTF-8 ({error})."
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsInvalid(f"The directory file {file} cannot be read: {error}") from None
+        raise SettingsInvalid(f"The directory file {file} cannot be read: {_reason(error)}") from None
     if not isinstance(content, dict):
         raise SettingsInvalid(f"The directory file {file} must hold a JSON object with lists of records.")
     return content

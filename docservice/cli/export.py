@@ -12,19 +12,22 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from docservice.cli import ndjson
-from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.console import StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
 from docservice.domain.export_tables import Table, TableName
 from docservice.domain.ids import parse_uuid
-from docservice.errors import SettingsInvalid
+from docservice.errors import InvalidReference, SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
 from docservice.export.files import standard_output
+from docservice.service import DocService
 
-app = App(name="export", help="Writes logs to files.")
+app = App(name="export", help="Write logs to files.")
 app.command(ndjson.write, name="ndjson")
 
-Rows = Annotated[TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")]
-Facility = Annotated[str, Parameter(help="id of the facility")]
+TableOption = Annotated[
+    TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")
+]
+Facility = Annotated[str, Parameter(help="id of the facility; an unknown one is answered with those there are")]
 Output = Annotated[Path, Parameter(allow_leading_hyphen=True, help='file to write; "-": standard output')]
 Start = Annotated[str | None, Parameter(help="first day, or time in ISO 8601; UTC unless it names an offset")]
 End = Annotated[str | None, Parameter(help="last day; of a time, what began up to 24 hours later comes, too")]
@@ -32,7 +35,7 @@ End = Annotated[str | None, Parameter(help="last day; of a time, what began up t
 
 @app.command
 def csv(
-    rows: Rows,
+    table: TableOption,
     /,
     *,
     facility: Facility,
@@ -46,12 +49,12 @@ def csv(
     A file that is there is replaced when the new one is whole. Cells that a spreadsheet would run begin with an
     apostrophe.
     """
-    run(_export(CsvWriter, rows, facility, output, _moment("start", start), _moment("end", end), options))
+    run(_export(CsvWriter, table, facility, output, _moment("start", start), _moment("end", end), options))
 
 
 @app.command
 def parquet(
-    rows: Rows,
+    table: TableOption,
     /,
     *,
     facility: Facility,
@@ -64,7 +67,7 @@ def parquet(
 
     A file that is there is replaced when the new one is whole.
     """
-    run(_export(ParquetWriter, rows, facility, output, _moment("start", start), _moment("end", end), options))
+    run(_export(ParquetWriter, table, facility, output, _moment("start", start), _moment("end", end), options))
 
 
 async def _export(
@@ -80,10 +83,13 @@ async def _export(
         facility_id = parse_uuid(facility)
     except ValueError:
         raise SettingsInvalid("--facility takes the id of a facility, 32 hex characters.") from None
+    settings = options.settings()
+    require_data(settings)
     with tempfile.TemporaryDirectory(prefix="docservice-") as folder:
         to_pipe = str(output) == "-"
         path = Path(folder, "export") if to_pipe else output
-        async with opened(options.settings()) as service:
+        async with opened(settings) as service:
+            await _require_facility(service, facility_id)
             with progress() as watch:
                 written = await write_export(
                     service, rows, facility_id, path, writer, start=start, end=end, watch=watch
@@ -93,6 +99,15 @@ async def _export(
                 shutil.copyfileobj(whole, pipe)
     where = "standard output" if to_pipe else output
     say(f"wrote {written.rows:,} {rows} rows ({written.bytes:,} bytes) to {where}")
+
+
+async def _require_facility(service: DocService, facility_id: str) -> None:
+    """Answer a wrong id with the right ones, here where whoever asks may see them all."""
+    try:
+        await service.facility_name(facility_id)
+    except InvalidReference as error:
+        there = [f"{known} ({name})" for known, name in (await service.facility_names()).items()]
+        raise InvalidReference(f"{error} There are: {', '.join(there) or 'none yet'}.") from None
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -34,9 +34,12 @@ def generate(
     """
     try:
         plan = Plan(seed=seed, learners=learners, weeks=weeks, channels=channels, classes=classes)
-        end = date.fromisoformat(until) if until else None
     except ValueError as error:
         raise SettingsInvalid(f"This cannot be generated: {error}.") from None
+    try:
+        end = date.fromisoformat(until) if until else None
+    except ValueError:
+        raise SettingsInvalid(f"--until takes a day, YYYY-MM-DD, not {until!r}.") from None
     run(_generate(plan, end, options))
 
 

@@ -15,7 +15,7 @@ from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
 from docservice.kolibri import ImportReport, import_kolibri
 
-app = App(name="import", help="Brings data from elsewhere.")
+app = App(name="import", help="Bring data from elsewhere.")
 app.command(ndjson.read, name="ndjson")
 
 

@@ -7,9 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
-from docservice.engine import has_data
-from docservice.errors import SettingsInvalid
+from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.store.index_files import folder
 from docservice.store.index_script import mongosh_script
 from docservice.store.indexes import Index, IndexReport, described
@@ -42,12 +40,7 @@ def apply(
 def check(*, options: StoreOptions = StoreOptions()) -> None:
     """Compare the server's indexes and views with the files; exit code 1 if one is missing or differs."""
     settings = options.settings()
-    if settings.mongodb_uri is None and not has_data(settings.data_dir):
-        raise SettingsInvalid(
-            f"There are no logs in {settings.data_dir} yet, so there is nothing to compare. Name the folder of an "
-            f"embedded engine with --data-dir, or a server with --mongodb-uri; "
-            f"`docservice serve --data-dir {settings.data_dir}` begins a new one."
-        )
+    require_data(settings)
 
     async def command() -> None:
         async with opened(settings, apply_indexes=False) as service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from cyclopts import App
+from rich.console import Console
 
 import docservice
 from docservice.cli import (
@@ -20,14 +21,14 @@ from docservice.cli import (
     token,
     verify,
 )
-from docservice.cli.console import errors, fail
+from docservice.cli.console import fail
 from docservice.errors import DocServiceError
 
 app = App(
     name="docservice",
     help="Keeps learner logs (Kolibri's core.logger) as MongoDB documents.",
     version=docservice.__version__,
-    error_console=errors,
+    error_console=Console(stderr=True),  # unlike `errors` it breaks lines, as the frame around usage errors needs
 )
 app.command(serve.serve)
 app.command(token.token)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, run, say
+from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, run, say
 from docservice.cli.progress import progress
 from docservice.export.files import STANDARD
 from docservice.export.ndjson import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
@@ -32,7 +32,9 @@ def write(
 
 
 async def _write(output: Path, options: StoreOptions) -> None:
-    async with opened(options.settings(), apply_indexes=False) as service:
+    settings = options.settings()
+    require_data(settings)
+    async with opened(settings, apply_indexes=False) as service:
         with progress() as watch:
             done = await export_ndjson(service, output, watch=watch)
     table = Table("collection", "documents")

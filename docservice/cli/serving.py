@@ -59,9 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        # What `create_server` adds to the system's words only repeats the address.
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         raise SettingsInvalid(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}. "
-            "Choose another one with --port (0 picks a free one)."
+            f"Cannot listen on {host} port {port}: {reason}. Choose another one with --port (0 picks a free one)."
         ) from None
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, run, say
+from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
 from docservice.domain.comparison import Difference
 from docservice.domain.consistency import Finding
@@ -51,7 +51,9 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
         if len(first) < show:
             first.append(finding)
 
-    async with opened(options.settings()) as service:
+    settings = options.settings()
+    require_data(settings)
+    async with opened(settings) as service:
         began = time.monotonic()
         with progress() as watch:
             checked = await service.verify(found, repair=repair, watch=watch)
@@ -73,6 +75,7 @@ async def _compare(against: str | None, name: str | None, show: int, options: St
             first.append(difference)
 
     settings = options.settings()
+    require_data(settings)
     async with opened(settings) as service:
         other = DocService(
             against or service.connection_string,

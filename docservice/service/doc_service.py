@@ -516,6 +516,10 @@ class DocService:
         """
         return await self._log_rows.facility_name(facility_id)
 
+    async def facility_names(self, *, limit: int = 20) -> dict[str, str]:
+        """What at most `limit` facilities are called, by id; for whoever runs the service, without permissions."""
+        return await self._log_rows.facility_names(limit)
+
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """The same entered service under another clock, for loading the past. Do not enter or leave it."""
         other = copy(self)

@@ -47,6 +47,11 @@ class LogRows:
         """
         return str((await _facility(ExportReads(self._database), facility_id)).get("name") or "")
 
+    async def facility_names(self, limit: int) -> dict[str, str]:
+        """See `DocService.facility_names`."""
+        found = await self._reads.some_facilities(limit)
+        return {facility["_id"]: str(facility.get("name") or "") for facility in found}
+
     async def batches(self, table: TableName, facility_id: str, span: Span) -> AsyncGenerator[RowBatch, None]:
         """See `DocService.export_rows`."""
         reads = ExportReads(self._database)

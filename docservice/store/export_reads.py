@@ -64,6 +64,12 @@ class ExportReads:
         with self._database.guarded():
             return await self._database["facility_collections"].find_one({"_id": facility_id, "kind": "facility"})
 
+    async def some_facilities(self, limit: int) -> list[Document]:
+        """At most `limit` facilities, to tell somebody which there are."""
+        query = {"kind": "facility"}
+        async with aclosing(self._database.stream("facility_collections", query, {"name": 1}, limit=limit)) as found:
+            return [facility async for facility in found]
+
     async def user_ids(self, dataset_id: str) -> list[str]:
         """All people of a facility, those with deleted accounts too, by id."""
         found = self._database.stream("facility_users", {"dataset_id": dataset_id}, {"_id": 1})

@@ -51,7 +51,9 @@ async def try_plain(python: str, folder: Path) -> None:
 
         assert (ended.code, ended.err) == (0, "")
         assert ended.out == OUTPUTS[(EXAMPLES / name).read_text(encoding="utf-8")]
-    assert not (folder / "docservice-data" / "engine" / "state.json").exists()
+    for data_dir in ("docservice-data", "example-data"):
+        assert (folder / data_dir / "engine").is_dir()
+        assert not (folder / data_dir / "engine" / "state.json").exists()
 
 
 async def try_motor(python: str, folder: Path, mongodb_uri: str) -> None:

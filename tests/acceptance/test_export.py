@@ -74,6 +74,20 @@ async def test_what_is_wrong_is_said(
     assert names_in(tmp_path) == []
 
 
+async def test_an_unknown_facility_is_answered_with_those_there_are(
+    mongodb_uri: str, database: Any, tmp_path: Path
+) -> None:
+    """Whoever does not know the id learns it from the message."""
+    await filled(mongodb_uri, database.name)
+
+    ended = await export(
+        *(mongodb_uri, database, "csv", "session", "--facility", "f" * 32, "--output", "a.csv"), cwd=tmp_path
+    )
+
+    assert ended.code == 2
+    assert f"There are: {FACILITY} (Lakeside School)." in ended.err
+
+
 async def test_parquet_without_its_extra(mongodb_uri: str, database: Any, tmp_path: Path) -> None:
     """Without pyarrow the command says what to install."""
     await filled(mongodb_uri, database.name)

@@ -101,3 +101,15 @@ async def test_what_the_command_does_not_know(tmp_path: Path, arguments: list[st
     assert named.lower() in ended.err.lower()
     assert "Traceback" not in ended.err
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> None:
+    """All of them, on a narrow terminal too."""
+    arguments = ("export", "csv", "nope", "--facility", "f" * 32, "--output", "a.csv")
+
+    ended = await run(*arguments, env={"COLUMNS": str(columns)})
+
+    assert (ended.code, ended.out) == (2, "")
+    for table in ("session", "summary", "attempt", "exam"):
+        assert f'"{table}"' in ended.err

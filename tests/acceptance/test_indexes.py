@@ -94,9 +94,20 @@ async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, dat
     assert "somebody_s_own" in await summaries.index_information()
 
 
-async def test_check_of_a_new_folder_starts_nothing(tmp_path: Path) -> None:
-    """There is nothing to compare: exit code 2, a line that names the folder and the way on, and nothing is made."""
-    ended = await run("indexes", "check", "--data-dir", "logs", cwd=tmp_path)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "indexes check",
+        "verify",
+        "verify --against mongodb://127.0.0.1:1/",
+        "consolidate progress",
+        f"export csv session --facility {'f' * 32} --output a.csv",
+        "export ndjson --output a.ndjson",
+    ],
+)
+async def test_a_new_folder_is_not_looked_into(tmp_path: Path, command: str) -> None:
+    """A mistyped folder: exit code 2, a line that names the folder and the way on, and nothing is started or made."""
+    ended = await run(*command.split(), "--data-dir", "logs", cwd=tmp_path)
 
     assert (ended.code, ended.out) == (2, "")
     assert "no logs in logs yet" in ended.err

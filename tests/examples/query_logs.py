@@ -11,9 +11,9 @@ COURSE = [
 
 
 async def main() -> None:
-    async with DocService(data_dir="docservice-data") as logs:
+    async with DocService(data_dir="example-data") as logs:
         await logs.import_directory({**demo.directory(), "content_nodes": COURSE})
-        amina = demo.directory()["users"][1]["id"]
+        zawadi = demo.directory()["users"][1]["id"]
         summaries = logs.content_summary_logs
         answer = {
             "item": "q1",
@@ -24,7 +24,7 @@ async def main() -> None:
         }
         saved = await summaries.save(
             {
-                "user_id": amina,
+                "user_id": zawadi,
                 "content_id": "b" * 32,
                 "channel_id": "c" * 32,
                 "kind": "exercise",
@@ -33,10 +33,10 @@ async def main() -> None:
                 "mastery_logs": [{"mastery_level": 1, "start_timestamp": MONDAY, "attempts": [answer]}],
             }
         )
-        one = await summaries.get(user_id=amina, content_id="b" * 32)
-        print(one == saved, await summaries.count(user_id=amina, start_timestamp__gte=MONDAY, progress__lt=1))
-        print([log.progress async for log in summaries.find(kind="exercise", user_id__in=[amina])])
-        print([log.kind async for log in summaries.filter_by_content_ids(["b" * 32, "f" * 32], user_id=amina)])
+        one = await summaries.get(user_id=zawadi, content_id="b" * 32)
+        print(one == saved, await summaries.count(user_id=zawadi, start_timestamp__gte=MONDAY, progress__lt=1))
+        print([log.progress async for log in summaries.find(kind="exercise", user_id__in=[zawadi])])
+        print([log.kind async for log in summaries.filter_by_content_ids(["b" * 32, "f" * 32], user_id=zawadi)])
         print([log.kind async for log in summaries.filter_by_topic("a" * 32)])
         print([attempt.item async for attempt in summaries.attempts(one)])
         await summaries.delete(one)
