@@ -49,7 +49,7 @@ class LogRows:
 
     async def facility_names(self, limit: int) -> dict[str, str]:
         """See `DocService.facility_names`."""
-        found = await self._reads.some_facilities(limit)
+        found = await ExportReads(self._database).some_facilities(limit)
         return {facility["_id"]: str(facility.get("name") or "") for facility in found}
 
     async def batches(self, table: TableName, facility_id: str, span: Span) -> AsyncGenerator[RowBatch, None]:

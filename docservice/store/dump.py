@@ -21,8 +21,6 @@ LEFT_OUT = {
     "csv_exports": "how far exports of one machine are; their files are on its disk",
     "idempotency_keys": "answers kept a day for retries",
     "user_session_turns": "where requests of a learner take turns",
-    "generated_data_sets": "which invented schools are whole",
-    "import_set_aside": "rows of a Kolibri that could not become documents; import that Kolibri again to have them",
 }
 """What this service keeps and does not export: it means nothing in another place or at another time."""
 
