@@ -1,10 +1,11 @@
-"""Indexes and shard keys as commands of the Mongo shell, for servers where only an administrator may make them."""
+"""Indexes, views and shard keys as commands of the Mongo shell, for whoever may make them."""
 
 from __future__ import annotations
 
 import json
 
 from docservice.store.indexes import described, shard_keys
+from docservice.store.views import described_views
 
 
 def mongosh_script(database: str, *, shard: bool) -> str:
@@ -19,6 +20,11 @@ def mongosh_script(database: str, *, shard: bool) -> str:
         options = {"name": index.name, **index.options}
         collection = f"db.getCollection({json.dumps(index.collection)})"
         lines.append(f"{collection}.createIndex({_keys(dict(index.keys))}, {json.dumps(options)})")
+    for view in described_views():
+        # A view that is there is no error: createView would make one of it.
+        name = json.dumps(view.name)
+        create = f"db.createView({name}, {json.dumps(view.on)}, {json.dumps(view.pipeline)})"
+        lines.append(f"if (!db.getCollectionNames().includes({name})) {create}")
     if shard:
         lines.append(f"sh.enableSharding({json.dumps(database)})")
         for collection, key in shard_keys().items():

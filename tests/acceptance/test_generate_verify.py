@@ -10,6 +10,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from docservice import demo
+from docservice.engine import running_uri
 
 from .running import Services, eventually, run
 
@@ -96,8 +97,7 @@ async def test_a_demo_that_was_killed_is_completed(services: Services) -> None:
     """Killed while it loads, it is no demo yet; the next start loads the rest, and then everything is there."""
     folder = services.folder / "data"
     killed = await services.spawn("--demo", data_dir=folder)
-    await eventually(lambda: "mongosh 'mongodb://" in killed.err, "the engine runs", 30)
-    async with Client(killed.mongodb_uri) as client:
+    async with Client(await eventually(lambda: running_uri(folder), "the engine runs", 30)) as client:
         await eventually(lambda: client.docservice.content_summary_logs.find_one({}), "some logs are there", 30)
     killed.process.send_signal(signal.SIGKILL)
     await killed.process.wait()

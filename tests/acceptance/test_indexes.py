@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from docservice.store.indexes import described, shard_keys
+from docservice.store.views import described_views
 
 from .running import Finished, names_in, run
 
@@ -117,7 +118,7 @@ async def test_a_new_folder_is_not_looked_into(tmp_path: Path, command: str) -> 
 
 @pytest.mark.parametrize("sharded", [False, True])
 async def test_script_has_what_the_files_describe(tmp_path: Path, sharded: bool) -> None:
-    """One command for each index, and with --shard one for each shard key after them; the arguments are JSON."""
+    """One command for each index and view, and with --shard one for each shard key; the arguments are JSON."""
     ended = await run("indexes", "script", *(["--shard"] if sharded else []), "--database", "logs", cwd=tmp_path)
 
     first, *lines = ended.out.splitlines()
@@ -126,6 +127,11 @@ async def test_script_has_what_the_files_describe(tmp_path: Path, sharded: bool)
     assert (ended.code, ended.err, first) == (0, "", 'db = db.getSiblingDB("logs")')
     assert indexes == {(index.collection, index.name): dict(index.keys) for index in described()}
     rest = [line for line, found in zip(lines, made, strict=True) if not found]
+    views = [re.search(r"db\.createView\((.+)\)$", line) for line in rest[: len(described_views())]]
+    assert [json.loads(f"[{found[1]}]") for found in views if found] == [
+        [view.name, view.on, view.pipeline] for view in described_views()
+    ]
+    rest = rest[len(views) :]
     keys = [re.fullmatch(r'sh\.shardCollection\("logs\.(\w+)", (.+)\)', line) for line in rest[1:]]
     assert {found[1]: json.loads(found[2]) for found in keys if found} == (shard_keys() if sharded else {})
     assert rest[:1] == (['sh.enableSharding("logs")'] if sharded else [])
