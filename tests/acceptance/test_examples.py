@@ -21,6 +21,8 @@ from docservice import demo
 from .running import environment, eventually, run
 from .test_readme import OUTPUTS, ROOT, blocks
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WARNING_FREE = ("-W", "error")
 VIDEO = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}

@@ -18,7 +18,7 @@ import pytest
 from .load import Learner, learners_at, report_of, require_nothing_lost, work
 from .running import Service, Services, engine_state, eventually, linux_only, processes_of
 
-pytestmark = [pytest.mark.engine, linux_only]
+pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 
 RECOVERY_SECONDS = 15.0
 

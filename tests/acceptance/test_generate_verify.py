@@ -14,6 +14,8 @@ from docservice.engine import running_uri
 
 from .running import Services, eventually, run
 
+pytestmark = pytest.mark.slow
+
 Client = AsyncMongoClient[dict[str, Any]]
 
 SMALL = ("--learners", "2", "--weeks", "1", "--channels", "1", "--until", "2026-06-28")

@@ -14,7 +14,7 @@ import pytest
 
 from .running import Finished, run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 PACKED = Path(__file__).parents[1] / "data" / "kolibri-small" / "kolibri-small.sqlite3.gz"
 

@@ -22,7 +22,11 @@ from docservice.errors import StandaloneServer
 
 from .running import Services, environment, eventually, run
 
-pytestmark = [pytest.mark.engine, pytest.mark.skipif(not installed(), reason="needs the embedded engine's program")]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(not installed(), reason="needs the embedded engine's program"),
+    pytest.mark.slow,
+]
 
 IMPATIENT = {"DOCSERVICE_MONGODB_TIMEOUT_MS": "1000"}
 

@@ -14,7 +14,7 @@ from docservice import DocService
 
 from .running import run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 async def test_a_backup_through_files_and_pipes(

@@ -21,7 +21,7 @@ from docservice.domain.ids import record_id
 from .mongo_shell import ROOT, mongosh, shell_uri
 from .running import Service
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(360)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(360), pytest.mark.slow]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOW = datetime.now(UTC).replace(microsecond=0)

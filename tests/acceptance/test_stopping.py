@@ -17,7 +17,7 @@ from docservice import demo
 from .running import Services, connection, eventually, run
 from .signing import headers_with_own_key
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LEARNER = demo.directory()["users"][1]["id"]
 VISIT = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from .running import Service, Services, connection, engine_state, eventually, linux_only, processes_of
 
-pytestmark = [pytest.mark.engine, linux_only]
+pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 
 
 async def samples(service: Service) -> dict[tuple[str, str], float]:
