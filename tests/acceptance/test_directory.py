@@ -17,7 +17,7 @@ from docservice.domain.directory import SECTIONS
 from .running import Finished, Services, engine_state, run
 from .signing import headers_with_own_key
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 RECORDED = Path(__file__).parents[1] / "data" / "transcripts" / "directory.json"
 VIDEO = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}

@@ -12,7 +12,7 @@ from docservice import demo
 
 from .running import Service, Services, run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 Client = AsyncMongoClient[dict[str, Any]]
 

@@ -21,7 +21,7 @@ from docservice.identity import issue_token
 from .running import Service, Services, connection, engine_state, eventually, linux_only, processes_of, run
 from .signing import NOW, headers_with_own_key
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LEARNER = demo.directory()["users"][1]["id"]
 

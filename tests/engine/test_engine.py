@@ -21,7 +21,7 @@ import docservice
 from docservice.engine import EmbeddedEngine, installed, running_uri
 from docservice.errors import EngineNotRunning, SettingsInvalid
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 Client = AsyncMongoClient[dict[str, Any]]
 

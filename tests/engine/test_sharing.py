@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient, WriteConcern
 
 from docservice.engine import EmbeddedEngine, EngineEvent
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 Client = AsyncMongoClient[dict[str, Any]]
 DURABLE = WriteConcern(w="majority", j=True)
