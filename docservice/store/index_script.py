@@ -19,9 +19,9 @@ def mongosh_script(database: str, *, shard: bool) -> str:
     for index in described():
         options = {"name": index.name, **index.options}
         collection = f"db.getCollection({json.dumps(index.collection)})"
-        lines.append(f"{collection}.createIndex({_keys(dict(index.keys))}, {json.dumps(options)})")
+        lines.append(f"{collection}.createIndex({json.dumps(dict(index.keys))}, {json.dumps(options)})")
     for view in described_views():
-        # A view that is there is no error: createView would make one of it.
+        # createView fails on a view that is there, and run again this script is to change nothing.
         name = json.dumps(view.name)
         create = f"db.createView({name}, {json.dumps(view.on)}, {json.dumps(view.pipeline)})"
         lines.append(f"if (!db.getCollectionNames().includes({name})) {create}")
@@ -29,9 +29,5 @@ def mongosh_script(database: str, *, shard: bool) -> str:
         lines.append(f"sh.enableSharding({json.dumps(database)})")
         for collection, key in shard_keys().items():
             # An empty collection needs the index first and gets it; one with documents has it: see `partition_id`.
-            lines.append(f"sh.shardCollection({json.dumps(f'{database}.{collection}')}, {_keys(key)})")
+            lines.append(f"sh.shardCollection({json.dumps(f'{database}.{collection}')}, {json.dumps(key)})")
     return "\n".join(lines)
-
-
-def _keys(keys: dict[str, int]) -> str:
-    return json.dumps(keys)
