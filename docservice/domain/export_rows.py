@@ -65,13 +65,14 @@ class Catalogue:
     def __init__(self) -> None:
         self._nodes: dict[str, Place] = {}
         self._first: dict[tuple[str, str], tuple[tuple[int, str], Place]] = {}
+        self._levels: dict[str, int] = {}
         self.channels: dict[str, str] = {}
         self.exams: dict[str, Fields] = {}
         self.deepest = 0
-        """Folder columns that the contents seen so far need."""
+        """Folder columns that the contents shown so far need."""
 
-    def add(self, node_id: str, node: Fields, *, counted: bool = True) -> None:
-        """Take in a node of the directory, with the ancestors that lead to it; folder columns are made if `counted`."""
+    def add(self, node_id: str, node: Fields) -> None:
+        """Take in a node of the directory, with the ancestors that lead to it."""
         ancestors = node.get("ancestors") or []
         place = Place(node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:]))
         self._nodes[node_id] = place
@@ -79,8 +80,13 @@ class Catalogue:
         key, rank = (node["content_id"], node["channel_id"]), (node.get("lft") or 0, node_id)
         if key not in self._first or rank < self._first[key][0]:
             self._first[key] = rank, place
-        level = node.get("level") if counted else 0
-        self.deepest = max(self.deepest, (len(ancestors) if level is None else level) - 1)
+        level = node.get("level")
+        levels = (len(ancestors) if level is None else level) - 1
+        self._levels[node["content_id"]] = max(levels, self._levels.get(node["content_id"], 0))
+
+    def show(self, content_ids: Iterable[str]) -> None:
+        """Make folder columns for all nodes of these contents."""
+        self.deepest = max(self.deepest, *(self._levels.get(content_id, 0) for content_id in content_ids), 0)
 
     def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> Place:
         """Where a log's content stands: at the node that was visited, else at the first of the content."""

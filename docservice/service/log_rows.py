@@ -12,6 +12,7 @@ from docservice.domain import export_rows
 from docservice.domain.export_rows import NOBODY, QUIZ, Catalogue, Fields, Learner, Row, Span, visited_node
 from docservice.domain.export_tables import TableName
 from docservice.errors import InvalidReference
+from docservice.service.ahead import ahead
 from docservice.store.export_reads import ExportReads
 from docservice.store.port import Database
 
@@ -86,15 +87,23 @@ class _Export:
         self._nodes: set[str] = set()
 
     async def sessions(self) -> AsyncGenerator[tuple[list[Row], float], None]:
+        async with ahead(self._described_sessions()) as batches:
+            async for logs, done in batches:
+                # In a thread: so many rows would hold up the requests of a server.
+                yield await asyncio.to_thread(self._session_rows, logs), done
+
+    async def _described_sessions(self) -> AsyncGenerator[tuple[list[dict[str, Any]], float], None]:
+        """The visits that are exported, once people and contents in them are known.
+
+        One query follows another: the embedded engine works on one at a time, and short ones would wait for long ones.
+        """
+        self._learners = await self._reads.learners_of(self._dataset_id)
         async with aclosing(self._reads.sessions(self._dataset_id)) as batches:
             async for batch, done in batches:
                 wanted = [log for log in batch if self._holds(log)]
-                await asyncio.gather(
-                    self._learn_people({log["user_id"] for log in wanted}),
-                    self._learn_nodes(wanted, map(visited_node, wanted)),
-                )
-                # In a thread: so many rows would hold up the requests of a server.
-                yield await asyncio.to_thread(self._session_rows, wanted), done
+                await self._learn_people({log["user_id"] for log in wanted})
+                await self._learn_nodes(wanted, map(visited_node, wanted))
+                yield wanted, done
 
     def _session_rows(self, logs: Sequence[Fields]) -> list[Row]:
         return [export_rows.session_row(log, self._learner(log), self._catalogue) for log in logs]

@@ -6,8 +6,6 @@ the id space, because the embedded engine gathers all that a query finds before 
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -20,8 +18,7 @@ from docservice.store.port import Database, Document
 
 _LAST_ID = 16**32 - 1
 _FIRST_WINDOW = _LAST_ID // 256
-_WINDOW = 3000
-_WINDOWS_AHEAD = 2
+_WINDOW = 2000
 _GREATEST_CHANGE = 64
 _BATCH = 500
 _HEAVY_BATCH = 50
@@ -44,6 +41,8 @@ _ATTEMPT_FIELDS = (
     *("simple_answer", "_recorded"),
 )
 _OWNER_FIELDS = ("_morango_partition", "overflow_buckets")
+_PERSON_FIELDS = ("username", "facility_id", "is_superuser")
+_NODE_FIELDS = ("content_id", "channel_id", "title", "level", "lft", "ancestors")
 _VISIT_FIELDS = ("user_id", "content_id", "channel_id", "end_timestamp", "extra_fields.context.node_id")
 
 
@@ -58,6 +57,7 @@ class ExportReads:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sizes: dict[str, int] = {}
+        self._all_nodes = False
 
     async def facility(self, facility_id: str) -> Document | None:
         """Name and dataset of a facility, None if there is none with this id."""
@@ -79,32 +79,14 @@ class ExportReads:
     async def sessions(self, dataset_id: str) -> AsyncGenerator[tuple[list[Document], float], None]:
         """All visits of a facility in no order, some hundred at a time, each time with the part that is done (0..1)."""
         last, width = -1, _FIRST_WINDOW
-        under_way: deque[tuple[int, int, asyncio.Task[list[Document]]]] = deque()
-
-        def begin() -> None:
-            nonlocal last
+        while last < _LAST_ID:
             end = min(last + width, _LAST_ID)
-            under_way.append((end - last, end, asyncio.create_task(self._window(dataset_id, last, end))))
+            batch = await self._window(dataset_id, last, end)
+            yield batch, end / _LAST_ID
+            # Ids are hashes: the next window holds about as many for its width as this one did.
+            wanted = (end - last) * _WINDOW // max(len(batch), 1)
+            width = min(max(wanted, width // _GREATEST_CHANGE), width * _GREATEST_CHANGE)
             last = end
-
-        begin()
-        try:
-            while under_way:
-                span, end, window = under_way[0]
-                batch = await window
-                under_way.popleft()
-                # Ids are hashes: the next windows hold about as many for their width as this one did.
-                wanted = span * _WINDOW // max(len(batch), 1)
-                width = min(max(wanted, span // _GREATEST_CHANGE), span * _GREATEST_CHANGE)
-                # The engine looks for the next windows while the rows of this one are made.
-                while last < _LAST_ID and len(under_way) < _WINDOWS_AHEAD:
-                    begin()
-                yield batch, end / _LAST_ID
-        finally:
-            windows = [window for _, _, window in under_way]
-            for window in windows:
-                window.cancel()
-            await asyncio.gather(*windows, return_exceptions=True)
 
     async def _window(self, dataset_id: str, last: int, end: int) -> list[Document]:
         reach = {"$gt": f"{last:032x}" if last >= 0 else "", "$lte": f"{end:032x}"}
@@ -178,29 +160,47 @@ class ExportReads:
 
     async def learners(self, user_ids: Collection[str]) -> dict[str, Learner]:
         """What rows say of some people, by id; who is not in the directory is left out."""
-        people = await self._by_id("facility_users", user_ids, ("username", "facility_id", "is_superuser"))
-        facilities = await self._by_id("facility_collections", {p["facility_id"] for p in people.values()}, ("name",))
+        found = self._matching("facility_users", "_id", user_ids, _PERSON_FIELDS)
+        return await self._described([person async for person in found])
+
+    async def learners_of(self, dataset_id: str) -> dict[str, Learner]:
+        """What rows say of all people of a facility, by id."""
+        query, fields = {"dataset_id": dataset_id}, _only(*_PERSON_FIELDS)
+        found = self._database.batches("facility_users", query, fields, size=_BATCH)
+        async with aclosing(found) as batches:
+            return await self._described([person async for batch in batches for person in batch])
+
+    async def _described(self, people: Sequence[Document]) -> dict[str, Learner]:
+        facilities = await self._by_id("facility_collections", {person["facility_id"] for person in people}, ("name",))
+        user_ids = {person["_id"] for person in people}
         roles: dict[str, list[Document]] = {}
-        async for role in self._matching("roles", "user_id", people.keys(), ("user_id", "collection_id", "kind")):
+        async for role in self._matching("roles", "user_id", user_ids, ("user_id", "collection_id", "kind")):
             roles.setdefault(role["user_id"], []).append(role)
         found = {}
-        for user_id, person in people.items():
-            held = roles.get(user_id, [])
+        for person in people:
+            held = roles.get(person["_id"], [])
             on_facility = {role["kind"] for role in held if role["collection_id"] == person["facility_id"]}
             kind = user_type(bool(person.get("is_superuser")), on_facility, {role["kind"] for role in held})
-            found[user_id] = Learner(facilities.get(person["facility_id"], {}).get("name"), person["username"], kind)
+            name = facilities.get(person["facility_id"], {}).get("name")
+            found[person["_id"]] = Learner(name, person["username"], kind)
         return found
 
     async def learn_nodes(self, catalogue: Catalogue, content_ids: Collection[str], node_ids: Collection[str]) -> None:
-        """Tell a catalogue of all nodes with these contents, and of these nodes."""
-        fields = ("content_id", "channel_id", "title", "level", "lft", "ancestors")
-        known: set[str] = set()
-        async for node in self._matching("content_nodes", "content_id", content_ids, fields):
-            known.add(node["_id"])
-            catalogue.add(node["_id"], node)
-        others = await self._by_id("content_nodes", set(node_ids) - known, fields)
-        for node_id, node in others.items():
-            catalogue.add(node_id, node, counted=False)
+        """Tell a catalogue of all nodes with these contents, which it shows, and of these nodes."""
+        if not self._all_nodes and await self._is_shorter_whole("content_nodes", content_ids):
+            async with aclosing(self._database.batches("content_nodes", {}, size=_BATCH)) as batches:
+                async for batch in batches:
+                    for node in batch:
+                        catalogue.add(node["_id"], node)
+            self._all_nodes = True
+        elif not self._all_nodes:
+            known: set[str] = set()
+            async for node in self._with_values("content_nodes", "content_id", content_ids, _NODE_FIELDS):
+                known.add(node["_id"])
+                catalogue.add(node["_id"], node)
+            async for node in self._with_values("content_nodes", "_id", set(node_ids) - known, _NODE_FIELDS):
+                catalogue.add(node["_id"], node)
+        catalogue.show(content_ids)
 
     async def learn_channels(self, catalogue: Catalogue) -> None:
         """Tell a catalogue what the channels are called."""
@@ -218,13 +218,20 @@ class ExportReads:
         self, collection: str, field: str, values: Collection[str], fields: Sequence[str]
     ) -> AsyncGenerator[Document, None]:
         """The documents of a collection of the directory that have one of these values, by whichever way is shorter."""
-        if len(values) >= _MANY and await self._size(collection) <= _SCAN_SHARE * len(values):
-            async with aclosing(self._database.batches(collection, {}, size=_BATCH)) as batches:
-                async for batch in batches:
-                    for document in batch:
-                        if document[field] in values:
-                            yield document
+        if not await self._is_shorter_whole(collection, values):
+            async with aclosing(self._with_values(collection, field, values, fields)) as found:
+                async for document in found:
+                    yield document
             return
+        async with aclosing(self._database.batches(collection, {}, _only(field, *fields), size=_BATCH)) as batches:
+            async for batch in batches:
+                for document in batch:
+                    if document[field] in values:
+                        yield document
+
+    async def _with_values(
+        self, collection: str, field: str, values: Collection[str], fields: Sequence[str]
+    ) -> AsyncGenerator[Document, None]:
         ordered = sorted(values)
         for start in range(0, len(ordered), _AT_ONCE):
             query = {field: {"$in": ordered[start : start + _AT_ONCE]}}
@@ -232,6 +239,9 @@ class ExportReads:
                 async for batch in batches:
                     for document in batch:
                         yield document
+
+    async def _is_shorter_whole(self, collection: str, values: Collection[str]) -> bool:
+        return len(values) >= _MANY and await self._size(collection) <= _SCAN_SHARE * len(values)
 
     async def _size(self, collection: str) -> int:
         """About how many documents a collection has; asked once."""

@@ -110,6 +110,18 @@ def test_a_visit_names_its_node_else_the_first_of_its_content() -> None:
     assert place(extra_fields={"context": {"node_id": "f" * 32}}) == ((), "")
     assert place(extra_fields={"context": ["odd"]}) == (("A", "Deep"), "First")
     assert place(channel_id=None) == ((), "")
+
+
+def test_only_contents_that_are_shown_need_folder_columns() -> None:
+    """As many as the deepest of their nodes needs."""
+    catalogue = Catalogue()
+    catalogue.add("1" * 32, node("Shallow", "Channel", "A"))
+    catalogue.add("2" * 32, node("Deep", "Channel", "A", "B"))
+    catalogue.add("3" * 32, {**node("Other", "Channel", "A", "B", "C"), "content_id": "d" * 32})
+
+    catalogue.show(["e" * 32])
+    assert catalogue.deepest == 0
+    catalogue.show([CONTENT])
     assert catalogue.deepest == 2
 
 
@@ -139,6 +151,7 @@ def test_csv_numbers_times_and_folders(tmp_path: Path) -> None:
     """Times have the device's microseconds and zone, progress is cut, and later rows may need more folder columns."""
     catalogue = Catalogue()
     catalogue.add("1" * 32, node("=Title", "Channel", "=Topic", "Deep"))
+    catalogue.show([CONTENT])
     recorded = {"start_timestamp": "2024-09-02 05:12:24.158293(Africa/Nairobi)"}
     shallow = session_row(session(content_id="d" * 32), Learner(), catalogue)
     deep = session_row(session(_recorded=recorded), Learner("School, ü", "ann", "Learner"), catalogue)

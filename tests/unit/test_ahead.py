@@ -1,0 +1,113 @@
+"""Reading ahead keeps order and errors, and closes what it reads from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextvars import ContextVar
+
+import pytest
+
+from docservice.service.ahead import ahead
+
+PLACE: ContextVar[int] = ContextVar("PLACE")
+
+
+class Source:
+    """Counts to a number, then ends or fails; notes how far it is and whether it was closed."""
+
+    def __init__(self, last: int, error: Exception | None = None) -> None:
+        self.at = 0
+        self.closed = False
+        self._last = last
+        self._error = error
+
+    async def items(self) -> AsyncGenerator[int, None]:
+        """The numbers from 1."""
+        token = PLACE.set(0)
+        try:
+            while self.at < self._last:
+                self.at += 1
+                yield self.at
+            if self._error:
+                raise self._error
+        finally:
+            self.closed = True
+            PLACE.reset(token)
+
+
+async def test_all_items_in_order() -> None:
+    """Nothing is lost or doubled, however many items come; a source without items has none."""
+    for last in (0, 1, 2, 50):
+        source = Source(last)
+        async with ahead(source.items()) as items:
+            assert [item async for item in items] == list(range(1, last + 1))
+        assert source.closed
+
+
+async def test_the_source_goes_on_meanwhile() -> None:
+    """The next item is made while the caller works on one, and no more than a few are kept waiting."""
+    source = Source(1000)
+    async with ahead(source.items()) as items:
+        async for item in items:
+            await asyncio.sleep(0.01)
+            assert item < source.at <= item + 3
+            if item == 5:
+                break
+    assert source.closed
+
+
+async def test_an_error_comes_after_the_items_before_it() -> None:
+    """What the source raises reaches the caller once everything before it has."""
+    seen: list[int] = []
+    source = Source(3, LookupError("gone"))
+
+    async def read() -> None:
+        async with ahead(source.items()) as items:
+            async for item in items:
+                await asyncio.sleep(0.01)
+                seen.append(item)
+
+    with pytest.raises(LookupError, match="gone"):
+        await read()
+    assert seen == [1, 2, 3]
+
+
+async def test_a_caller_that_fails_closes_the_source() -> None:
+    """The caller's error is the one that counts, also beside one of the source."""
+    source = Source(2, LookupError("gone"))
+
+    async def read() -> None:
+        async with ahead(source.items()) as items:
+            async for _ in items:
+                await asyncio.sleep(0.01)
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await read()
+    assert source.closed
+
+
+async def test_cancelled() -> None:
+    """A caller that is cancelled while it waits leaves nothing running."""
+    waiting = asyncio.Event()
+
+    async def slow() -> AsyncGenerator[int, None]:
+        try:
+            waiting.set()
+            await asyncio.sleep(60)
+            yield 1
+        finally:
+            waiting.clear()
+
+    async def read() -> None:
+        async with ahead(slow()) as items:
+            async for _ in items:
+                pass
+
+    reading = asyncio.create_task(read())
+    await waiting.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert not waiting.is_set()
