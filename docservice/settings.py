@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     ] = 75.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 2_621_440
     mongodb_timeout_ms: Annotated[int, Field(ge=100, description="deadline for one action on the database")] = 10_000
+    min_free_disk_bytes: Annotated[
+        int, Field(ge=0, description="writes into the embedded engine are refused while its disk has less; 0: never")
+    ] = 134_217_728
     shutdown_timeout_seconds: Annotated[
         float, Field(ge=0, description="how long `serve` waits for requests under way when it stops")
     ] = 10.0

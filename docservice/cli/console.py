@@ -83,6 +83,7 @@ async def opened(
         database=settings.database,
         data_dir=settings.data_dir,
         timeout_seconds=settings.mongodb_timeout_ms / 1000,
+        min_free_disk_bytes=settings.min_free_disk_bytes,
         on_engine_event=on_engine_event,
         apply_indexes=apply_indexes,
     ) as service:

@@ -8,13 +8,20 @@ import logging
 import os
 import re
 import sys
+from collections import deque
 from pathlib import Path
+from typing import cast
 
-from docservice.engine.files import EngineFiles, last_lines, open_private, set_aside
+from docservice.engine.files import EngineFiles, open_private, set_aside
 
 log = logging.getLogger(__name__)
 
 _LISTENING = re.compile(rb"secantus listening on \S+:(\d+)")
+_BROKE_OFF = re.compile(rb"\[\d+:\d+\]\[\d+:0x[0-9a-f]+\].*WT_PANIC")
+"""What its storage says when it has given up, after a write that failed: it refuses everything until a new start."""
+
+_CHUNK_BYTES = 64 * 1024
+_LINES_SHOWN = 12
 
 # Every commit reaches the disk before it is acknowledged. Without it the engine honours `j: true` for plain writes, but
 # not for commitTransaction: kill -9 right after the acknowledgement lost 89 of 89 transactions, and 212 of 272 writes
@@ -54,6 +61,9 @@ class EngineProcess:
         self._files = files
         self._cache_size = cache_size
         self._process: asyncio.subprocess.Process | None = None
+        self._listens = asyncio.Event()
+        self._output: asyncio.Task[None] | None = None
+        self._last_lines: deque[str] = deque(maxlen=_LINES_SHOWN)
         self.port = 0
 
     @property
@@ -73,21 +83,23 @@ class EngineProcess:
             StartFailed: it ended or was too slow; it does not run any more.
         """
         files = self._files
-        files.config.write_text(_CONFIG.format(cache_size=self._cache_size), encoding="utf-8")
+        _write_config(files.config, _CONFIG.format(cache_size=self._cache_size))
         set_aside(files.engine_log)
-        with open_private(files.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as output:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *_command(files, port, auth=auth),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=files.directory,
-                # A stray test switch of the engine in the user's environment would make it forget on a crash.
-                env={name: value for name, value in os.environ.items() if not name.startswith("SECANTUS_")},
-            )
+        self._process = process = await asyncio.create_subprocess_exec(
+            *_command(files, port, auth=auth),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=files.directory,
+            # A stray test switch of the engine in the user's environment would make it forget on a crash.
+            env={name: value for name, value in os.environ.items() if not name.startswith("SECANTUS_")},
+        )
+        self._listens.clear()
+        self._last_lines.clear()
+        self._output = asyncio.create_task(self._follow(process, cast("asyncio.StreamReader", process.stdout)))
         try:
             async with asyncio.timeout(timeout_seconds):
-                self.port = await self._listening(process)
+                await self._listening(self._output)
         except TimeoutError:
             await self.stop(timeout_seconds=1.0)
             raise StartFailed(f"the engine did not listen within {timeout_seconds:g} s") from None
@@ -95,20 +107,52 @@ class EngineProcess:
             await self.stop(timeout_seconds=1.0)
             raise
 
-    async def _listening(self, process: asyncio.subprocess.Process) -> int:
-        # The port is read from the engine's own log and not chosen here: so nobody else can have come first on it.
-        while not (found := _LISTENING.search(self._files.engine_log.read_bytes())):
-            if process.returncode is not None:
-                raise StartFailed(
-                    f"the engine ended with {process.returncode}; {self._files.engine_log} says:\n"
-                    + last_lines(self._files.engine_log)
-                )
-            await asyncio.sleep(0.01)
-        return int(found[1])
+    async def _listening(self, output: asyncio.Task[None]) -> None:
+        listens = asyncio.create_task(self._listens.wait())
+        try:
+            await asyncio.wait({listens, output}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            listens.cancel()
+        if not self._listens.is_set():
+            raise StartFailed(
+                f"the engine ended with {await self.wait()}; {self._files.engine_log} says:\n"
+                + "\n".join(self._last_lines)
+            )
+
+    async def _follow(self, process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
+        """Write what the engine says to its log, and heed it.
+
+        It is not left to write the log itself: on a full disk nobody would hear that its storage broke off.
+        """
+        rest = b""
+        while chunk := await output.read(_CHUNK_BYTES):
+            with (
+                contextlib.suppress(OSError),
+                open_private(self._files.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as log_file,
+            ):
+                os.write(log_file, chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[-_CHUNK_BYTES:]
+            for line in lines:
+                self._heed(process, line)
+
+    def _heed(self, process: asyncio.subprocess.Process, line: bytes) -> None:
+        self._last_lines.append(line.decode(errors="replace"))
+        # The port is read here and not chosen before: so nobody else can have come first on it.
+        if found := _LISTENING.search(line):
+            self.port = int(found[1])
+            self._listens.set()
+        elif _BROKE_OFF.match(line) and process.returncode is None:
+            log.error("the storage of engine %d broke off and is started again: %s", process.pid, self._last_lines[-1])
+            process.kill()
 
     async def wait(self) -> int:
-        """Wait until the engine has ended; its exit code, negative for a signal."""
-        return await self._process.wait() if self._process else 0
+        """Wait until the engine has ended, and all it said is in its log; its exit code, negative for a signal."""
+        if self._process is None:
+            return 0
+        if self._output is not None:
+            await asyncio.wait({self._output})
+        return await self._process.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
         """End the engine: politely, and by force after the timeout. Nothing happens when it does not run."""
@@ -125,6 +169,7 @@ class EngineProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        await self.wait()
 
     async def _wake_until_ended(self, process: asyncio.subprocess.Process) -> None:
         # On Linux the engine's accept() does not notice that its socket was closed, and the engine waits 2 s for it. A
@@ -139,6 +184,12 @@ class EngineProcess:
                         writer.close()
         finally:
             ended.cancel()
+
+
+def _write_config(path: Path, text: str) -> None:
+    # Only if it changes: on a full disk the engine starts all the same, to be read.
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def _command(files: EngineFiles, port: int, *, auth: bool) -> list[str]:

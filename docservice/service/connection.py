@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from docservice.engine import EmbeddedEngine, EngineEvent
+from docservice.engine.room import DiskRoom
 from docservice.errors import EngineNotRunning
 from docservice.store.handles import DatabaseSource, adapted
 from docservice.store.port import Database
@@ -30,6 +31,7 @@ class Connection:
         database: str | None,
         data_dir: Path,
         timeout_seconds: float,
+        min_free_disk_bytes: int,
         on_engine_event: Callable[[EngineEvent], None] | None,
     ) -> None:
         """See `DocService`.
@@ -47,6 +49,7 @@ class Connection:
         self._name = database or DEFAULT_DATABASE
         self._data_dir = data_dir
         self._timeout_seconds = timeout_seconds
+        self._min_free_disk_bytes = min_free_disk_bytes
         self._on_engine_event = on_engine_event
         self._exit: AsyncExitStack | None = None
         self._own: PyMongoDatabase | None = None
@@ -87,11 +90,15 @@ class Connection:
     async def _opened(self, stack: AsyncExitStack) -> PyMongoDatabase:
         if self._source is not None and not isinstance(self._source, str):
             return adapted(self._source, timeout_seconds=self._timeout_seconds)
+        has_room = None
         if self._source is None:
+            has_room = DiskRoom(self._data_dir, self._min_free_disk_bytes).require
             stack.callback(setattr, self, "engine", None)
             engine = EmbeddedEngine(self._data_dir, on_event=self._engine_event)
             self.engine = await stack.enter_async_context(engine)
-        self._own = PyMongoDatabase.connect(self.address, self._name, timeout_seconds=self._timeout_seconds)
+        self._own = PyMongoDatabase.connect(
+            self.address, self._name, timeout_seconds=self._timeout_seconds, has_room=has_room
+        )
         stack.push_async_callback(self._close_own)
         return self._own
 

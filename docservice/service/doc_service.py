@@ -25,6 +25,7 @@ from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
 from docservice.domain.session_description import SessionDescription
 from docservice.domain.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
+from docservice.engine.room import LEAST_BYTES
 from docservice.identity import Principal
 from docservice.service.actions import Actions
 from docservice.service.backups import Backups
@@ -73,6 +74,7 @@ class DocService:
         database: str | None = None,
         data_dir: Path | str = "docservice-data",
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        min_free_disk_bytes: int = LEAST_BYTES,
         clock: Callable[[], datetime] = _utc_now,
         on_engine_event: Callable[[EngineEvent], None] | None = None,
         apply_indexes: bool = True,
@@ -86,6 +88,7 @@ class DocService:
             database: name of the database, None for `docservice`; a handle has its own and takes none here.
             data_dir: folder of the embedded engine, and of exported files.
             timeout_seconds: deadline for each action on the database.
+            min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0: never.
             clock: gives the current time, aware; for tests and for loading the past.
             on_engine_event: hears of the embedded engine's restarts.
             apply_indexes: create missing indexes when entered.
@@ -100,6 +103,7 @@ class DocService:
             database=database,
             data_dir=self._data_dir,
             timeout_seconds=timeout_seconds,
+            min_free_disk_bytes=min_free_disk_bytes,
             on_engine_event=on_engine_event,
         )
         self._clock = clock

@@ -33,7 +33,7 @@ class BulkStore:
             StoreError: some may have been inserted.
         """
         if documents:
-            with self._database.guarded():
+            async with self._database.writing():
                 await self._database[collection].insert_many(documents)
 
     async def insert_missing(self, collection: str, documents: Sequence[Document]) -> set[Any]:
@@ -44,7 +44,7 @@ class BulkStore:
         """
         if not documents:
             return set()
-        with self._database.guarded():
+        async with self._database.writing():
             try:
                 await self._database[collection].insert_many(documents, ordered=False)
             except BulkWriteError as error:
@@ -66,7 +66,7 @@ class BulkStore:
             StoreError: some may have been replaced.
         """
         if documents:
-            with self._database.guarded():
+            async with self._database.writing():
                 await self._database[collection].bulk_write(
                     [ReplaceOne({"_id": document["_id"]}, document, upsert=upsert) for document in documents],
                     ordered=False,

@@ -44,7 +44,7 @@ class DirectoryStore:
     async def _upsert_batch(self, records: Sequence[DirectoryRecord]) -> Upserted:
         collection = self._database[records[0].collection_name]
         documents = [directory_document(record) for record in records]
-        with self._database.guarded():
+        async with self._database.writing():
             query = {"_id": {"$in": [document["_id"] for document in documents]}}
             there = {document["_id"]: document async for document in collection.find(query)}
             different = [document for document in documents if there.get(document["_id"]) != document]

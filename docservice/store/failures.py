@@ -36,6 +36,7 @@ from docservice.errors import (
 _TOO_LARGE_CODES = {10334, 17419, 17420}
 _REFUSED_CODES = {13, 18, 8000}
 _DUPLICATE_KEY = 11000
+_INTERNAL_ERROR = 1
 _TOO_LARGE = "The document would pass 16 MiB, the largest that MongoDB stores."
 
 
@@ -78,6 +79,10 @@ def translate(error: Exception) -> DocServiceError:
             return StoreRefused(f"The database refused: {(error.details or {}).get('errmsg', error)}")
         case BulkWriteError():
             return _bulk_failure(error)
+        case OperationFailure(code=code) if code == _INTERNAL_ERROR:
+            # Of the embedded engine: its storage broke off, and in a moment it is started anew.
+            reason = (error.details or {}).get("errmsg", error)
+            return StoreUnavailable(f"The database had a fault of its own ({reason}). Try again in a moment.")
         case PyMongoError() if error.timeout:
             return StoreTimeout(f"The database did not answer in time: {error}")
     return StoreError(f"The database failed: {error}")

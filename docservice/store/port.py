@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from docservice.store.activity import Activity
@@ -71,6 +71,15 @@ class Database(Protocol):
 
         Raises:
             StoreError: the transaction could not be committed; nothing of it was kept.
+            StoreUnavailable: there is no room for it, or what it wrote may be lost.
+        """
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """A guarded block that writes outside transactions; at its end all of that is kept.
+
+        Raises:
+            StoreUnavailable: there is no room for it, or what was written may be lost.
         """
         ...
 

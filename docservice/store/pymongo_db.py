@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -24,6 +24,8 @@ _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
+_EMBEDDED_SET = "secantus"
+"""The name that the embedded engine gives its replica set."""
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
 
@@ -42,12 +44,22 @@ class PyMongoDatabase:
         self._database = _with_our_options(database)
         self._owned = owned
         self._timeout_seconds = timeout_seconds
+        self._has_room: Callable[[], Awaitable[None]] | None = None
+        self._is_embedded = False
         self.name = database.name
         self.activity = Activity()
 
     @classmethod
-    def connect(cls, uri: str, name: str, *, timeout_seconds: float) -> PyMongoDatabase:
+    def connect(
+        cls, uri: str, name: str, *, timeout_seconds: float, has_room: Callable[[], Awaitable[None]] | None = None
+    ) -> PyMongoDatabase:
         """A database of an own client; nothing is sent before the first statement.
+
+        Args:
+            uri: address.
+            name: of the database.
+            timeout_seconds: see `__init__`.
+            has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
 
         Raises:
             SettingsInvalid: the URI is not one.
@@ -55,6 +67,7 @@ class PyMongoDatabase:
         pool = PoolActivity()
         made = cls(_client(uri, timeout_seconds, pool)[name], owned=True, timeout_seconds=timeout_seconds)
         made.activity.pool = pool
+        made._has_room = has_room
         return made
 
     async def move(self, uri: str) -> None:
@@ -83,11 +96,14 @@ class PyMongoDatabase:
             began = True
             return await action(session)
 
+        await self._require_room()
         self.activity.transactions += 1
         with self.guarded():
             for attempt in range(_LOST_RACES):
                 try:
-                    return await self._in_transaction(counted)
+                    result = await self._in_transaction(counted)
+                    await self._confirm()
+                    return result
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if isinstance(error, BulkWriteError) and not only_duplicates(error):
                         raise
@@ -100,6 +116,35 @@ class PyMongoDatabase:
         """Run `action` in a transaction, again after a write conflict, and commit it."""
         async with self._database.client.start_session() as session:
             return await session.with_transaction(action, read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """See `port.Database.writing`."""
+        await self._require_room()
+        with self.guarded():
+            yield
+            await self._confirm()
+
+    async def _require_room(self) -> None:
+        if self._has_room is not None:
+            await self._has_room()
+
+    async def _confirm(self) -> None:
+        """Make sure that what was acknowledged is kept.
+
+        The embedded engine also acknowledges what its log had no room for, or could not write for another reason. From
+        then on it refuses every read, until its supervisor has started it anew.
+        """
+        if not self._is_embedded:
+            return
+        try:
+            # A command, because the driver would repeat a mere query on an engine that was started anew.
+            await self._database.command({"find": "device_settings", "filter": {"_id": ""}, "limit": 1})
+        except OperationFailure as error:
+            raise StoreUnavailable(
+                "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
+                "Make room if it is full, and try again."
+            ) from error
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""
@@ -114,6 +159,7 @@ class PyMongoDatabase:
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self.command({"hello": 1})
+        self._is_embedded = hello.get("setName") == _EMBEDDED_SET
         if hello.get("setName") or hello.get("msg") == "isdbgrid":
             return
         address = "{}:{}".format(*(await self._address()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -133,6 +134,51 @@ async def test_a_killed_engine_comes_back_with_all_that_was_acknowledged(
     assert "again" in said[-1]
     assert "Traceback" not in service.err
     assert await service.stop() == 0
+
+
+async def test_a_disk_that_takes_no_more_loses_nothing_that_was_acknowledged(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """The engine's storage breaks off in the middle of a write; it is started again, and reports go on."""
+    service = await services.start(env={"DOCSERVICE_MONGODB_TIMEOUT_MS": "2000"})
+    load = Load(service, http, await learners_at(service, http))
+    try:
+        await load.is_under_way()
+
+        engine = engine_state(service.data_dir)["engine_pid"]
+        # No byte more fits into any of its files: what a full disk is to it, without filling one.
+        resource.prlimit(engine, resource.RLIMIT_FSIZE, (1, 1))
+        await eventually(
+            lambda: engine_state(service.data_dir)["engine_pid"] != engine, "a new engine", RECOVERY_SECONDS
+        )
+        await load.goes_on(RECOVERY_SECONDS)
+        await load.stopped()
+    finally:
+        await load.cancel()
+
+    assert [learner.wrong for learner in load.learners if learner.wrong] == []
+    await require_nothing_lost(service.mongodb_uri, load.learners)
+    assert "Traceback" not in service.err
+    assert await service.stop() == 0
+
+
+async def test_a_nearly_full_disk_takes_no_report_but_is_read(services: Services, http: aiohttp.ClientSession) -> None:
+    """A report is answered with 503 and what to do, and changes nothing; reading goes on."""
+    service = await services.start()
+    [learner, *_] = await learners_at(service, http)
+    assert await learner.report(http, service.base)
+    assert await service.stop() == 0
+    full = await services.start(data_dir=service.data_dir, env={"DOCSERVICE_MIN_FREE_DISK_BYTES": str(2**60)})
+
+    refused = not await learner.report(http, full.base)
+    async with http.get(f"{full.base}/api/logger/contentsummarylog/", headers=learner.headers) as response:
+        read = await response.json()
+
+    assert refused
+    assert learner.answers == {200: 1, 503: 1}
+    assert learner.wrong == []
+    assert sum(log["attempt_count"] for summary in read["results"] for log in summary["mastery_logs"]) == 1
+    await require_nothing_lost(full.mongodb_uri, [learner])
 
 
 async def test_while_the_engine_is_away_clients_are_told_to_come_back(

@@ -1,0 +1,56 @@
+"""Whether the disk of a data directory has room to write.
+
+An engine that runs out of it in the middle of a write breaks off and has to be started anew; so nothing is begun that
+may not fit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from docservice.errors import StoreUnavailable
+
+LEAST_BYTES = 128 * 1024 * 1024
+"""What the engine may write at once at a checkpoint: about a fifth of its cache, and two files of its log."""
+
+_LOOK_SECONDS = 0.25
+
+
+class DiskRoom:
+    """Looks at the disk, a few times a second at most.
+
+    Args:
+        directory: on the disk.
+        least_bytes: how much must be free; 0: nothing is asked.
+    """
+
+    def __init__(self, directory: Path, least_bytes: int) -> None:
+        self._directory = directory
+        self._least_bytes = least_bytes
+        self._free_bytes = 0
+        self._looked = float("-inf")
+
+    async def require(self) -> None:
+        """Do nothing if there is room.
+
+        Raises:
+            StoreUnavailable: there is not; the message says how much is missing.
+        """
+        if not self._least_bytes:
+            return
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._free_bytes = (await asyncio.to_thread(shutil.disk_usage, self._directory)).free
+        if self._free_bytes < self._least_bytes:
+            raise StoreUnavailable(
+                f"The disk is nearly full: {_mib(self._free_bytes)} are free where the embedded engine keeps its data, "
+                f"and it needs {_mib(self._least_bytes)} to write safely. Nothing was written: make room and try again."
+            )
+
+
+def _mib(number: int) -> str:
+    return f"{number / 1024 / 1024:.0f} MiB"
