@@ -121,11 +121,15 @@ async def test_a_write_conflict_runs_the_action_again(store: PyMongoDatabase, da
     """30 transactions that read and write one number at once lose none of them."""
     await database["counters"].insert_one({"_id": 1, "n": 0})
     runs = []
+    two_have_read = asyncio.Event()
 
     async def count(tx: Any) -> None:
-        runs.append(tx)
         found = await store["counters"].find_one({"_id": 1}, session=tx)
         assert found
+        runs.append(tx)
+        if len(runs) > 1:
+            two_have_read.set()
+        await two_have_read.wait()
         await store["counters"].update_one({"_id": 1}, {"$set": {"n": found["n"] + 1}}, session=tx)
 
     await asyncio.gather(*(store.transact(count) for _ in range(30)))
