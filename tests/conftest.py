@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, settings
 from pymongo import AsyncMongoClient
 
 from docservice import DocService
@@ -24,6 +25,13 @@ DATA = Path(__file__).parent / "data"
 SECRET = "a key for tests that is long enough for HS256"
 SERVER_VARIABLE = "DOCSERVICE_TEST_MONGODB_URI"
 _server_uri = os.environ.get(SERVER_VARIABLE)
+
+# The same examples in each run, and none that fails because the machine is busy with something else. For other examples
+# give `--hypothesis-profile=default`.
+settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from pymongo import AsyncMongoClient
 
 from docservice import DocService, demo
 
-from .running import Service
+from .running import Service, eventually
 from .signing import headers_with_own_key
 
 LEARNERS = [user["id"] for user in demo.directory()["users"]]
@@ -78,10 +78,18 @@ async def learners_at(service: Service, http: aiohttp.ClientSession) -> list[Lea
     found = []
     for user_id in LEARNERS:
         headers = headers_with_own_key(service.data_dir, user_id)
-        async with http.post(f"{service.base}/api/logger/trackprogress/", json=CONTENT, headers=headers) as response:
-            assert response.status == 200, await response.text()
-            found.append(Learner(user_id, headers, (await response.json())["session_id"]))
+        session_id = await eventually(lambda headers=headers: start(service, http, headers), "a visit begins")
+        found.append(Learner(user_id, headers, session_id))
     return found
+
+
+async def start(service: Service, http: aiohttp.ClientSession, headers: dict[str, str]) -> str | None:
+    """The id of a new visit; None when the service, whose deadline a test may have made short, says to come back."""
+    async with http.post(f"{service.base}/api/logger/trackprogress/", json=CONTENT, headers=headers) as response:
+        if response.status in (503, 504):
+            return None
+        assert response.status == 200, await response.text()
+        return str((await response.json())["session_id"])
 
 
 async def work(learner: Learner, http: aiohttp.ClientSession, base: str, stop: asyncio.Event) -> None:

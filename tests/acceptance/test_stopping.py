@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from docservice import demo
 
-from .running import Services, connection, eventually, run
+from .running import START_SECONDS, Services, connection, eventually, run
 from .signing import headers_with_own_key
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -39,13 +39,13 @@ async def test_a_body_that_is_still_arriving_is_answered(
             f"Authorization: {headers['Authorization']}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         )
-        assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
         writer.write(body[:20])
         service.process.send_signal(signal.SIGTERM)
         await eventually(lambda: "docservice: stopping" in service.err, "it stops")
         await asyncio.sleep(0.5)
         writer.write(body[20:])
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 30)
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"session_id" in answer
@@ -58,7 +58,7 @@ async def test_it_is_not_ready_before_it_stops(
 ) -> None:
     """With DOCSERVICE_DRAIN_SECONDS `/readyz` fails first, while requests are still taken; then it ends."""
     service = await services.start(
-        *("--mongodb-uri", mongodb_uri, "--database", database.name), env={"DOCSERVICE_DRAIN_SECONDS": "2"}
+        *("--mongodb-uri", mongodb_uri, "--database", database.name), env={"DOCSERVICE_DRAIN_SECONDS": "5"}
     )
 
     service.process.send_signal(signal.SIGTERM)
@@ -77,9 +77,14 @@ async def test_the_log_for_machines(services: Services, mongodb_uri: str, databa
     service = await services.spawn(*("--log-format", "json", "--mongodb-uri", mongodb_uri, "--database", database.name))
 
     def events() -> list[dict[str, Any]]:
-        return [json.loads(line) for line in service.err.splitlines()]
+        whole, _, unfinished = service.err.rpartition("\n")
+        assert not unfinished or service.process.returncode is None
+        return [json.loads(line) for line in whole.splitlines()]
 
-    [serving] = await eventually(lambda: [event for event in events() if event["event"] == "serving"], "it serves")
+    def said() -> list[dict[str, Any]]:
+        return [event for event in events() if event["event"] == "serving"]
+
+    [serving] = await eventually(said, "it serves", START_SECONDS)
     headers = {**headers_with_own_key(service.data_dir, LEARNER), "X-Request-ID": "asked-by-a-test.1"}
     async with http.put(
         f"{serving['url']}/api/logger/trackprogress/{uuid.uuid4().hex}/?user={LEARNER}", json={}, headers=headers
@@ -133,7 +138,7 @@ async def test_a_connection_that_sends_no_request_is_closed(
 
     async with connection(service.base) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
-        closed = await asyncio.wait_for(reader.read(), 5)
+        closed = await asyncio.wait_for(reader.read(), 30)
 
     assert closed == b""
 

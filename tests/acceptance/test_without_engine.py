@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -49,10 +50,10 @@ async def test_both_ways_out_are_named(tmp_path: Path, hidden: Mapping[str, str]
 
 
 async def test_with_a_mongodb_address_it_is_not_missed(
-    services: Services, hidden: Mapping[str, str], mongodb_uri: str, database: object, http: aiohttp.ClientSession
+    services: Services, hidden: Mapping[str, str], mongodb_uri: str, database: Any, http: aiohttp.ClientSession
 ) -> None:
     """The service runs on a MongoDB server without the engine being installed."""
-    service = await services.start("--mongodb-uri", mongodb_uri, "--database", "test_without_engine", env=hidden)
+    service = await services.start("--mongodb-uri", mongodb_uri, "--database", database.name, env=hidden)
 
     async with http.get(f"{service.base}/readyz") as response:
         assert response.status == 200

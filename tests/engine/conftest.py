@@ -49,24 +49,37 @@ class Holder:
     async def says(self) -> dict[str, Any]:
         """The next thing that it says."""
         assert self.process.stdout
-        line = await asyncio.wait_for(self.process.stdout.readline(), 15)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 90)
         assert line, "the program has ended"
         return json.loads(line)
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """Send it a signal and wait for its end."""
         self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), 60)
+
+
+def look_into_proc(data_dir: Path) -> dict[int, str]:
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):  # It has ended meanwhile.
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if str(data_dir) in line:
+                    found[int(entry.name)] = line
+    return found
 
 
 async def list_processes(data_dir: Path) -> dict[int, str]:
+    if sys.platform == "linux":  # where `ps` may be missing: slim images of Python have none
+        return await asyncio.to_thread(look_into_proc, data_dir)
     ps = await asyncio.create_subprocess_exec("ps", "-axww", "-o", "pid=,args=", stdout=asyncio.subprocess.PIPE)
     output, _ = await ps.communicate()
     rows = (line.split(None, 1) for line in output.decode(errors="replace").splitlines())
     return {int(row[0]): row[1] for row in rows if len(row) == 2 and str(data_dir) in row[1]}
 
 
-async def poll(check: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+async def poll(check: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     """Ask until the answer is true."""
     async with asyncio.timeout(seconds):
         while not (answer := await check()):  # noqa: ASYNC110 (processes know no asyncio.Event)
@@ -89,7 +102,7 @@ async def data_dir(tmp_path: Path) -> AsyncIterator[Path]:
         return not await list_processes(path)
 
     try:
-        await poll(nobody, 10)
+        await poll(nobody, 30)
     except TimeoutError:
         left = await list_processes(path)
         for pid in left:  # Their command line names this test's own folder.

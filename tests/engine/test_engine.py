@@ -135,7 +135,7 @@ async def test_an_interrupted_bootstrap_is_made_good(data_dir: Path, tmp_path: P
         )
 
     async def listening() -> bool:
-        return "listening on" in log.read_text()
+        return "listening on" in log.read_text().rpartition("\n")[0]
 
     await eventually(listening)
     port = log.read_text().split("listening on ")[1].split()[0].rpartition(":")[2]
@@ -204,7 +204,7 @@ except EngineNotInstalled as error:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=60,
     ).stdout
 
     assert "pip install 'docservice[embedded]'" in answer

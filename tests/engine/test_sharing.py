@@ -147,5 +147,5 @@ async def test_an_engine_that_outlived_its_supervisor_is_ended(data_dir: Path) -
 
     async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
         await client.admin.command("ping")
-        assert await asyncio.wait_for(orphan.wait(), 5) == 0
+        assert await asyncio.wait_for(orphan.wait(), 30) == 0
         assert (engine.uri, engine.joined) == (uri, False)

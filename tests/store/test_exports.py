@@ -9,7 +9,8 @@ import os
 import sqlite3
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,12 @@ async def school(mongodb_uri: str, mongo: Any) -> AsyncIterator[DocService]:
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """The sample database itself."""
     path = tmp_path_factory.mktemp("kolibri") / "db.sqlite3"
     path.write_bytes(gzip.decompress((SMALL / "kolibri-small.sqlite3.gz").read_bytes()))
-    return sqlite3.connect(path)
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,8 @@ def log_of(number: int, kind: LogKind[Any]) -> dict[str, Any]:
     """A learner's only log of a kind, as far as lists look at it."""
     user, dataset = hex_id(number, 4), DATASETS[number % 2]
     document: dict[str, Any] = {
-        "_id": uuid.uuid4().hex,
+        # Spread over the id space, which pages look at part by part, and the same in each run.
+        "_id": uuid.uuid5(uuid.NAMESPACE_OID, f"{kind.name} {number}").hex,
         "user_id": user,
         "dataset_id": dataset,
         "_morango_partition": f"{dataset}:user-rw:{user}",
@@ -214,13 +215,13 @@ async def school(mongodb_uri: str, request: pytest.FixtureRequest) -> AsyncGener
         )
         members = [(user, CLASS) for user in users[:CLASS_SIZE]] + [(user, GROUP) for user in users[:GROUP_SIZE]]
         await database["memberships"].insert_many(
-            [{"_id": uuid.uuid4().hex, "user_id": user, "collection_id": where} for user, where in members]
+            [{"_id": hex_id(n, 10), "user_id": user, "collection_id": where} for n, (user, where) in enumerate(members)]
         )
         held = [("coach", CLASS), ("admin", FACILITIES[0])]
         await database["roles"].insert_many(
             [
-                {"_id": uuid.uuid4().hex, "user_id": ROLES[kind], "kind": kind, "collection_id": where}
-                for kind, where in held
+                {"_id": hex_id(n, 11), "user_id": ROLES[kind], "kind": kind, "collection_id": where}
+                for n, (kind, where) in enumerate(held)
             ]
         )
         nodes = [{"_id": TOPIC, "kind": "topic", "parent_id": None, "content_id": TOPIC, "channel_id": "c"}]

@@ -41,7 +41,8 @@ def log_of(number: int, kind: LogKind[Any]) -> dict[str, Any]:
     """A document of a kind, as far as lists look at it."""
     user = LEARNERS[number % 2000]
     document: dict[str, Any] = {
-        "_id": uuid.uuid4().hex,
+        # Spread over the id space, which pages look at part by part, and the same in each run.
+        "_id": uuid.uuid5(uuid.NAMESPACE_OID, f"{kind.name} {number}").hex,
         "user_id": user,
         "dataset_id": DATASETS[number % 2],
         "_morango_partition": f"{DATASETS[number % 2]}:user-rw:{user}",
