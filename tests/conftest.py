@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, settings
 from pymongo import AsyncMongoClient
 
 from docservice import DocService
@@ -24,6 +25,14 @@ DATA = Path(__file__).parent / "data"
 SECRET = "a key for tests that is long enough for HS256"
 SERVER_VARIABLE = "DOCSERVICE_TEST_MONGODB_URI"
 _server_uri = os.environ.get(SERVER_VARIABLE)
+
+# A run finds what the run before it found, however busy the machine: the same examples each time, no deadline for one.
+# To look for more there is `pytest --hypothesis-profile=random`, which says how to repeat what it found.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("random", settings.get_profile("steady"), derandomize=False, print_blob=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
