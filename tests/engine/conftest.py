@@ -49,14 +49,14 @@ class Holder:
     async def says(self) -> dict[str, Any]:
         """The next thing that it says."""
         assert self.process.stdout
-        line = await asyncio.wait_for(self.process.stdout.readline(), 15)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
         assert line, "the program has ended"
         return json.loads(line)
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """Send it a signal and wait for its end."""
         self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 async def list_processes(data_dir: Path) -> dict[int, str]:
@@ -66,7 +66,7 @@ async def list_processes(data_dir: Path) -> dict[int, str]:
     return {int(row[0]): row[1] for row in rows if len(row) == 2 and str(data_dir) in row[1]}
 
 
-async def poll(check: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+async def poll(check: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     """Ask until the answer is true."""
     async with asyncio.timeout(seconds):
         while not (answer := await check()):  # noqa: ASYNC110 (processes know no asyncio.Event)
@@ -89,7 +89,7 @@ async def data_dir(tmp_path: Path) -> AsyncIterator[Path]:
         return not await list_processes(path)
 
     try:
-        await poll(nobody, 10)
+        await poll(nobody)
     except TimeoutError:
         left = await list_processes(path)
         for pid in left:  # Their command line names this test's own folder.
