@@ -26,12 +26,13 @@ SECRET = "a key for tests that is long enough for HS256"
 SERVER_VARIABLE = "DOCSERVICE_TEST_MONGODB_URI"
 _server_uri = os.environ.get(SERVER_VARIABLE)
 
-# The same examples in each run, and none that fails because the machine is busy with something else. For other examples
-# give `--hypothesis-profile=default`.
+# A run finds what the run before it found, however busy the machine: the same examples each time, no deadline for one.
+# To look for more there is `pytest --hypothesis-profile=random`, which says how to repeat what it found.
 settings.register_profile(
-    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("repeatable")
+settings.register_profile("random", settings.get_profile("steady"), derandomize=False, print_blob=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

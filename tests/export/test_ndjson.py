@@ -212,11 +212,24 @@ async def test_a_log_is_of_one_moment(
 ) -> None:
     """While a learner goes on answering, each export holds as many attempts of a try as the try counts."""
     who = Principal(user_id=recorded_directory["ids"]["learner1"])
-    writer = asyncio.create_task(answer(service, who, QUIZ, 660))
-    exports = 0
-    while not writer.done():
+    visit = await service.start_session(who, StartSession.parse(QUIZ))
+    answered, enough = 0, asyncio.Event()
+
+    async def go_on() -> None:
+        nonlocal answered
+        while not enough.is_set():
+            items = range(answered, answered + 60)
+            interactions = [{"item": f"q{n}", "correct": n % 2, "time_spent": n, "answer": ODD} for n in items]
+            await service.update_session(who, visit.session_id, UpdateSession.parse({"interactions": interactions}))
+            answered += 60
+
+    writer = asyncio.create_task(go_on())
+    beside = 0
+    while beside < 3 or answered < 660:  # exports during which a report was written, until there are buckets
+        before = answered
         await export_ndjson(service, tmp_path / "a.ndjson")
-        exports += 1
+        assert not writer.done(), writer.exception()
+        beside += answered > before
         counted, found = 0, []
         for line in (tmp_path / "a.ndjson").read_text(encoding="utf-8").splitlines():
             if '"collection":"content_summary_logs"' in line or '"collection":"attempt_overflow"' in line:
@@ -225,14 +238,15 @@ async def test_a_log_is_of_one_moment(
                 shelves = [log["attempts"] for log in document.get("mastery_logs", ())]
                 found += [a["id"] for shelf in (*shelves, document.get("attempts", ())) for a in shelf]
         assert len(found) == len(set(found)) == counted
+        assert before <= counted <= answered + 60  # a report may be written and not answered yet
+    enough.set()
     await writer
 
     await export_ndjson(service, tmp_path / "a.ndjson")
     await import_ndjson(empty, tmp_path / "a.ndjson")
 
-    assert exports > 1
     [summary] = [log async for log in empty.content_summary_logs.find()]
-    assert len([attempt async for attempt in empty.content_summary_logs.attempts(summary)]) == 660
+    assert len([attempt async for attempt in empty.content_summary_logs.attempts(summary)]) == answered
 
 
 async def test_cut_short_and_completed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import uuid
@@ -49,6 +48,26 @@ TABLES = {
     "channels": "content_channelmetadata",
     "content nodes": "content_contentnode",
 }
+
+
+STANDSTILL = """
+import asyncio, sys, time
+from docservice import DocService
+from docservice.kolibri import import_kolibri
+from docservice.service.watch import Unwatched
+
+class Standstill(Unwatched):
+    def begin(self, part, total=None):
+        if part == "user sessions":
+            time.sleep(3600)
+
+async def main(path, uri, database):
+    async with DocService(uri, database=database) as service:
+        await import_kolibri(service, path, watch=Standstill())
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+"""An import that never gets to the sittings, so that it can only be killed before its end."""
 
 
 class Imported:
@@ -292,16 +311,16 @@ async def test_a_killed_import_is_completed_by_the_next(
         table: rows(third, f"SELECT count(*) AS n FROM logger_{table}")[0]["n"]
         for table in ("contentsummarylog", "usersessionlog")
     }
-    command = (sys.executable, "-m", "docservice", "import", "kolibri", str(third))
-    options = ("--mongodb-uri", mongodb_uri, "--database", database.name)
     process = await asyncio.create_subprocess_exec(
-        *command, *options, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-c", STANDSTILL, str(third), mongodb_uri, database.name
     )
-    async with asyncio.timeout(60):
+    try:
         while await database.content_summary_logs.find_one({}, {"_id": 1}) is None:
-            pass
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+            assert process.returncode is None
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert await process.wait() == -signal.SIGKILL
     left = await database.user_session_logs.count_documents({})
 
     async with DocService(mongodb_uri, database=database.name) as service:

@@ -27,7 +27,7 @@ def client(shared_client: Client) -> Client:
 
 async def ended(client: Client, headers: dict[str, str], path: str) -> Any:
     """The status of a request whose export has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with client.get(f"{path}status/", headers=headers) as response:
                 status = await response.json()

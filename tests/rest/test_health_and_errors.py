@@ -76,6 +76,10 @@ class Gateway:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self._target)
+        if not self._server.is_serving():  # shut meanwhile
+            back.close()
+            writer.close()
+            return
         for source, target in ((reader, back), (there, writer)):
             self._pipes.add(asyncio.create_task(self._pass(source, target)))
 
@@ -123,14 +127,15 @@ async def test_ready_without_database(mongodb_uri: str, database: Any) -> None:
         gateway = await stack.enter_async_context(Gateway(host, port))
         uri = mongodb_uri.replace(f"{host}:{port}", f"127.0.0.1:{gateway.port}")
         service = await stack.enter_async_context(
-            DocService(uri, database=database.name, timeout_seconds=1, apply_indexes=False)
+            DocService(uri, database=database.name, timeout_seconds=2, apply_indexes=False)
         )
         app = create_app(service, identify=somebody)
         client = await stack.enter_async_context(TestClient(TestServer(app)))
         before = await client.get("/readyz")
         await gateway.shut()
-        alive, ready = await client.get("/healthz"), await client.get("/readyz")
-        refused = await client.post(TRACK, json=start_body())
+        alive, ready, refused = await asyncio.gather(
+            client.get("/healthz"), client.get("/readyz"), client.post(TRACK, json=start_body())
+        )
         body = await ready.json(content_type="application/problem+json")
 
     assert (before.status, alive.status, ready.status, refused.status) == (200, 200, 503, 503)

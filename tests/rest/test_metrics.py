@@ -123,11 +123,15 @@ async def test_retries_of_transactions_are_counted(service: DocService, database
         await database.content_session_logs.update_one(query, {"$set": {"held": True}}, session=other)
         report = docservice.UpdateSession(time_spent_delta=1)
         update = asyncio.create_task(service.update_session(principal, visit.session_id, report))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while service.activity.transaction_retries == before:
+                assert not update.done()
+                await asyncio.sleep(0.01)
         await other.abort_transaction()
         await update
 
-    assert service.activity.transaction_retries > before
+    [kept] = await database.content_session_logs.find({}).to_list(2)
+    assert (kept["time_spent"], "held" in kept) == (1, False)
 
 
 async def test_a_token_closes_it(service: DocService) -> None:

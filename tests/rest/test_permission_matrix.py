@@ -349,6 +349,7 @@ def export_part(method: str, part: str, wanted: int) -> Callable[[Case], Awaitab
 
 async def export_download(case: Case) -> None:
     """The file of an export is for the admins of the facility; here there is one or none yet, which is 200 or 404."""
+    await case.world.ask("superuser", "POST", f"{LOGGER}/generatecsvlogrequest/", asked_for(case))
     path = f"{LOGGER}/generatecsvlogrequest/{await number_of(case)}/download/"
     status, _ = await case.world.ask_raw(case.role, path)
     assert status in ({403} if case.is_service else {200, 404} if case.administers else {404}), (case.role, status)

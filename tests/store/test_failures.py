@@ -49,7 +49,8 @@ TABLE: list[tuple[Exception, type[DocServiceError]]] = [
     (driver.OperationFailure("x", code=13), errors.StoreRefused),
     (driver.OperationFailure("x", code=18), errors.StoreRefused),
     (driver.OperationFailure("x", code=8000), errors.StoreRefused),
-    (driver.OperationFailure("x", code=1), errors.StoreError),
+    (driver.OperationFailure("x", code=1), errors.StoreUnavailable),
+    (driver.OperationFailure("x", code=2), errors.StoreError),
     (driver.DuplicateKeyError("x"), errors.StoreError),
     (driver.InvalidOperation("x"), errors.StoreError),
 ]

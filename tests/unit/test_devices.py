@@ -77,9 +77,9 @@ def test_half_known_user_agent() -> None:
 def test_absurd_user_agent() -> None:
     """Of a huge user agent the first thousand characters are looked at, so that it takes no time."""
     device_info_from_user_agent(FIREFOX_UBUNTU)
-    started = time.perf_counter()
+    started = time.thread_time()  # what others do on the machine does not count
 
     text = device_info_from_user_agent(" " * LONGEST_USER_AGENT + FIREFOX_UBUNTU * 100_000)
 
     assert text == "Other,/Other,"
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
