@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import sysconfig
+import uuid
 import venv
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 from docservice import demo
 
+from .mongo_shell import shell_uri
 from .running import START_SECONDS, STOP_SECONDS, environment, run
 from .test_readme import OUTPUTS, ROOT, blocks
 
@@ -101,12 +103,12 @@ async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:
 
 async def test_motor(folder: Path, mongodb_uri: str, mongo: Any) -> None:
     """See `try_motor`."""
-    await mongo.drop_database("school")
+    name = f"test_{uuid.uuid4().hex[:12]}"
 
-    await try_motor(sys.executable, folder, mongodb_uri)
+    await try_motor(sys.executable, folder, shell_uri(mongodb_uri, name))
 
-    assert await mongo["school"]["facility_users"].count_documents({}) == len(demo.directory()["users"])
-    await mongo.drop_database("school")
+    assert await mongo[name]["facility_users"].count_documents({}) == len(demo.directory()["users"])
+    await mongo.drop_database(name)
 
 
 @pytest.mark.engine
@@ -161,6 +163,6 @@ async def test_from_the_wheel(installed: str, folder: Path, mongodb_uri: str, mo
     await try_plain(installed, folder)
     shutil.rmtree(folder / "docservice-data")
     await try_aiohttp(installed, folder, {})
-    await mongo.drop_database("school")
-    await try_motor(installed, folder, mongodb_uri)
-    await mongo.drop_database("school")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    await try_motor(installed, folder, shell_uri(mongodb_uri, name))
+    await mongo.drop_database(name)

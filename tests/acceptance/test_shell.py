@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -310,8 +311,7 @@ def script() -> str:
 @pytest.fixture(scope="module")
 async def answers(mongodb_uri: str, mongo: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the shell says to each query of the README, asked of the visits above."""
-    name = "test_shell_cookbook"
-    await mongo.drop_database(name)
+    name = f"test_{uuid.uuid4().hex[:12]}"
     async with DocService(mongodb_uri, database=name) as logs:
         await make(logs)
     path = tmp_path_factory.mktemp("shell") / "cookbook.js"
