@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 from docservice.errors import SettingsInvalid
 from docservice.generate import assignments, people
@@ -16,12 +15,11 @@ from docservice.generate.behaviour import School
 from docservice.generate.plan import Calendar, Plan
 from docservice.generate.recording import Logs
 from docservice.service import DocService
+from docservice.service.ahead import ahead, in_thread
 from docservice.service.watch import Unwatched, Watch
 
 BATCH = 100
 """Logs of a kind that are written at a time."""
-
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class _Writer:
     async def write_directory(self) -> None:
         """Classes and people, one class at a time."""
         self._watch.begin("directory", self._school.plan.class_count + 3)
-        async with aclosing(_ahead(directory_files(self._school))) as files:
+        async with ahead(in_thread(directory_files(self._school))) as files:
             async for content in files:
                 for section, counts in (await self._service.import_directory(content)).items():
                     self.documents[section] += counts.created + counts.changed + counts.unchanged
@@ -115,13 +113,13 @@ class _Writer:
         plan, school = self._school.plan, self._school
         self._watch.begin("learners", plan.learners)
         learners = (school.of_learner(people.learner(plan, number)) for number in range(plan.learners))
-        async with aclosing(_ahead(learners)) as made:
+        async with ahead(in_thread(learners)) as made:
             async for logs in made:
                 await self._add(logs)
                 self._watch.advance("learners")
         self._watch.begin("anonymous visits", plan.weeks)
         for week in range(plan.weeks):
-            async with aclosing(_ahead(school.of_visitors(week))) as visitors:
+            async with ahead(in_thread(school.of_visitors(week))) as visitors:
                 async for logs in visitors:
                     await self._add(logs)
             self._watch.advance("anonymous visits")
@@ -158,20 +156,3 @@ def _attempts(logs: Logs) -> Iterator[int]:
         yield sum(log.attempt_count for log in summary.mastery_logs)
     yield from (len(session.attempts) for session in logs.sessions)
     yield from (len(exam.attempts) for exam in logs.exams)
-
-
-async def _ahead(made: Iterator[_Made]) -> AsyncGenerator[_Made, None]:
-    """What an iterator makes, each made in a thread while the one before is being used."""
-    end = object()
-
-    def following() -> Any:
-        return next(made, end)
-
-    coming = asyncio.create_task(asyncio.to_thread(following))
-    try:
-        while (item := await coming) is not end:
-            coming = asyncio.create_task(asyncio.to_thread(following))
-            yield item
-    finally:
-        # A thread cannot be stopped: it is left to finish what it makes, so that nothing runs on after us.
-        await asyncio.wait([coming])

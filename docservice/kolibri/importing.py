@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +13,11 @@ from docservice.kolibri.assembling import Batch
 from docservice.kolibri.directory import directory_batches
 from docservice.kolibri.home import KolibriHome, opened_home
 from docservice.kolibri.merging import count_records, merged
-from docservice.kolibri.reading import read_ahead
 from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.service import DocService
+from docservice.service.ahead import ahead, in_thread
 from docservice.service.consolidation import mended
 from docservice.service.watch import Unwatched, Watch
 from docservice.store.bulk import BulkStore
@@ -97,7 +96,7 @@ class _Import:
 
     async def _import_directory(self) -> None:
         self._watch.begin("directory")
-        async with aclosing(read_ahead(directory_batches(self._home))) as batches:
+        async with ahead(in_thread(directory_batches(self._home))) as batches:
             async for batch in batches:
                 if batch.records:
                     done = await self._directory.upsert(batch.records)
@@ -113,7 +112,7 @@ class _Import:
         total = await asyncio.to_thread(self._home.tables.count, stage.table.name)
         self._watch.begin(stage.table.label, total)
         fresh = await self._store.is_empty(stage.collection)
-        async with aclosing(read_ahead(self._prepared(stage))) as batches:
+        async with ahead(in_thread(self._prepared(stage))) as batches:
             async for batch, prepared in batches:
                 await self._write(stage, batch, prepared, fresh=fresh)
                 await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
@@ -183,7 +182,7 @@ class _Import:
 
     async def _set_orphans_aside(self) -> None:
         self._watch.begin("records without a parent")
-        async with aclosing(read_ahead(assembling.orphans(self._home.tables))) as batches:
+        async with ahead(in_thread(assembling.orphans(self._home.tables))) as batches:
             async for batch in batches:
                 await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 
@@ -46,3 +46,19 @@ async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterat
         await asyncio.wait([reading])
         if not reading.cancelled():
             reading.exception()
+
+
+async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
+    """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended."""
+    end = object()
+    while True:
+        making = asyncio.ensure_future(asyncio.to_thread(next, items, end))
+        try:
+            item = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped, and what it reads must not be closed under its hands.
+            await asyncio.wait([making])
+            raise
+        if item is end:
+            return
+        yield cast("Item", item)

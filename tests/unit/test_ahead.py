@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Iterator
 from contextvars import ContextVar
 
 import pytest
 
-from docservice.service.ahead import ahead
+from docservice.service.ahead import ahead, in_thread
 
 PLACE: ContextVar[int] = ContextVar("PLACE")
 
@@ -111,3 +112,49 @@ async def test_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert not waiting.is_set()
+
+
+async def test_an_iterator_that_blocks_leaves_the_loop_free() -> None:
+    """Its items are made in a thread, in order; what it raises arrives."""
+    loop_thread = threading.get_ident()
+
+    def made() -> Iterator[int]:
+        for number in range(5):
+            assert threading.get_ident() != loop_thread
+            yield number
+        raise LookupError("gone")
+
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for number in in_thread(made()):
+            seen.append(number)  # noqa: PERF401 (what came before the error counts)
+
+    with pytest.raises(LookupError, match="gone"):
+        await read()
+    assert seen == [0, 1, 2, 3, 4]
+
+
+async def test_a_cancelled_reader_waits_for_the_thread() -> None:
+    """What a thread reads may be closed as soon as the generator has ended."""
+    began, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def made() -> Iterator[int]:
+        began.set()
+        go_on.wait(60)
+        done.set()
+        yield 1
+
+    async def read() -> None:
+        async for _ in in_thread(made()):
+            pass
+
+    reading = asyncio.create_task(read())
+    await asyncio.to_thread(began.wait, 60)
+    reading.cancel()
+    await asyncio.sleep(0)
+    assert not reading.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert done.is_set()
