@@ -27,6 +27,9 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
+_CANCEL_AGAIN_SECONDS = 3.0
+"""More than it takes to leave in order: what is under way then is cut short."""
+
 _AGAIN = "Run the same command again: it goes on, or starts anew."
 
 
@@ -118,8 +121,15 @@ def run(
 async def _until_terminated(command: Coroutine[Any, Any, None]) -> None:
     running = asyncio.ensure_future(command)
     if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, running)
     await running
+
+
+def _cancel(running: asyncio.Future[None]) -> None:
+    """Cancel a command until it ends: `asyncio.wait_for`, which the driver uses, loses some in Python 3.11."""
+    if not running.done():
+        running.cancel()
+        running.get_loop().call_later(_CANCEL_AGAIN_SECONDS, _cancel, running)
 
 
 def fail(error: DocServiceError) -> NoReturn:

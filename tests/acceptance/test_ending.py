@@ -50,6 +50,26 @@ def test_an_error_says_what_to_do(
     assert capsys.readouterr().err.endswith(f"{said}\n")
 
 
+@linux_only
+def test_a_stop_that_gets_lost_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command in which something loses its cancellation ends at SIGTERM all the same."""
+    monkeypatch.setattr("docservice.cli.console._CANCEL_AGAIN_SECONDS", 0.05)
+
+    async def loses_one() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+        await asyncio.sleep(30)
+
+    with pytest.raises(SystemExit) as ended:
+        run(loses_one())
+
+    assert ended.value.code == 143
+    assert AGAIN in capsys.readouterr().err
+
+
 def unread(pipe: int) -> int:
     """How many bytes a pipe holds that nobody has read."""
     count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
