@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -23,6 +24,13 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+_CANCEL_AGAIN_SECONDS = 3.0
+"""More than it takes to leave in order: what is under way then is cut short."""
+
+_AGAIN = "Run the same command again: it goes on, or starts anew."
 
 
 @Parameter(name="*")
@@ -93,20 +101,44 @@ async def opened(
 def run(
     command: Coroutine[Any, Any, None], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> None:
-    """Run a command to its end; an error of ours is one line and an exit code, not a traceback."""
+    """Run a command to its end; an error of ours is one line and an exit code, not a traceback.
+
+    SIGTERM ends it as Ctrl-C does, in order: nothing half-written is left.
+    """
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(command)
+            runner.run(_until_terminated(command))
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
-        say("docservice: interrupted. Run the same command again: it goes on, or starts anew.")
-        sys.exit(130)
+        say(f"docservice: interrupted. {_AGAIN}")
+        sys.exit(EXIT_INTERRUPTED)
+    except asyncio.CancelledError:
+        say(f"docservice: stopped. {_AGAIN}")
+        sys.exit(EXIT_TERMINATED)
+
+
+async def _until_terminated(command: Coroutine[Any, Any, None]) -> None:
+    running = asyncio.ensure_future(command)
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, running)
+    await running
+
+
+def _cancel(running: asyncio.Future[None]) -> None:
+    """Cancel a command until it ends: `asyncio.wait_for`, which the driver uses, loses some in Python 3.11."""
+    if not running.done():
+        running.cancel()
+        running.get_loop().call_later(_CANCEL_AGAIN_SECONDS, _cancel, running)
 
 
 def fail(error: DocServiceError) -> NoReturn:
     """Print the error and leave: 2 if the caller can mend it, else 1."""
-    say(f"docservice: {error}")
+    message = str(error)
+    # What may be tried again says so itself where there is more to it than that.
+    if error.retryable and " again" not in message:
+        message = f"{message.rstrip('.')}. {_AGAIN}"
+    say(f"docservice: {message}")
     sys.exit(exit_code_of(error))
 
 

@@ -58,7 +58,8 @@ def read(
     """Write the documents of an export ("-": standard input, also gzipped) where they are not; again changes nothing.
 
     An import that was interrupted is run again and completes. A document that is there and differs stays unless
-    --replace is given. Exit code 1 if a line was refused or the file is not whole; all other lines are written.
+    --replace is given; then stop the service first: what learners did since the export is replaced, too. Exit code 1
+    if a line was refused or the file is not whole; all other lines are written.
     """
     run(_read(file, replace, options))
 

@@ -1,4 +1,4 @@
-"""The engine's account: making it, and checking that it works.
+"""The engine's account, and what else is made in an empty database; and checking that the account works.
 
 Apart from `store` this is the one module that imports PyMongo. The account has to exist before any store can connect,
 and this code runs in the supervisor's own process, never in the process of a command. It uses PyMongo's blocking
@@ -17,6 +17,7 @@ from docservice.engine.files import USER
 _ROLES = [{"role": "root", "db": "admin"}]
 _PATIENCE_MS = 2_000
 _USER_EXISTS = 51003
+_SCRATCH = "docservice_tables"
 
 
 class SignInRefused(Exception):
@@ -61,6 +62,26 @@ def create(port: int, password: str) -> None:
                 if error.code != _USER_EXISTS:
                     raise
                 client.admin.command("updateUser", USER, pwd=password, roles=_ROLES)
+    except PyMongoError as error:
+        raise NotAnswering(str(error)) from error
+
+
+def make_tables(port: int) -> None:
+    """Have an engine that asks for no sign-in make all the tables that documents will ever be kept in.
+
+    It has sixteen, and makes each when the first collection comes that belongs there. Killed while it does, it leaves
+    a database that no engine opens again; so they are all made while the database holds nothing yet. Which table is
+    a collection's follows from a hash (FNV-1a) whose last four bits differ for names that differ in the last four bits
+    of their last letter.
+
+    Raises:
+        NotAnswering: the engine did not do it.
+    """
+    try:
+        with _client(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+            for letter in "abcdefghijklmnop":
+                client[_SCRATCH].create_collection(letter)
+            client.drop_database(_SCRATCH)
     except PyMongoError as error:
         raise NotAnswering(str(error)) from error
 

@@ -8,6 +8,7 @@
         bootstrap                 there while the account is being made, see `startup`
         secantusd.toml            written at each start
         supervisor.log, engine.log, each with one predecessor (`.1`)
+        data.new/                 the database while it is being made, see `startup`
         data/                     the database
 
 Everything here blocks: the command side calls it through `asyncio.to_thread`.
@@ -55,6 +56,7 @@ class EngineFiles:
         self.supervisor_log = self.directory / "supervisor.log"
         self.engine_log = self.directory / "engine.log"
         self.database = self.directory / "data"
+        self.unfinished = self.directory / "data.new"
 
     def prepare(self) -> None:
         """Make the folders, closed to other users.

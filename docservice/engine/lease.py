@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from docservice.engine import locks
 from docservice.engine.files import EngineFiles, EngineState, last_lines, refused
 from docservice.engine.launch import SupervisorProcess, spawn
+from docservice.engine.room import LEAST_BYTES_TO_START, mib
 from docservice.errors import EngineNotRunning
 
 _ANSWER_SECONDS = 5.0
@@ -132,5 +134,11 @@ async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float
 
 
 async def _not_running(files: EngineFiles, what: str) -> EngineNotRunning:
+    free_bytes = (await asyncio.to_thread(shutil.disk_usage, files.directory)).free
+    if free_bytes < LEAST_BYTES_TO_START:
+        return EngineNotRunning(
+            f"The embedded engine {what}: {mib(free_bytes)} are free on the disk of {files.data_dir}, and it may need "
+            f"{mib(LEAST_BYTES_TO_START)} to start. Make room and try again. Its log is {files.supervisor_log}."
+        )
     lines = await asyncio.to_thread(last_lines, files.supervisor_log)
     return EngineNotRunning(f"The embedded engine {what}. Its log {files.supervisor_log} ends with:\n{lines}")

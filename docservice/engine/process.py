@@ -71,13 +71,14 @@ class EngineProcess:
         """Process id of the engine that runs or ran last; 0 before the first."""
         return self._process.pid if self._process else 0
 
-    async def start(self, port: int, *, auth: bool, timeout_seconds: float) -> None:
+    async def start(self, port: int, *, auth: bool, timeout_seconds: float, database: Path | None = None) -> None:
         """Run the engine until it listens.
 
         Args:
             port: TCP port on loopback, or 0 for any.
             auth: whether it asks for a sign-in.
             timeout_seconds: how long it may take, with the recovery after a crash.
+            database: the folder of the database; None: the one of the files.
 
         Raises:
             StartFailed: it ended or was too slow; it does not run any more.
@@ -86,7 +87,7 @@ class EngineProcess:
         _write_config(files.config, _CONFIG.format(cache_size=self._cache_size))
         set_aside(files.engine_log)
         self._process = process = await asyncio.create_subprocess_exec(
-            *_command(files, port, auth=auth),
+            *_command(files, port, database or files.database, auth=auth),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -192,9 +193,9 @@ def _write_config(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _command(files: EngineFiles, port: int, *, auth: bool) -> list[str]:
+def _command(files: EngineFiles, port: int, database: Path, *, auth: bool) -> list[str]:
     engine = [sys.executable, "-m", "secantus", "--config", str(files.config), "--host", "127.0.0.1"]
-    engine += ["--port", str(port), "--storage-path", str(files.database)] + (["--auth"] if auth else [])
+    engine += ["--port", str(port), "--storage-path", str(database)] + (["--auth"] if auth else [])
     if sys.platform == "win32":  # No process can become another one there.
         return engine
     shim = Path(__file__).with_name("child.py")

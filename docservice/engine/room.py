@@ -16,6 +16,9 @@ from docservice.errors import StoreUnavailable
 LEAST_BYTES = 128 * 1024 * 1024
 """What the engine may write at once at a checkpoint: about a fifth of its cache, and two files of its log."""
 
+LEAST_BYTES_TO_START = 32 * 1024 * 1024
+"""What may be missing when an engine does not start: it writes a checkpoint then, and begins a file of its log."""
+
 _LOOK_SECONDS = 0.25
 
 
@@ -47,10 +50,12 @@ class DiskRoom:
             self._free_bytes = (await asyncio.to_thread(shutil.disk_usage, self._directory)).free
         if self._free_bytes < self._least_bytes:
             raise StoreUnavailable(
-                f"The disk is nearly full: {_mib(self._free_bytes)} are free where the embedded engine keeps its data, "
-                f"and it needs {_mib(self._least_bytes)} to write safely. Nothing was written: make room and try again."
+                f"The disk is nearly full: {mib(self._free_bytes)} are free where the embedded engine keeps its data, "
+                f"and it needs {mib(self._least_bytes)} to write safely. This was not written: make room, "
+                "and try again."
             )
 
 
-def _mib(number: int) -> str:
+def mib(number: int) -> str:
+    """A number of bytes for people."""
     return f"{number / 1024 / 1024:.0f} MiB"

@@ -5,6 +5,10 @@ to everybody. So the account is made in a *bootstrap*: the engine runs without s
 gets the account, and stops. The file `bootstrap` is there from before that until no other account can be left from it.
 A supervisor that is killed on the way leaves a database that refuses our sign-in, or the file, or both, and the next
 one does what is missing.
+
+A new database is made in a folder of its own and moved to its place when it is whole and the engine has stopped in
+order: an engine that is killed while it makes a table (or a power cut) leaves a database that cannot be opened again.
+That one holds nothing yet, and is made anew.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import contextlib
 import logging
 import os
 import random
+import shutil
 import signal
 import socket
 import time
@@ -49,7 +54,7 @@ async def start(engine: EngineProcess, files: EngineFiles, password: str, *, por
         StartFailed: the engine does not start, or does not take the sign-in. It does not run any more.
     """
     if not files.database.exists():
-        await _bootstrap(engine, files, password)
+        await _make(engine, files, password)
     try:
         await _start_closed(engine, password, port)
     except account.SignInRefused as error:
@@ -133,6 +138,24 @@ async def _start_closed(engine: EngineProcess, password: str, port: int) -> None
         except BaseException:
             await engine.stop(STOP_SECONDS)
             raise
+
+
+async def _make(engine: EngineProcess, files: EngineFiles, password: str) -> None:
+    log.info("making the engine's database")
+    write_private(files.bootstrap, "")
+    if files.unfinished.exists():
+        await asyncio.to_thread(shutil.rmtree, files.unfinished)
+    await engine.start(0, auth=False, timeout_seconds=START_SECONDS, database=files.unfinished)
+    try:
+        await asyncio.to_thread(account.make_tables, engine.port)
+        await asyncio.to_thread(account.create, engine.port, password)
+    except account.NotAnswering as error:
+        raise StartFailed(f"the engine's database could not be made: {error}") from error
+    finally:
+        await engine.stop(STOP_SECONDS)
+    if code := await engine.wait():
+        raise StartFailed(f"the engine ended with {code} while its database was made")
+    files.unfinished.replace(files.database)
 
 
 async def _bootstrap(engine: EngineProcess, files: EngineFiles, password: str) -> None:

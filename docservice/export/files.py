@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gzip
 import os
@@ -93,12 +94,18 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         SettingsInvalid: it cannot be opened.
     """
     try:
-        file = cast("BinaryIO", sys.stdin.buffer if path == STANDARD else path.open("rb", _BUFFER_BYTES))
+        # Not `sys.stdin`: Python closes that at its end, and fails if a thread still waits for more of it.
+        name = 0 if path == STANDARD else path
+        file = open(name, "rb", _BUFFER_BYTES, closefd=path != STANDARD)  # noqa: SIM115
     except OSError as error:
         raise SettingsInvalid(f"The file {path} cannot be read: {error.strerror or error}") from error
     try:
         packed = file.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
         yield cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
-    finally:
-        if path != STANDARD:
-            file.close()
+    except asyncio.CancelledError:
+        # A thread may wait for more of a pipe, and closing would wait for that thread.
+        raise
+    except BaseException:
+        file.close()
+        raise
+    file.close()

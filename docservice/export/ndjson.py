@@ -13,20 +13,24 @@ A file without a last line was cut short. Lines that were picked out by hand nee
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
+import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from docservice.errors import SettingsInvalid
 from docservice.export.files import reading, writing
 from docservice.service import DocService
 from docservice.service.backups import Fate, Line
 from docservice.service.watch import Unwatched, Watch
+
+_Made = TypeVar("_Made")
 
 FORMAT = 1
 SHOWN_REFUSALS = 20
@@ -155,13 +159,31 @@ async def import_ndjson(
     restore = service.backups.restore(replace=replace)
     with reading(path) as file:
         batches = _Batches(file)
-        watch.begin(_PART, await asyncio.to_thread(batches.begin))
-        while batch := await asyncio.to_thread(batches.next):
+        watch.begin(_PART, await _apart(batches.begin))
+        while batch := await _apart(batches.next):
             first, texts = batch
             report.note(await restore.write(first, texts))
             watch.advance(_PART, len(texts))
     report.flaws = batches.flaws({name: counts.read for name, counts in report.counts.items()})
     return report
+
+
+async def _apart(work: Callable[[], _Made]) -> _Made:
+    """Run work that may wait for a pipe in a thread that nobody waits for, not even the end of the program.
+
+    A thread cannot be stopped: Ctrl-C would be heard only when whoever writes into the pipe sends something.
+    """
+    made: concurrent.futures.Future[_Made] = concurrent.futures.Future()
+    made.set_running_or_notify_cancel()  # What comes when nobody waits any more is dropped.
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="docservice-reading", daemon=True).start()
+    return await asyncio.wrap_future(made)
 
 
 class _Batches:

@@ -104,9 +104,10 @@ async def write_export(
     except OSError as error:
         raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
     finally:
-        # Cancelled or failed: whatever closing says, the unfinished file goes.
+        # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be written
+        # is closed already, and says so with an error that is no OSError.
         if opened is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 opened.close()
         unfinished.unlink(missing_ok=True)
     return Exported(count, size)

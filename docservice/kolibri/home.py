@@ -117,8 +117,8 @@ def _unpacked(packed: Path, folder: Path) -> Path:
             while piece := source.read(_PIECE_BYTES):
                 if shutil.disk_usage(folder).free - len(piece) < reserve:
                     raise SettingsInvalid(
-                        f"{packed} unpacks to more than {target.stat().st_size:,} bytes, for which {folder.parent} has "
-                        "no room. Make room there, name another folder in TMPDIR, or unpack it yourself."
+                        f"{packed} unpacks to at least {sink.tell() + len(piece):,} bytes, for which {folder.parent} "
+                        "has no room. Make room there, name another folder in TMPDIR, or unpack it yourself."
                     )
                 sink.write(piece)
     except (OSError, EOFError, zlib.error) as error:

@@ -20,5 +20,5 @@ class DataSetStore:
 
     async def set(self, dataset_id: str, fields: Document) -> None:
         """Note something about a data set."""
-        with self._database.guarded():
+        async with self._database.writing():
             await self._database[COLLECTION].update_one({"_id": dataset_id}, {"$set": fields}, upsert=True)

@@ -70,9 +70,9 @@ def translate(error: Exception) -> DocServiceError:
         case ServerSelectionTimeoutError():
             return StoreUnavailable(f"No MongoDB server answers: {_first_reason(error)}")
         case ExecutionTimeout() | NetworkTimeout() | WTimeoutError():
-            return StoreTimeout(f"The database did not answer in time: {error}")
+            return StoreTimeout(f"The database did not answer in time: {_first_reason(error)}")
         case ConnectionFailure():
-            return StoreUnavailable(f"The connection to the database is gone: {error}")
+            return StoreUnavailable(f"The connection to the database is gone: {_first_reason(error)}")
         case OperationFailure(code=code) if code in _TOO_LARGE_CODES:
             return DocumentTooLarge(_TOO_LARGE)
         case OperationFailure(code=code) if code in _REFUSED_CODES:
@@ -84,7 +84,7 @@ def translate(error: Exception) -> DocServiceError:
             reason = (error.details or {}).get("errmsg", error)
             return StoreUnavailable(f"The database had a fault of its own ({reason}). Try again in a moment.")
         case PyMongoError() if error.timeout:
-            return StoreTimeout(f"The database did not answer in time: {error}")
+            return StoreTimeout(f"The database did not answer in time: {_first_reason(error)}")
     return StoreError(f"The database failed: {error}")
 
 

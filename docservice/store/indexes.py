@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from docservice.store.failures import translated
 from docservice.store.index_files import contents
 from docservice.store.port import Database
 from docservice.store.views import ViewReport, apply_views, check_views
@@ -115,6 +116,7 @@ async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
                 await database[index.collection].drop_index(index.name)
     for index in [*report.missing, *(report.different if rebuild else ())]:
         # No deadline: building an index over many documents takes its time.
-        await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
+        with translated():
+            await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
     await apply_views(database)
     return report

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -149,6 +150,50 @@ async def test_an_interrupted_bootstrap_is_made_good(data_dir: Path, tmp_path: P
 
     assert [(user["db"], user["user"]) for user in users] == [("admin", "docservice")]
     assert not (folder / "bootstrap").exists()
+
+
+async def test_a_new_database_has_all_its_tables(data_dir: Path) -> None:
+    """No collection needs a new one: killed while it makes a table, the engine leaves a database that never opens."""
+
+    def tables() -> list[str]:
+        return sorted(path.name for path in (data_dir / "engine" / "data").glob("*.wt"))
+
+    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+        before = tables()
+        databases = await client.list_database_names()
+        for number in range(64):
+            await client.things.create_collection(f"kept{number}")
+
+        assert tables() == before
+        assert set(databases) <= {"admin", "config", "local"}
+
+
+async def test_a_database_that_was_not_finished_is_made_anew(data_dir: Path) -> None:
+    """What an engine that was killed has left of a database without data does not keep another one from being made."""
+    unfinished = data_dir / "engine" / "data.new"
+    unfinished.mkdir(parents=True)
+    (unfinished / "WiredTiger.turtle").write_text("cut short")
+
+    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
+        await client.things.kept.insert_one({})
+
+    assert not unfinished.exists()
+
+
+async def test_a_full_disk_is_named_when_the_engine_does_not_start(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says that there is no room, and not the end of a log."""
+    (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "data").write_text("not the folder of a database")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 1024 * 1024))
+
+    with pytest.raises(EngineNotRunning) as caught:
+        async with EmbeddedEngine(data_dir):
+            pass
+
+    assert "did not start: 3 MiB are free" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:

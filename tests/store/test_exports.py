@@ -155,6 +155,22 @@ async def test_parquet_has_the_rows_of_csv(school: DocService, facility: str, tm
     assert read.column_names == [column.name for column in TABLES[table].columns]
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is always full")
+@pytest.mark.parametrize("writer", [CsvWriter, ParquetWriter])
+async def test_an_export_onto_a_full_disk_leaves_nothing(
+    school: DocService, facility: str, tmp_path: Path, writer: type[CsvWriter] | type[ParquetWriter]
+) -> None:
+    """The error says where and why, the old file stays, and nothing half-written is beside it."""
+    path = tmp_path / "export"
+    path.write_text("old")
+
+    with pytest.raises(ExportError, match="No space left on device"):
+        await write_export(school, "attempt", facility, path, lambda _, table: writer(Path("/dev/full"), table))
+
+    assert os.listdir(tmp_path) == ["export"]  # noqa: PTH208
+    assert path.read_text() == "old"
+
+
 async def test_attempts_that_moved_to_buckets_come(
     service: DocService, recorded_directory: dict[str, Any], database: Any, tmp_path: Path
 ) -> None:

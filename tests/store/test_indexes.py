@@ -5,11 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from pymongo import monitoring
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import AutoReconnect
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession
+from docservice.errors import StoreUnavailable
 from docservice.store.indexes import described
 
 LOGS = {"content_session_logs", "content_summary_logs", "attempt_overflow"}
@@ -213,6 +217,16 @@ async def test_different_index(
 
     assert [index.name for index in before.different] == [index.name for index in left.different] == [name]
     assert after.complete
+
+
+async def test_an_index_that_the_server_refuses_to_make(service: DocService, database: Any) -> None:
+    """An error of the driver while an index is made is one of ours."""
+    [*_, index] = described()
+    await database[index.collection].drop()
+    refusing = mock.AsyncMock(side_effect=AutoReconnect("connection closed"))
+
+    with mock.patch.object(AsyncCollection, "create_index", refusing), pytest.raises(StoreUnavailable):
+        await service.apply_indexes()
 
 
 async def test_unknown_index_is_left_alone(service: DocService, database: Any) -> None:

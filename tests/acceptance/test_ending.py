@@ -1,0 +1,112 @@
+"""How commands end before they are done: what they say, their exit code, and that it is at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docservice.cli.console import run
+from docservice.errors import DirectoryIncomplete, DocServiceError, SettingsInvalid, StoreUnavailable
+
+from .running import COMMAND, START_SECONDS, environment, eventually, linux_only
+
+AGAIN = "Run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            StoreUnavailable("The connection is gone"),
+            1,
+            f"The connection is gone. {AGAIN}: it goes on, or starts anew.",
+        ),
+        (StoreUnavailable("The disk is full: make room and try again."), 1, "make room and try again."),
+        (DirectoryIncomplete("No facility."), 1, "No facility."),
+        (SettingsInvalid("No such file."), 2, "No such file."),
+    ],
+)
+def test_an_error_says_what_to_do(
+    error: DocServiceError, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line; where the same command may succeed later it says so, once."""
+
+    async def fails() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run(fails())
+
+    assert ended.value.code == code
+    assert capsys.readouterr().err.endswith(f"{said}\n")
+
+
+@linux_only
+def test_a_stop_that_gets_lost_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command in which something loses its cancellation ends at SIGTERM all the same."""
+    monkeypatch.setattr("docservice.cli.console._CANCEL_AGAIN_SECONDS", 0.05)
+
+    async def loses_one() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+        await asyncio.sleep(30)
+
+    with pytest.raises(SystemExit) as ended:
+        run(loses_one())
+
+    assert ended.value.code == 143
+    assert AGAIN in capsys.readouterr().err
+
+
+def unread(pipe: int) -> int:
+    """How many bytes a pipe holds that nobody has read."""
+    count: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"))[0]
+    return count
+
+
+@linux_only
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("path", ["-", "pipe"])
+async def test_an_import_that_waits_for_a_pipe_ends_at_once(
+    mongodb_uri: str, database: Any, tmp_path: Path, path: str, number: int, code: int
+) -> None:
+    """Ctrl-C and SIGTERM end it though nobody sends more or closes the pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    ends = os.pipe() if path == "-" else (os.open(tmp_path / "pipe", os.O_RDWR),) * 2
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *("import", "ndjson", path, "--mongodb-uri", mongodb_uri, "--database", database.name),
+        stdin=ends[0],
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+        cwd=tmp_path,
+    )
+    try:
+        os.write(ends[1], b'{"collection": ')
+        await eventually(lambda: not unread(ends[0]), "it reads", START_SECONDS)
+        process.send_signal(number)
+        async with asyncio.timeout(20):
+            _, err = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        for end in set(ends):
+            os.close(end)
+
+    assert process.returncode == code
+    assert AGAIN in err.decode().splitlines()[-1]
+    assert "Traceback" not in err.decode()
