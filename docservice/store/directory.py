@@ -55,7 +55,7 @@ class DirectoryStore:
 
     async def set_default_facility(self, facility_id: str) -> None:
         """Name the facility that anonymous visits belong to."""
-        with self._database.guarded():
+        async with self._database.writing():
             await self._database[_DEVICE].update_one(
                 {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
             )

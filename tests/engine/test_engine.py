@@ -18,8 +18,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 import docservice
+from docservice import DocService
 from docservice.engine import EmbeddedEngine, installed, running_uri
-from docservice.errors import EngineNotRunning, SettingsInvalid
+from docservice.errors import EngineNotRunning, SettingsInvalid, StoreUnavailable
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -149,6 +150,13 @@ async def test_an_interrupted_bootstrap_is_made_good(data_dir: Path, tmp_path: P
 
     assert [(user["db"], user["user"]) for user in users] == [("admin", "docservice")]
     assert not (folder / "bootstrap").exists()
+
+
+async def test_without_room_a_directory_is_not_imported(data_dir: Path) -> None:
+    """Nothing is written on a disk that is nearly full, not even which facility is the default."""
+    async with DocService(data_dir=data_dir, min_free_disk_bytes=2**60) as service:
+        with pytest.raises(StoreUnavailable, match="nearly full"):
+            await service.import_directory({"default_facility": "ab" * 16})
 
 
 async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
