@@ -115,6 +115,6 @@ def _moment(option: str, text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise SettingsInvalid(f"--{option} takes a date (2024-09-30) or a time in ISO 8601.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -182,6 +182,10 @@ class CourseSession(DirectoryRecord):
         return References(collection_ids=(self.collection_id, *self.assignments))
 
 
+MAX_LEVEL = 100
+"""How deep a tree of content may be: an export has a column for each level, and real channels have about ten."""
+
+
 class ContentNode(DirectoryRecord):
     """A place of a content in the tree of a channel.
 
@@ -197,11 +201,11 @@ class ContentNode(DirectoryRecord):
     parent_id: HexId | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent"))
     title: str = ""
     kind: Annotated[str, Field(min_length=1, max_length=200)]
-    level: int | None = None
+    level: Annotated[int, Field(ge=0, le=MAX_LEVEL)] | None = None
     lft: int | None = None
     rght: int | None = None
     tree_id: int | None = None
-    ancestors: list[dict[str, Any]] | None = None
+    ancestors: Annotated[list[dict[str, Any]], Field(max_length=MAX_LEVEL)] | None = None
     available: bool = True
 
 

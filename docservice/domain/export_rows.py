@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from docservice.domain.times import exact_time, to_milliseconds
@@ -56,7 +57,14 @@ class Span:
         """Whether a log that began then is exported."""
         if self.start is not None and moment < to_milliseconds(self.start):
             return False
-        return self.end is None or moment <= self.end + timedelta(days=1)
+        return self._last is None or moment <= self._last
+
+    @cached_property
+    def _last(self) -> datetime | None:
+        try:
+            return None if self.end is None else self.end + timedelta(days=1)
+        except OverflowError:  # on the last day that there is
+            return None
 
 
 class Catalogue:

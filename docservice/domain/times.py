@@ -69,12 +69,16 @@ class KolibriTime:
         return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
 
     def local(self) -> datetime:
-        """The moment in its own zone or offset; in UTC where this machine does not know the zone."""
+        """The moment in its own zone or offset.
+
+        It is in UTC where this machine does not know the zone, or where a clock in the zone would show no year that
+        Python knows.
+        """
         if self.offset is not None:
             return self.moment.astimezone(self.offset)
         try:
             return self.moment.astimezone(ZoneInfo(self.zone))
-        except (KeyError, ValueError, OSError):
+        except (KeyError, ValueError, OSError, OverflowError):
             return self.moment
 
 

@@ -18,10 +18,14 @@ async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterat
     variables between items; it is closed on the way out. What it raises reaches the caller in the place of an item.
     """
     items: asyncio.Queue[Item] = asyncio.Queue(maxsize=1)
+    left = False
 
     async def read() -> None:
         async with aclosing(source):
             async for item in source:
+                # The driver loses a cancellation that comes while a statement of its is ending.
+                if left:
+                    return
                 await items.put(item)
 
     reading = asyncio.create_task(read())
@@ -42,6 +46,7 @@ async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterat
         async with aclosing(received()) as found:
             yield found
     finally:
+        left = True
         reading.cancel()
         await asyncio.wait([reading])
         if not reading.cancelled():

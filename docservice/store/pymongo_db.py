@@ -26,6 +26,10 @@ SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
 _EMBEDDED_SET = "secantus"
 """The name that the embedded engine gives its replica set."""
+_MAY_BE_LOST = (
+    "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
+    "Make room if it is full, and try again."
+)
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
 
@@ -122,8 +126,12 @@ class PyMongoDatabase:
         """See `port.Database.writing`."""
         await self._require_room()
         with self.guarded():
+            before = await self._engine_process()
             yield
             await self._confirm()
+            # Several statements: an engine may have lost what one of them wrote, and another one have taken the rest.
+            if await self._engine_process() != before:
+                raise StoreUnavailable(_MAY_BE_LOST)
 
     async def _require_room(self) -> None:
         if self._has_room is not None:
@@ -141,10 +149,13 @@ class PyMongoDatabase:
             # A command, because the driver would repeat a mere query on an engine that was started anew.
             await self._database.command({"find": "device_settings", "filter": {"_id": ""}, "limit": 1})
         except OperationFailure as error:
-            raise StoreUnavailable(
-                "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
-                "Make room if it is full, and try again."
-            ) from error
+            raise StoreUnavailable(_MAY_BE_LOST) from error
+
+    async def _engine_process(self) -> Any:
+        """What tells one run of the embedded engine from another; None of other servers."""
+        if not self._is_embedded:
+            return None
+        return (await self._database.command({"hello": 1})).get("topologyVersion", {}).get("processId")
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""

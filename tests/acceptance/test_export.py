@@ -60,6 +60,7 @@ async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) 
         (("--facility", "f" * 32), "facility"),
         (("--facility", "school"), "--facility"),
         (("--facility", FACILITY, "--start", "yesterday"), "--start"),
+        (("--facility", FACILITY, "--end", "9999-12-31T23:00:00-02:00"), "--end"),
     ],
 )
 async def test_what_is_wrong_is_said(

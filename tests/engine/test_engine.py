@@ -19,8 +19,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 import docservice
+from docservice import DocService
 from docservice.engine import EmbeddedEngine, installed, running_uri
-from docservice.errors import EngineNotRunning, SettingsInvalid
+from docservice.errors import EngineNotRunning, SettingsInvalid, StoreUnavailable
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -194,6 +195,13 @@ async def test_a_full_disk_is_named_when_the_engine_does_not_start(
 
     assert "did not start: 3 MiB are free" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_without_room_a_directory_is_not_imported(data_dir: Path) -> None:
+    """Nothing is written on a disk that is nearly full, not even which facility is the default."""
+    async with DocService(data_dir=data_dir, min_free_disk_bytes=2**60) as service:
+        with pytest.raises(StoreUnavailable, match="nearly full"):
+            await service.import_directory({"default_facility": "ab" * 16})
 
 
 async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:

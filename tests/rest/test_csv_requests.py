@@ -100,3 +100,32 @@ async def test_admin_changes_and_removes(
 
     assert changed == read == (200, "summary")
     assert (removed, gone) == (204, 404)
+
+
+async def test_days_at_the_limits_of_time(
+    client: Client, headers_of: Callable[[str], dict[str, str]], recorded_directory: dict[str, Any]
+) -> None:
+    """A span as wide as time is exported; the request is shown, also in zones whose clocks would pass the limits."""
+    headers = headers_of("admin")
+    asked = {
+        "facility": recorded_directory["ids"]["facility"],
+        "log_type": "session",
+        "selected_start_date": "0001-01-01 00:00:00(America/Los_Angeles)",
+        "selected_end_date": "9999-12-31 23:59:59(Pacific/Kiritimati)",
+    }
+
+    async with client.post(PATH, json=asked, headers=headers) as response:
+        path = response.headers["Location"]
+        shown = (response.status, await response.json())
+    status = await ended(client, headers, path)
+    async with client.get(PATH, headers=headers) as response:
+        listed = (response.status, await response.json())
+
+    assert status["state"] == "completed"
+    assert shown[0] == 201
+    assert (shown[1]["selected_start_date"], shown[1]["selected_end_date"]) == (
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    )
+    assert listed[0] == 200
+    assert shown[1] in listed[1]

@@ -187,6 +187,19 @@ async def test_five_thousand_records(client: Client, service_headers: dict[str, 
     )
 
 
+@pytest.mark.parametrize(
+    "fields", [{"level": 10**9}, {"level": -1}, {"ancestors": [{}] * 1000}], ids=["deep", "above", "long"]
+)
+async def test_no_tree_is_that_deep(client: Client, service_headers: dict[str, str], fields: dict[str, Any]) -> None:
+    """A node far below its channel is refused: an export makes a column for each level above a content."""
+    node = {"id": "a" * 32, "content_id": "b" * 32, "channel": "c" * 32, "kind": "video", **fields}
+
+    status, problem = await post(client, service_headers, "content_nodes", [node])
+
+    assert status == 422
+    assert next(iter(fields)) in problem["detail"]
+
+
 async def test_a_service_token_is_nobody_elsewhere(client: Client, service_headers: dict[str, str]) -> None:
     """It neither reads logs nor tracks."""
     body = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}

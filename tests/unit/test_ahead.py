@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 
 import pytest
@@ -158,3 +159,30 @@ async def test_a_cancelled_reader_waits_for_the_thread() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert done.is_set()
+
+
+async def test_a_source_that_loses_a_cancellation_ends() -> None:
+    """Leaving ends a source whose statement swallows the cancellation: no later item waits for ever to be taken."""
+    source = Source(1000)
+    stuck = asyncio.Event()
+
+    async def deaf() -> AsyncGenerator[int, None]:
+        async with aclosing(source.items()) as items:
+            async for item in items:
+                if item == 3:
+                    stuck.set()
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.Event().wait()
+                yield item
+                yield -item
+
+    async with asyncio.timeout(10), ahead(deaf()) as items:
+        async for _ in items:
+            if source.at == 3:
+                break
+        else:
+            pytest.fail("the source ended too early")
+        await stuck.wait()
+
+    assert source.closed
+    assert source.at == 3

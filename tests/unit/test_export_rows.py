@@ -136,6 +136,13 @@ def test_end_day_is_whole() -> None:
     assert not any(map(span.holds, outside))
 
 
+def test_the_last_day_that_there_is() -> None:
+    """An end after which no day comes lets all through, the first moment that there is as well."""
+    span = Span(end=datetime(9999, 12, 31, tzinfo=UTC))
+
+    assert all(map(span.holds, [MOMENT, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]))
+
+
 def test_tries_are_numbered() -> None:
     """Tries at exercises have their level, tries at quizzes are counted by their start."""
     tries = [
