@@ -1,5 +1,20 @@
-"""`python -m docservice` is the `docservice` command."""
+"""`docservice`, and `python -m docservice`: the command line."""
 
-from docservice.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """The entry point; Ctrl-C ends it without a traceback while the commands are being loaded, too."""
+    try:
+        from docservice.cli.main import main as command  # noqa: PLC0415 (it takes half a second)
+
+        command()
+    except KeyboardInterrupt:
+        sys.stderr.write("docservice: interrupted.\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -24,8 +25,6 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
 
 _CANCEL_AGAIN_SECONDS = 3.0
 """More than it takes to leave in order: what is under way then is cut short."""
@@ -103,26 +102,43 @@ def run(
 ) -> None:
     """Run a command to its end; an error of ours is one line and an exit code, not a traceback.
 
-    SIGTERM ends it as Ctrl-C does, in order: nothing half-written is left.
+    Ctrl-C and SIGTERM end it in order, and nothing half-written is left; a second one ends it at once.
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_until_terminated(command))
+            stopped_by = runner.run(_until_stopped(command))
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
-        say(f"docservice: interrupted. {_AGAIN}")
-        sys.exit(EXIT_INTERRUPTED)
-    except asyncio.CancelledError:
-        say(f"docservice: stopped. {_AGAIN}")
-        sys.exit(EXIT_TERMINATED)
+        stopped_by = signal.SIGINT
+    if stopped_by is not None:
+        say(f"docservice: {'interrupted' if stopped_by == signal.SIGINT else 'stopped'}. {_AGAIN}")
+        sys.exit(128 + stopped_by)
 
 
-async def _until_terminated(command: Coroutine[Any, Any, None]) -> None:
+async def _until_stopped(command: Coroutine[Any, Any, None]) -> int | None:
+    """Run a command; which signal stopped it, None if it came to its end."""
     running = asyncio.ensure_future(command)
+    stopped_by: int | None = None
+
+    def stop(number: int) -> None:
+        nonlocal stopped_by
+        if stopped_by is not None:
+            os._exit(128 + number)
+        stopped_by = number
+        _cancel(running)
+
     if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, running)
-    await running
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if stopped_by is None:
+            raise
+        return stopped_by
+    return None
 
 
 def _cancel(running: asyncio.Future[None]) -> None:

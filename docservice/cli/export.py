@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -79,17 +79,15 @@ async def _export(
     end: datetime | None,
     options: StoreOptions,
 ) -> None:
-    try:
-        facility_id = parse_uuid(facility)
-    except ValueError:
-        raise SettingsInvalid("--facility takes the id of a facility, 32 hex characters.") from None
+    if start is not None and end is not None and start - end >= timedelta(days=1):  # the end is a day later
+        raise SettingsInvalid("--end is before --start.")
     settings = options.settings()
     require_data(settings)
     with tempfile.TemporaryDirectory(prefix="docservice-") as folder:
         to_pipe = str(output) == "-"
         path = Path(folder, "export") if to_pipe else output
         async with opened(settings) as service:
-            await _require_facility(service, facility_id)
+            facility_id = await _known_facility(service, facility)
             with progress() as watch:
                 written = await write_export(
                     service, rows, facility_id, path, writer, start=start, end=end, watch=watch
@@ -101,13 +99,16 @@ async def _export(
     say(f"wrote {written.rows:,} {rows} rows ({written.bytes:,} bytes) to {where}")
 
 
-async def _require_facility(service: DocService, facility_id: str) -> None:
-    """Answer a wrong id with the right ones, here where whoever asks may see them all."""
+async def _known_facility(service: DocService, text: str) -> str:
+    """The id, as it is stored. A wrong one is answered with the right ones: whoever asks here may see them all."""
     try:
+        facility_id = parse_uuid(text)
         await service.facility_name(facility_id)
-    except InvalidReference as error:
-        there = [f"{known} ({name})" for known, name in (await service.facility_names()).items()]
-        raise InvalidReference(f"{error} There are: {', '.join(there) or 'none yet'}.") from None
+    except (ValueError, InvalidReference) as error:
+        known = error if isinstance(error, InvalidReference) else "--facility takes an id of 32 hex characters."
+        there = [f"{facility} ({name})" for facility, name in (await service.facility_names()).items()]
+        raise InvalidReference(f"{known} There are: {', '.join(there) or 'none yet'}.") from None
+    return facility_id
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -61,9 +62,12 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         # What `create_server` adds to the system's words only repeats the address.
         reason = (error.strerror or str(error)).partition(" (while attempting")[0]
-        raise SettingsInvalid(
-            f"Cannot listen on {host} port {port}: {reason}. Choose another one with --port (0 picks a free one)."
-        ) from None
+        another = (
+            "Choose another one with --port (0 picks a free one)."
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}
+            else "Name an address of this machine with --host."
+        )
+        raise SettingsInvalid(f"Cannot listen on {host} port {port}: {reason}. {another}") from None
 
 
 def address_of(listener: socket.socket) -> str:

@@ -11,6 +11,8 @@ from docservice.domain.ids import record_id
 LEARNERS_OF_A_CLASS = 30
 _TERM_WEEKS = 12
 _HALF_TERM_WEEK = 6
+MOST_WEEKS = 520
+"""Ten years: longer than anybody stays at a school, and all that one learner does in them is made in one go."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Plan:
     Attributes:
         seed: any integer.
         learners: at least 1.
-        weeks: at least 1, whole weeks from Monday to Sunday.
+        weeks: from 1 to `MOST_WEEKS`, whole weeks from Monday to Sunday.
         channels: at least 1, of about 90 contents each.
         classes: None for one for each 30 learners.
     """
@@ -38,13 +40,15 @@ class Plan:
         """Give the plan the number of its classes.
 
         Raises:
-            ValueError: a size is less than 1, or there are more classes than learners.
+            ValueError: a size is less than 1, there are more classes than learners, or too many weeks.
         """
         if self.classes is None:
             object.__setattr__(self, "classes", -(-self.learners // LEARNERS_OF_A_CLASS))
         for name in ("learners", "weeks", "channels", "classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.weeks > MOST_WEEKS:
+            raise ValueError(f"weeks must be at most {MOST_WEEKS}")
         if self.class_count > self.learners:
             raise ValueError("there cannot be more classes than learners")
 

@@ -18,7 +18,7 @@ _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRFToken, X-Request-ID, X-Requested-With"
 )
-_ANSWER_HEADERS = "Content-Disposition, ETag, Link, Retry-After, WWW-Authenticate, X-Request-ID"
+_ANSWER_HEADERS = "Content-Disposition, ETag, Link, Location, Retry-After, WWW-Authenticate, X-Error-Code, X-Request-ID"
 _MAX_AGE_SECONDS = "600"
 ANY = "*"
 

@@ -11,7 +11,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
+from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -66,10 +66,14 @@ class PyMongoDatabase:
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
 
         Raises:
-            SettingsInvalid: the URI is not one.
+            SettingsInvalid: the URI is not one, or the name.
         """
         pool = PoolActivity()
-        made = cls(_client(uri, timeout_seconds, pool)[name], owned=True, timeout_seconds=timeout_seconds)
+        try:
+            database = _client(uri, timeout_seconds, pool)[name]
+        except InvalidName as error:
+            raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
+        made = cls(database, owned=True, timeout_seconds=timeout_seconds)
         made.activity.pool = pool
         made._has_room = has_room
         return made

@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import struct
+import sys
 import termios
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,15 @@ def test_an_error_says_what_to_do(
 
 
 @linux_only
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_that_gets_lost_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
-    """A command in which something loses its cancellation ends at SIGTERM all the same."""
+    """A command in which something loses its cancellation ends all the same."""
     monkeypatch.setattr("docservice.cli.console._CANCEL_AGAIN_SECONDS", 0.05)
 
     async def loses_one() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(30)
         await asyncio.sleep(30)
@@ -66,8 +68,34 @@ def test_a_stop_that_gets_lost_is_asked_for_again(
     with pytest.raises(SystemExit) as ended:
         run(loses_one())
 
-    assert ended.value.code == 143
+    assert ended.value.code == code
     assert AGAIN in capsys.readouterr().err
+
+
+@linux_only
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    """A command that does not end in order can still be ended."""
+    program = (
+        "import asyncio, contextlib\n"
+        "from docservice.cli.console import run\n"
+        "async def deaf():\n"
+        "    print('here', flush=True)\n"
+        "    while True:\n"
+        "        with contextlib.suppress(asyncio.CancelledError):\n"
+        "            await asyncio.sleep(60)\n"
+        "            return\n"
+        "        print('deaf', flush=True)\n"
+        "run(deaf())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE, env=environment(), cwd=tmp_path
+    )
+    assert process.stdout
+    for said in (b"here\n", b"deaf\n"):
+        assert await asyncio.wait_for(process.stdout.readline(), START_SECONDS) == said
+        process.send_signal(signal.SIGINT)
+
+    assert await asyncio.wait_for(process.wait(), START_SECONDS) == 130
 
 
 def unread(pipe: int) -> int:

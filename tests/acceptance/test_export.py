@@ -39,7 +39,7 @@ async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) 
     session = ("session", "--facility", FACILITY)
 
     piped = await export(mongodb_uri, database, "csv", *session, "--output", "-")
-    days = ("--start", "2024-09-01", "--end", "2024-09-02")
+    days = ("--start", "2024-09-02T10:00", "--end", "2024-09-02")
     inside = await export(mongodb_uri, database, "parquet", *session, "--output", "a.parquet", *days, cwd=tmp_path)
     days = ("--start", "2024-09-03", "--end", "2024-09-04T12:00:00+03:00")
     outside = await export(mongodb_uri, database, "csv", *session, "--output", "b.csv", *days, cwd=tmp_path)
@@ -61,6 +61,7 @@ async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) 
         (("--facility", "school"), "--facility"),
         (("--facility", FACILITY, "--start", "yesterday"), "--start"),
         (("--facility", FACILITY, "--end", "9999-12-31T23:00:00-02:00"), "--end"),
+        (("--facility", FACILITY, "--start", "2024-09-02", "--end", "2024-09-01"), "--end is before --start"),
     ],
 )
 async def test_what_is_wrong_is_said(
@@ -75,14 +76,15 @@ async def test_what_is_wrong_is_said(
     assert names_in(tmp_path) == []
 
 
-async def test_an_unknown_facility_is_answered_with_those_there_are(
-    mongodb_uri: str, database: Any, tmp_path: Path
+@pytest.mark.parametrize("facility", ["f" * 32, "FACILITY_ID"])
+async def test_a_wrong_facility_is_answered_with_those_there_are(
+    mongodb_uri: str, database: Any, tmp_path: Path, facility: str
 ) -> None:
     """Whoever does not know the id learns it from the message."""
     await filled(mongodb_uri, database.name)
 
     ended = await export(
-        *(mongodb_uri, database, "csv", "session", "--facility", "f" * 32, "--output", "a.csv"), cwd=tmp_path
+        *(mongodb_uri, database, "csv", "session", "--facility", facility, "--output", "a.csv"), cwd=tmp_path
     )
 
     assert ended.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -113,3 +114,39 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> No
     assert (ended.code, ended.out) == (2, "")
     for table in ("session", "summary", "attempt", "exam"):
         assert f'"{table}"' in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("serve", "--host", "192.0.2.1", "--port", "0"), "--host"),
+        (("verify", "--mongodb-uri", "mongodb://127.0.0.1:1/", "--database", "a b"), "'a b' is no name of a database"),
+    ],
+    ids=["address", "database"],
+)
+async def test_a_value_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+    """An address of another machine, a name with a blank: exit code 2 and one line that says what to mend."""
+    ended = await run(*arguments, "--data-dir", str(tmp_path))
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1), ended.err
+    assert named in ended.err
+
+
+async def test_ctrl_c_while_the_commands_are_loaded() -> None:
+    """One line and the exit code of an interrupted command, as later on; no traceback."""
+    pressed = """
+import sys
+from docservice.__main__ import main
+
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "docservice.cli.serve":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+main()
+"""
+
+    ended = await run("serve", program=(sys.executable, "-c", pressed))
+
+    assert (ended.code, ended.out, ended.err) == (130, "", "docservice: interrupted.\n")

@@ -75,7 +75,8 @@ async def test_answers_and_errors_say_who_may_read_them(service: DocService, pat
             plain = response.headers
 
     assert listed["Access-Control-Allow-Origin"] == LISTED
-    assert {"X-Request-ID", "Retry-After"} <= set(listed["Access-Control-Expose-Headers"].split(", "))
+    readable = set(listed["Access-Control-Expose-Headers"].split(", "))
+    assert {"X-Request-ID", "Retry-After", "X-Error-Code", "Location"} <= readable
     assert not [name for headers in (other, plain) for name in headers if name.startswith("Access-Control")]
     assert {headers["Vary"] for headers in (listed, other, plain)} == {"Origin"}
 

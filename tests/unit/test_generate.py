@@ -172,7 +172,9 @@ def test_holidays() -> None:
     assert not any(calendar.is_school_day(week, day) for week in range(12) for day in (5, 6))
 
 
-@pytest.mark.parametrize("size", [{"learners": 0}, {"weeks": 0}, {"channels": 0}, {"classes": 0}, {"classes": 101}])
+@pytest.mark.parametrize(
+    "size", [{"learners": 0}, {"weeks": 0}, {"weeks": 521}, {"channels": 0}, {"classes": 0}, {"classes": 101}]
+)
 def test_a_size_that_cannot_be(size: dict[str, int]) -> None:
     """It is refused with its name."""
     with pytest.raises(ValueError, match=next(iter(size))):
