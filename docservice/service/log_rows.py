@@ -35,7 +35,7 @@ class RowBatch:
 
 
 class LogRows:
-    """Reads tables; each export sees the directory as it is when it comes to a log."""
+    """Reads tables; what an export has read of the directory holds to its end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
