@@ -114,7 +114,7 @@ def test_the_two_commands_name_what_is_there() -> None:
         assert extra in project["optional-dependencies"]
         wanted = project["optional-dependencies"][extra]
         assert program in project["scripts"] or any(name.startswith(program) for name in wanted)
-        assert arguments.split() in (["serve", "--demo"], [])
+        assert arguments.split() in (["serve", "--demo"], ["-n", "2"])
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "setup").exists(), reason="needs a checkout")
