@@ -14,6 +14,8 @@ import pytest
 from pymongo import AsyncMongoClient, WriteConcern
 
 from docservice.engine import EmbeddedEngine, EngineEvent
+from docservice.errors import StoreUnavailable
+from docservice.store.pymongo_db import PyMongoDatabase
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -103,6 +105,29 @@ async def test_a_killed_engine_comes_back_with_all_that_was_acknowledged(data_di
         assert state(data_dir)["engine_pid"] == events[-1].pid
 
     assert [(event.name, event.count) for event in events] == [("engine-died", 0), ("engine-restarted", 1)]
+
+
+async def test_an_engine_started_anew_in_the_middle_of_a_bulk_write_is_noticed(data_dir: Path, eventually: Any) -> None:
+    """The engine that answers at the end is not the one that acknowledged the beginning, which may be lost."""
+    async with EmbeddedEngine(data_dir) as engine:
+        database = PyMongoDatabase.connect(engine.uri, "things", timeout_seconds=60)
+        await database.require_transactions()
+
+        async def restarted() -> bool:
+            return engine.restarts == 1
+
+        async def write() -> None:
+            async with database.writing():
+                await database["kept"].insert_one({"_id": 1})
+                os.kill(state(data_dir)["engine_pid"], signal.SIGKILL)
+                await eventually(restarted)
+                await database["kept"].insert_one({"_id": 2})
+
+        try:
+            with pytest.raises(StoreUnavailable, match="failed while it wrote"):
+                await write()
+        finally:
+            await database.close()
 
 
 async def test_a_killed_supervisor_takes_the_engine_along_and_is_replaced(
