@@ -105,9 +105,9 @@ async def _known_facility(service: DocService, text: str) -> str:
         facility_id = parse_uuid(text)
         await service.facility_name(facility_id)
     except (ValueError, InvalidReference) as error:
-        known = error if isinstance(error, InvalidReference) else "--facility takes an id of 32 hex characters."
-        there = [f"{facility} ({name})" for facility, name in (await service.facility_names()).items()]
-        raise InvalidReference(f"{known} There are: {', '.join(there) or 'none yet'}.") from None
+        reason = error if isinstance(error, InvalidReference) else "--facility takes an id of 32 hex characters."
+        there = [f"{known} ({name})" for known, name in (await service.facility_names()).items()]
+        raise InvalidReference(f"{reason} There are: {', '.join(there) or 'none yet'}.") from None
     return facility_id
 
 
