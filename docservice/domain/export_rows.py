@@ -127,8 +127,8 @@ def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Co
 def visited_node(session: Fields) -> str | None:
     """The node that a visit was to; None if the visit does not say."""
     extra_fields = session.get("extra_fields")
-    context = extra_fields.get("context") if isinstance(extra_fields, Mapping) else None
-    node_id = context.get("node_id") if isinstance(context, Mapping) else None
+    context = extra_fields.get("context") if isinstance(extra_fields, dict) else None
+    node_id = context.get("node_id") if isinstance(context, dict) else None
     return node_id if isinstance(node_id, str) and node_id else None
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+_NOTHING = timedelta(0)
 _MILLISECOND = timedelta(milliseconds=1)
 _KOLIBRI_TEXT = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6}))?"
+    r"(?P<digits>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
     r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?"
 )
 
@@ -53,17 +54,7 @@ class KolibriTime:
 
         Rule: kolibri/core/fields.py, parse_timezonestamp.
         """
-        match = _KOLIBRI_TEXT.fullmatch(text)
-        if match is None:
-            raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
-        fraction = (match["fraction"] or "").ljust(6, "0")
-        moment = datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction}+00:00")
-        offset = match["offset"]
-        if offset:
-            minutes = int(offset[1:3]) * 60 + int(offset[-2:])
-            shift = timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes))
-            return cls(moment.replace(tzinfo=shift).astimezone(UTC), offset=shift)
-        return cls(moment, match["zone"] or "UTC")
+        return cls(*_read(text))
 
     def __str__(self) -> str:
         return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
@@ -74,12 +65,31 @@ class KolibriTime:
         It is in UTC where this machine does not know the zone, or where a clock in the zone would show no year that
         Python knows.
         """
-        if self.offset is not None:
-            return self.moment.astimezone(self.offset)
-        try:
-            return self.moment.astimezone(ZoneInfo(self.zone))
-        except (KeyError, ValueError, OSError, OverflowError):
-            return self.moment
+        return _local(self.moment, self.zone, self.offset)
+
+
+def _read(text: str) -> tuple[datetime, str, timezone | None]:
+    """See `KolibriTime.parse`."""
+    match = _KOLIBRI_TEXT.fullmatch(text)
+    if match is None:
+        raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
+    digits, zone, offset = match.groups()
+    moment = datetime.fromisoformat(digits + "+00:00")
+    if offset is None:
+        return moment, zone or "UTC", None
+    minutes = int(offset[1:3]) * 60 + int(offset[-2:])
+    shift = timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes))
+    return moment.replace(tzinfo=shift).astimezone(UTC), "UTC", shift
+
+
+def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
+    """See `KolibriTime.local`."""
+    if offset is not None:
+        return moment.astimezone(offset)
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except (KeyError, ValueError, OSError, OverflowError):
+        return moment
 
 
 def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
@@ -90,9 +100,10 @@ def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
         recorded_text: what the device kept beside it; None: nothing.
     """
     if recorded_text is not None:
-        recorded = KolibriTime.parse(recorded_text)
-        if timedelta(0) <= recorded.moment - moment < _MILLISECOND:
-            return recorded.local()
+        # Without a `KolibriTime` in between, which takes as long again: exports do this for every time of every row.
+        recorded, zone, offset = _read(recorded_text)
+        if _NOTHING <= recorded - moment < _MILLISECOND:
+            return _local(recorded, zone, offset)
     return moment
 
 
