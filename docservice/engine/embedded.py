@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from typing import Any, Self
 from docservice.engine.events import EngineEvent
 from docservice.engine.files import EngineFiles
 from docservice.engine.lease import Lease, acquire, ask
+from docservice.engine.turns import Turns
 from docservice.errors import DocServiceError, EngineNotInstalled, EngineNotRunning, SettingsInvalid
 
 _NOT_INSTALLED = """\
@@ -85,6 +87,7 @@ class EmbeddedEngine:
         self._stop_timeout_seconds = stop_timeout_seconds
         self._cache_size = cache_size
         self._lease: Lease | None = None
+        self._turns: Turns | None = None
         self._watch: asyncio.Task[None] | None = None
         self._uri = ""
         self._joined = False
@@ -110,6 +113,16 @@ class EmbeddedEngine:
     def restarts(self) -> int:
         """How often the engine was brought back since this object was entered."""
         return self._restarts
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """A block for one transaction, which one process at a time is in: the engine stalls under several at once.
+
+        Raises:
+            EngineNotRunning: the engine has never been entered.
+        """
+        if self._turns is None:
+            raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
+        return self._turns.turn()
 
     async def __aenter__(self) -> Self:
         """Start the engine, or join the one that runs.
@@ -150,6 +163,7 @@ class EmbeddedEngine:
     async def _acquire(self) -> Lease:
         # In a thread, because a path is made absolute with a look at the file system.
         files = await asyncio.to_thread(EngineFiles, self._data_dir)
+        self._turns = Turns(files.turn, files.next_turn)
         return await acquire(files, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
 
     async def _keep(self, lease: Lease) -> None:

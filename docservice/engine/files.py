@@ -2,6 +2,8 @@
 
     DATA_DIR/engine/              0700
         lock                      held by the supervisor as long as it lives; never removed
+        turn, turn.next           held by the process that runs a transaction and by the one that runs the next, see
+                                  `turns`; never removed
         state.json                0600; written by the supervisor, removed by it when the engine has stopped cleanly
         password                  0600; the password of the account `docservice`, made once
         port                      the port used last, preferred at the next start
@@ -48,6 +50,8 @@ class EngineFiles:
         self.data_dir = data_dir.absolute()
         self.directory = self.data_dir / "engine"
         self.lock = self.directory / "lock"
+        self.turn = self.directory / "turn"
+        self.next_turn = self.directory / "turn.next"
         self.state = self.directory / "state.json"
         self.password = self.directory / "password"
         self.port = self.directory / "port"
@@ -68,8 +72,9 @@ class EngineFiles:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.directory.chmod(0o700)
-            with open_private(self.lock, os.O_RDWR | os.O_CREAT):
-                pass
+            for lock in (self.lock, self.turn, self.next_turn):
+                with open_private(lock, os.O_RDWR | os.O_CREAT):
+                    pass
         except OSError as error:
             raise refused(self.data_dir, error) from error
 

@@ -1,6 +1,6 @@
-"""The lock that makes one supervisor the only one of its data directory.
+"""Locks on files of a data directory: that of its one supervisor, and that of whose turn it is to write.
 
-The kernel drops it when its holder ends, however it ends, so it never has to be cleaned up. (Not on network file
+The kernel drops a lock when its holder ends, however it ends, so it never has to be cleaned up. (Not on network file
 systems without locks; the database itself asks for a local disk.)
 """
 

@@ -90,14 +90,15 @@ class Connection:
     async def _opened(self, stack: AsyncExitStack) -> PyMongoDatabase:
         if self._source is not None and not isinstance(self._source, str):
             return adapted(self._source, timeout_seconds=self._timeout_seconds)
-        has_room = None
+        has_room = turn = None
         if self._source is None:
             has_room = DiskRoom(self._data_dir, self._min_free_disk_bytes).require
             stack.callback(setattr, self, "engine", None)
             engine = EmbeddedEngine(self._data_dir, on_event=self._engine_event)
             self.engine = await stack.enter_async_context(engine)
+            turn = engine.turn
         self._own = PyMongoDatabase.connect(
-            self.address, self._name, timeout_seconds=self._timeout_seconds, has_room=has_room
+            self.address, self._name, timeout_seconds=self._timeout_seconds, has_room=has_room, turn=turn
         )
         stack.push_async_callback(self._close_own)
         return self._own

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidName, Opera
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from docservice.errors import SettingsInvalid, StandaloneServer, StoreUnavailable
+from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
 from docservice.store.activity import Activity, PoolActivity
 from docservice.store.failures import only_duplicates, translated
 from docservice.store.port import Collection, Document, Result
@@ -49,13 +50,21 @@ class PyMongoDatabase:
         self._owned = owned
         self._timeout_seconds = timeout_seconds
         self._has_room: Callable[[], Awaitable[None]] | None = None
+        self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        self._own_turn = asyncio.Lock()
         self._is_embedded = False
         self.name = database.name
         self.activity = Activity()
 
     @classmethod
     def connect(
-        cls, uri: str, name: str, *, timeout_seconds: float, has_room: Callable[[], Awaitable[None]] | None = None
+        cls,
+        uri: str,
+        name: str,
+        *,
+        timeout_seconds: float,
+        has_room: Callable[[], Awaitable[None]] | None = None,
+        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> PyMongoDatabase:
         """A database of an own client; nothing is sent before the first statement.
 
@@ -64,6 +73,7 @@ class PyMongoDatabase:
             name: of the database.
             timeout_seconds: see `__init__`.
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
+            turn: entered for each transaction with the embedded engine; None: no other process has any.
 
         Raises:
             SettingsInvalid: the URI is not one, or the name.
@@ -76,6 +86,7 @@ class PyMongoDatabase:
         made = cls(database, owned=True, timeout_seconds=timeout_seconds)
         made.activity.pool = pool
         made._has_room = has_room
+        made._turn = turn or nullcontext
         return made
 
     async def move(self, uri: str) -> None:
@@ -106,10 +117,14 @@ class PyMongoDatabase:
 
         await self._require_room()
         self.activity.transactions += 1
+        async with self._one_at_a_time():
+            return await self._transacted(counted)
+
+    async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         with self.guarded():
             for attempt in range(_LOST_RACES):
                 try:
-                    result = await self._in_transaction(counted)
+                    result = await self._in_transaction(action)
                     await self._confirm()
                     return result
                 except (DuplicateKeyError, BulkWriteError) as error:
@@ -119,6 +134,27 @@ class PyMongoDatabase:
                     if attempt == _LOST_RACES - 1:
                         raise
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _one_at_a_time(self) -> AsyncIterator[None]:
+        """A block for a transaction; the embedded engine stalls under several at once, see `docservice.engine.turns`.
+
+        Raises:
+            StoreTimeout: those before it took too long.
+        """
+        if not self._is_embedded:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._own_turn.acquire()
+        except TimeoutError:
+            raise StoreTimeout("Too many writes were waiting for the database before this one.") from None
+        try:
+            async with self._turn():
+                yield
+        finally:
+            self._own_turn.release()
 
     async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         """Run `action` in a transaction, again after a write conflict, and commit it."""

@@ -83,6 +83,12 @@ async def handle(driver: Any, mongodb_uri: str, database: Any, commands: Command
 
 
 @pytest.fixture
+async def embedded(mongo: Any) -> bool:
+    """Whether the server is the embedded engine."""
+    return (await mongo.admin.command("hello")).get("setName") == "secantus"
+
+
+@pytest.fixture
 def store(handle: Any) -> PyMongoDatabase:
     """The adapter over the handle, with a deadline that no test here meets."""
     return adapted(handle, timeout_seconds=60)
@@ -159,6 +165,55 @@ async def test_a_cancelled_transaction_keeps_nothing(store: PyMongoDatabase, dat
     assert await database["things"].count_documents({}) == 0
     await store.transact(insert)
     assert await database["things"].count_documents({}) == 1
+
+
+async def test_transactions_of_the_embedded_engine_follow_one_another(store: PyMongoDatabase, embedded: bool) -> None:
+    """The embedded engine stalls under several at once, so it gets one; other servers get all."""
+    await store.require_transactions()
+    inside, most = 0, 0
+
+    async def wait(tx: Any) -> None:
+        nonlocal inside, most
+        await store["things"].find_one({"_id": 1}, session=tx)
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.1)
+        inside -= 1
+
+    await asyncio.gather(*(store.transact(wait) for _ in range(4)))
+
+    assert (most == 1) == embedded
+
+
+async def test_a_transaction_waits_for_others_until_its_deadline(
+    store: PyMongoDatabase, handle: Any, embedded: bool
+) -> None:
+    """Who waits too long for those before it is told so, and wrote nothing; those after it are not held up."""
+    if not embedded:
+        pytest.skip("on other servers no transaction waits for another")
+    hurried = adapted(handle, timeout_seconds=0.5)
+    await hurried.require_transactions()
+    began, end = asyncio.Event(), asyncio.Event()
+
+    async def insert(tx: Any) -> None:
+        await hurried["things"].insert_one({"_id": 1}, session=tx)
+
+    async def last_long(tx: Any) -> None:
+        await hurried["others"].find_one({"_id": 1}, session=tx)
+        began.set()
+        await end.wait()
+
+    lasting = asyncio.create_task(hurried.transact(last_long))
+    await began.wait()
+    with pytest.raises(errors.StoreTimeout) as late:
+        await hurried.transact(insert)
+    lasting.cancel()
+    await asyncio.wait([lasting])
+
+    assert late.value.retryable
+    assert await store["things"].count_documents({}) == 0
+    await store.transact(insert)
+    assert await store["things"].count_documents({}) == 1
 
 
 async def test_who_loses_the_race_to_insert_finds_the_document(store: PyMongoDatabase, database: Any) -> None:

@@ -1,0 +1,126 @@
+"""Turns of the processes that share an engine; each `Turns` here is as another process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from docservice.engine import locks, turns
+from docservice.engine.turns import Turns
+
+
+@pytest.fixture
+def locked_files(tmp_path: Path) -> tuple[Path, Path]:
+    """The files of the turn and of the next one."""
+    files = tmp_path / "turn", tmp_path / "turn.next"
+    for file in files:
+        file.touch()
+    return files
+
+
+@asynccontextmanager
+async def halted(file: Path) -> AsyncIterator[None]:
+    """A process that got the turn and does not go on."""
+    held = await asyncio.to_thread(locks.take, file)
+    assert held is not None
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+async def seconds_until_turn(mine: Turns) -> float:
+    """How long a turn was waited for."""
+    began = time.monotonic()
+    async with mine.turn():
+        return time.monotonic() - began
+
+
+async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
+    """Twelve turns of four processes: nobody is in its block while another one is."""
+    inside, most = 0, 0
+
+    async def work(mine: Turns) -> None:
+        nonlocal inside, most
+        for _ in range(3):
+            async with mine.turn():
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0.005)
+                inside -= 1
+
+    await asyncio.gather(*(work(Turns(*locked_files)) for _ in range(4)))
+
+    assert most == 1
+
+
+async def test_who_had_a_turn_lets_others_go_first(locked_files: tuple[Path, Path]) -> None:
+    """Two busy processes have their turns by turns; a process that is in a hurry does not keep the other one out."""
+    order: list[str] = []
+
+    async def work(name: str) -> None:
+        mine = Turns(*locked_files)
+        while len(order) < 40:
+            async with mine.turn():
+                order.append(name)
+                await asyncio.sleep(0.01)
+
+    await asyncio.gather(work("one"), work("other"))
+
+    # The first look of a process may come late by a turn or two, when the machine is busy.
+    assert max(len(list(run)) for _, run in groupby(order)) <= 4
+
+
+async def test_a_block_that_fails_ends_the_turn(locked_files: tuple[Path, Path]) -> None:
+    """The next process does not wait for one whose block raised."""
+    with pytest.raises(ValueError, match="mine"):
+        async with Turns(*locked_files).turn():
+            raise ValueError("mine")
+
+    assert await seconds_until_turn(Turns(*locked_files)) < turns.LONGEST_WAIT_SECONDS / 2
+
+
+async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, Path]) -> None:
+    """Who is cancelled while it waits is neither next nor in its turn."""
+    async with halted(locked_files[0]):
+        waiting = asyncio.create_task(seconds_until_turn(Turns(*locked_files)))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    assert await seconds_until_turn(Turns(*locked_files)) < turns.LONGEST_WAIT_SECONDS / 2
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["in its turn", "as the next one"])
+async def test_a_halted_process_halts_nobody(
+    locked_files: tuple[Path, Path], which: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for it once; from when it is gone on they wait for turns again."""
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.5)
+    mine, other = Turns(*locked_files), Turns(*locked_files)
+
+    async with halted(locked_files[which]):
+        first = await seconds_until_turn(mine)
+        later = [await seconds_until_turn(mine) for _ in range(3)]
+    after = await seconds_until_turn(mine)
+    async with other.turn():
+        at_last = await seconds_until_turn(mine)
+
+    assert first >= 0.5
+    assert max(*later, after) < 0.5
+    assert at_last >= 0.5
+
+
+async def test_without_its_files(tmp_path: Path) -> None:
+    """A data directory that was taken away stops nobody: the engine will tell what is wrong."""
+    mine = Turns(tmp_path / "gone" / "turn", tmp_path / "gone" / "turn.next")
+
+    assert await seconds_until_turn(mine) < turns.LONGEST_WAIT_SECONDS / 2
