@@ -7,12 +7,13 @@ import errno
 import gzip
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from docservice.errors import SettingsInvalid
+from docservice.errors import ExportError, SettingsInvalid
 
 STANDARD = Path("-")
 _COMPRESSION = 6
@@ -26,32 +27,63 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     It is gzipped if its name ends with `.gz`, and nobody but its owner may read it.
 
     Raises:
-        SettingsInvalid: it cannot be written.
+        ExportError: it cannot be written.
     """
     if path == STANDARD:
         with standard_output() as file:
             yield file
         return
-    try:
+    with explained(path):
         path = replaceable(path)
-    except OSError as error:
-        raise SettingsInvalid(f"The file {path} cannot be written: {error.strerror or error}") from error
-    part = path.with_name(path.name + ".part")
+        unfinished = beside(path)
+        try:
+            with unfinished.open("wb") as file:
+                if path.suffix == ".gz":
+                    with gzip.GzipFile(path.stem, "wb", _COMPRESSION, file) as packed:
+                        yield cast("BinaryIO", packed)
+                else:
+                    yield file
+            put_in_place(unfinished, path)
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """A block that writes a file.
+
+    Raises:
+        ExportError: in the place of an `OSError`.
+    """
     try:
-        with _private(part) as file:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(path.stem, "wb", _COMPRESSION, file) as packed:
-                    yield cast("BinaryIO", packed)
-            else:
-                yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        yield
     except OSError as error:
-        raise SettingsInvalid(f"The file {path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
+
+
+def beside(path: Path) -> Path:
+    """A new empty file next to another one, on the same disk, readable for its owner alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(number)
+    return Path(name)
+
+
+def put_in_place(unfinished: Path, path: Path) -> int:
+    """Give a file that is whole, and on the disk, the place of another one; its size in bytes.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    with unfinished.open("rb") as written:
+        os.fsync(written.fileno())
+    size = unfinished.stat().st_size
+    unfinished.replace(path)
+    return size
 
 
 @contextmanager
@@ -60,7 +92,7 @@ def standard_output() -> Iterator[BinaryIO]:
 
     Raises:
         BrokenPipeError: its reader has gone.
-        SettingsInvalid: it cannot be written: the disk behind it is full, say.
+        ExportError: it cannot be written: the disk behind it is full, say.
     """
     try:
         yield sys.stdout.buffer
@@ -68,7 +100,7 @@ def standard_output() -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SettingsInvalid(f"Standard output cannot be written: {error.strerror or error}") from error
+        raise ExportError(f"Standard output cannot be written: {error.strerror or error}") from error
 
 
 def replaceable(path: Path) -> Path:
@@ -80,10 +112,6 @@ def replaceable(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is no plain file; - writes to standard output")
     return path.resolve() if path.is_symlink() else path
-
-
-def _private(path: Path) -> BinaryIO:
-    return cast("BinaryIO", open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
         watch: hears of progress.
 
     Raises:
-        SettingsInvalid: the file cannot be written.
+        ExportError: the file cannot be written.
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
     watch = watch or Unwatched()

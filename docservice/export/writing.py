@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,8 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from docservice.domain.export_rows import Row
 from docservice.domain.export_tables import TABLES, Table, TableName
-from docservice.errors import ExportError
-from docservice.export.files import replaceable
+from docservice.export.files import beside, explained, put_in_place, replaceable
 from docservice.service import DocService
 from docservice.service.watch import Unwatched, Watch
 
@@ -81,35 +78,31 @@ async def write_export(
     """
     watch = watch or Unwatched()
     part, percent, count = f"{table} rows, percent read", 0, 0
-    try:
+    with explained(path):
         path = await _in_thread(replaceable, path)
-    except OSError as error:
-        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
-    unfinished = await _in_thread(_beside, path)
-    opened: TableWriter | None = None
-    try:
-        opened = await _in_thread(writer, unfinished, TABLES[table])
-        async with aclosing(service.export_rows(table, facility_id, start=start, end=end)) as batches:
-            watch.begin(part, PERCENT)
-            async for batch in batches:
-                await _in_thread(opened.write, batch.rows, batch.levels)
-                count += len(batch.rows)
-                now = int(batch.done * PERCENT)
-                if now > percent:
-                    watch.advance(part, now - percent)
-                    percent = now
-        await _in_thread(opened.close)
-        opened = None
-        size = await _in_thread(_put_in_place, unfinished, path)
-    except OSError as error:
-        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
-    finally:
-        # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be written
-        # is closed already, and says so with an error that is no OSError.
-        if opened is not None:
-            with contextlib.suppress(Exception):
-                opened.close()
-        unfinished.unlink(missing_ok=True)
+        unfinished = await _in_thread(beside, path)
+        opened: TableWriter | None = None
+        try:
+            opened = await _in_thread(writer, unfinished, TABLES[table])
+            async with aclosing(service.export_rows(table, facility_id, start=start, end=end)) as batches:
+                watch.begin(part, PERCENT)
+                async for batch in batches:
+                    await _in_thread(opened.write, batch.rows, batch.levels)
+                    count += len(batch.rows)
+                    now = int(batch.done * PERCENT)
+                    if now > percent:
+                        watch.advance(part, now - percent)
+                        percent = now
+            await _in_thread(opened.close)
+            opened = None
+            size = await _in_thread(put_in_place, unfinished, path)
+        finally:
+            # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be
+            # written is closed already, and says so with an error that is no OSError.
+            if opened is not None:
+                with contextlib.suppress(Exception):
+                    opened.close()
+            unfinished.unlink(missing_ok=True)
     return Exported(count, size)
 
 
@@ -121,21 +114,3 @@ async def _in_thread(work: Callable[..., _Result], *arguments: Any) -> _Result:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-
-
-def _beside(path: Path) -> Path:
-    """A new empty file next to another one, on the same disk, readable for its owner alone."""
-    try:
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ExportError(f"The export cannot be written to {path}: {error.strerror or error}") from error
-    os.close(number)
-    return Path(name)
-
-
-def _put_in_place(unfinished: Path, path: Path) -> int:
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
-    size = unfinished.stat().st_size
-    unfinished.replace(path)
-    return size

@@ -19,7 +19,7 @@ from bson.raw_bson import RawBSONDocument
 
 from docservice import ANONYMOUS, DocService, Principal, SaveExamLog, StartSession, UpdateSession
 from docservice.domain.csv_requests import CsvLogRequest
-from docservice.errors import SettingsInvalid
+from docservice.errors import ExportError, SettingsInvalid
 from docservice.export.ndjson import ImportReport, export_ndjson, import_ndjson
 from docservice.service.watch import Unwatched
 from docservice.store.dump import LEFT_OUT
@@ -200,7 +200,7 @@ async def test_an_export_that_fails_leaves_the_old_file(worked: DocService, tmp_
 
     with pytest.raises(RuntimeError):
         await export_ndjson(worked, path, watch=Failing())
-    with pytest.raises(SettingsInvalid, match=r"nowhere.*cannot be written"):
+    with pytest.raises(ExportError, match=r"cannot be written.*nowhere"):
         await export_ndjson(worked, tmp_path / "nowhere" / "a.ndjson")
 
     assert path.read_text() == "old"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.errors import ExportError, SettingsInvalid
+from docservice.errors import ExportError
 from docservice.export import CsvWriter, write_export
 from docservice.export.ndjson import export_ndjson
 
@@ -26,7 +26,7 @@ async def test_only_files_are_replaced(service: DocService, recorded_directory: 
 
     with pytest.raises(ExportError, match="no plain file"):
         await write_export(service, "session", facility, pipe, CsvWriter)
-    with pytest.raises(SettingsInvalid, match="no plain file"):
+    with pytest.raises(ExportError, match="no plain file"):
         await export_ndjson(service, pipe)
     await write_export(service, "session", facility, link, CsvWriter)
     written = file.read_bytes()
@@ -45,7 +45,7 @@ async def test_a_full_disk_behind_a_pipe(service: DocService, monkeypatch: pytes
     full = Path("/dev/full").open("w")  # noqa: ASYNC230, SIM115
     monkeypatch.setattr("sys.stdout", full)
     try:
-        with pytest.raises(SettingsInvalid, match="Standard output cannot be written"):
+        with pytest.raises(ExportError, match="Standard output cannot be written"):
             await export_ndjson(service, Path("-"))
     finally:
         monkeypatch.undo()
