@@ -267,6 +267,32 @@ async def test_many_names_are_found_at_a_time(service: DocService, database: Any
     assert found == {(f"learner{number}", str(number % 40), f"Exercise {number}") for number in range(MANY)}
 
 
+@pytest.mark.parametrize("school_is", ["small", "large", "one of two"])
+async def test_each_visit_comes_once(mongodb_uri: str, database: Any, tmp_path: Path, school_is: str) -> None:
+    """However a school's visits are read: from its index or as they are stored, at any edge of the id space."""
+    edges = ["0" * 32, "00" + "f" * 30, "01" + "0" * 30, "f" * 32]
+    ids = [*edges, *(session(number)["_id"] for number in range(len(edges), MANY))]
+    if school_is == "large":  # so many in the first 256th of the id space look like 25,600 in all
+        ids[100:200] = [f"00{number:030x}" for number in range(1, 101)]
+    content = directory()
+    content["users"] = content["users"][:MANY]
+    if school_is == "one of two":
+        content["datasets"].append({"id": "a" * 32})
+        content["facilities"].append({"id": "b" * 32, "name": "Other", "dataset": "a" * 32})
+    visits = [{**session(number), "_id": visit_id} for number, visit_id in enumerate(ids)]
+    others = [{**session(number), "_id": uuid.uuid4().hex, "dataset_id": "a" * 32} for number in range(50)]
+    await database["content_session_logs"].insert_many([*visits, *others])
+    path = tmp_path / "export.csv"
+
+    async with DocService(mongodb_uri, database=database.name) as service:
+        await service.import_directory(content)
+        await write_export(service, "session", FACILITY, path, CsvWriter)
+
+    header, *rows = parsed(path)
+    names = sorted(row[header.index("Username")] for row in rows)
+    assert names == sorted(f"learner{number}" for number in range(MANY))
+
+
 def test_wider_rows(tmp_path: Path) -> None:
     """A file that gets more folder columns keeps its cells, the longest too, and stays its owner's alone."""
     table = TABLES["attempt"]
