@@ -15,16 +15,30 @@ if sys.platform == "win32":
 
     def _lock(descriptor: int, *, shared: bool) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
     def _lock(descriptor: int, *, shared: bool) -> None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
 
 def take(path: Path) -> int | None:
     """A descriptor that holds the lock until it is closed or the process ends, or None when another process has it."""
     return _open_locked(path, shared=False)
+
+
+def release(descriptor: int) -> None:
+    """Let go of a lock that was taken, also if a forked child has the descriptor, too."""
+    try:
+        _unlock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_taken(path: Path) -> bool:

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import gzip
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +37,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         path = replaceable(path)
         unfinished = beside(path)
         try:
+            make_private(unfinished)
             with unfinished.open("wb") as file:
                 if path.suffix == ".gz":
                     with gzip.GzipFile(path.stem, "wb", _COMPRESSION, file) as packed:
@@ -63,14 +64,17 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def beside(path: Path) -> Path:
-    """A new empty file next to another one, on the same disk, readable for its owner alone.
+    """A new name next to a file, on the same disk."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made, or is there.
     """
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(number)
-    return Path(name)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def put_in_place(unfinished: Path, path: Path) -> int:
@@ -79,7 +83,7 @@ def put_in_place(unfinished: Path, path: Path) -> int:
     Raises:
         OSError: it cannot be done.
     """
-    with unfinished.open("rb") as written:
+    with unfinished.open("r+b") as written:  # some systems flush only what may be written
         os.fsync(written.fileno())
     size = unfinished.stat().st_size
     unfinished.replace(path)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from docservice.domain.export_rows import Row
 from docservice.domain.export_tables import TABLES, Table, TableName
-from docservice.export.files import beside, explained, put_in_place, replaceable
+from docservice.export.files import beside, explained, make_private, put_in_place, replaceable
 from docservice.service import DocService
 from docservice.service.watch import Unwatched, Watch
 
@@ -80,29 +80,32 @@ async def write_export(
     part, percent, count = f"{table} rows, percent read", 0, 0
     with explained(path):
         path = await _in_thread(replaceable, path)
-        unfinished = await _in_thread(beside, path)
-        opened: TableWriter | None = None
+        unfinished = beside(path)
+        opened: list[TableWriter] = []
         try:
-            opened = await _in_thread(writer, unfinished, TABLES[table])
+            await _in_thread(make_private, unfinished)
+            # Kept by the thread: who is cancelled meanwhile gets no result, and has a file to close all the same.
+            await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
             async with aclosing(service.export_rows(table, facility_id, start=start, end=end)) as batches:
                 watch.begin(part, PERCENT)
                 async for batch in batches:
-                    await _in_thread(opened.write, batch.rows, batch.levels)
+                    await _in_thread(opened[0].write, batch.rows, batch.levels)
                     count += len(batch.rows)
                     now = int(batch.done * PERCENT)
                     if now > percent:
                         watch.advance(part, now - percent)
                         percent = now
-            await _in_thread(opened.close)
-            opened = None
+            await _in_thread(opened[0].close)
+            opened.clear()
             size = await _in_thread(put_in_place, unfinished, path)
         finally:
             # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be
             # written is closed already, and says so with an error that is no OSError.
-            if opened is not None:
+            for left in opened:
                 with contextlib.suppress(Exception):
-                    opened.close()
-            unfinished.unlink(missing_ok=True)
+                    left.close()
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
     return Exported(count, size)
 
 
@@ -112,5 +115,7 @@ async def _in_thread(work: Callable[..., _Result], *arguments: Any) -> _Result:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         raise

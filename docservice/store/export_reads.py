@@ -86,7 +86,7 @@ class ExportReads:
         yield first, _FIRST_WINDOW / _LAST_ID
         # Ids are hashes: other windows hold about as many for their width as this one.
         about = len(first) * _LAST_ID // _FIRST_WINDOW
-        is_short = about <= _LONGEST_WHOLE and len(await self.some_facilities(2)) == 1
+        is_short = 0 < about <= _LONGEST_WHOLE and len(await self.some_facilities(2)) == 1
         rest = self._by_record(dataset_id, about) if is_short else self._by_window(dataset_id, len(first))
         async with aclosing(rest) as batches:
             async for batch, done in batches:
@@ -98,8 +98,8 @@ class ExportReads:
         async with aclosing(self._database.batches(SESSIONS, {}, size=_WINDOW)) as batches:
             async for batch in batches:
                 read += len(batch)
-                rest = [visit for visit in batch if visit["_id"] > first and visit["dataset_id"] == dataset_id]
-                yield rest, min(read / max(about, 1), 1.0)
+                rest = [visit for visit in batch if visit["_id"] > first and visit.get("dataset_id") == dataset_id]
+                yield rest, min(read / about, 1.0)
 
     async def _by_window(self, dataset_id: str, in_first: int) -> AsyncGenerator[tuple[list[Document], float], None]:
         """The visits behind the first window, in which there were so many."""

@@ -44,7 +44,7 @@ class PyMongoDatabase:
         Args:
             database: of a client that the caller has made.
             owned: whether `close` closes the client.
-            timeout_seconds: deadline for each transaction or guarded block.
+            timeout_seconds: deadline for each transaction, when it is its turn, or guarded block.
         """
         self._database = _with_our_options(database)
         self._owned = owned
@@ -73,7 +73,8 @@ class PyMongoDatabase:
             name: of the database.
             timeout_seconds: see `__init__`.
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
-            turn: entered for each transaction with the embedded engine; None: no other process has any.
+            turn: entered for each transaction with the embedded engine, so that it takes turns with those of other
+                processes; None: it does so with those of this object only.
 
         Raises:
             SettingsInvalid: the URI is not one, or the name.
@@ -115,9 +116,9 @@ class PyMongoDatabase:
             began = True
             return await action(session)
 
-        await self._require_room()
-        self.activity.transactions += 1
         async with self._one_at_a_time():
+            await self._require_room()
+            self.activity.transactions += 1
             return await self._transacted(counted)
 
     async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -36,6 +37,16 @@ async def halted(file: Path) -> AsyncIterator[None]:
         os.close(held)
 
 
+def _open_files() -> tuple[int, ...]:
+    """The descriptors of the locked files, as a child that is merely forked has them."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            if "turn" in Path(os.readlink(f"/proc/self/fd/{name}")).name:  # noqa: PTH115
+                found.append(int(name))
+    return tuple(found)
+
+
 async def seconds_until_turn(mine: Turns) -> float:
     """How long a turn was waited for."""
     began = time.monotonic()
@@ -57,6 +68,24 @@ async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
                 inside -= 1
 
     await asyncio.gather(*(work(Turns(*locked_files)) for _ in range(4)))
+
+    assert most == 1
+
+
+async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits longer than for one turn, because many are before it, still waits for its own."""
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.5)
+    inside, most = 0, 0
+
+    async def work(mine: Turns) -> None:
+        nonlocal inside, most
+        async with mine.turn():
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.2)
+            inside -= 1
+
+    await asyncio.gather(*(work(Turns(*locked_files)) for _ in range(8)))
 
     assert most == 1
 
@@ -85,6 +114,20 @@ async def test_a_block_that_fails_ends_the_turn(locked_files: tuple[Path, Path])
             raise ValueError("mine")
 
     assert await seconds_until_turn(Turns(*locked_files)) < turns.LONGEST_WAIT_SECONDS / 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="finds the descriptors of a process there")
+async def test_a_child_does_not_keep_the_turn_of_its_parent(locked_files: tuple[Path, Path]) -> None:
+    """A child that is forked in a turn, and goes on, has no part in it when it is over."""
+    async with Turns(*locked_files).turn():
+        child = await asyncio.create_subprocess_exec("sleep", "60", pass_fds=_open_files())
+    try:
+        waited = await seconds_until_turn(Turns(*locked_files))
+    finally:
+        child.kill()
+        await child.wait()
+
+    assert waited < turns.LONGEST_WAIT_SECONDS / 2
 
 
 async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, Path]) -> None:
