@@ -13,7 +13,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from docservice.engine import locks
@@ -36,7 +36,8 @@ class Turns:
     def __init__(self, turn: Path, next_turn: Path) -> None:
         self._turn = turn
         self._next_turn = next_turn
-        self._endless: int | None = None
+        # When the turn began that was given up, as nobody ended it; time of change of the file, in nanoseconds.
+        self._given_up: int | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -52,27 +53,30 @@ class Turns:
             _let_go(is_next)
         try:
             if is_next is not None and held is not None:
-                os.utime(self._turn)
+                with suppress(OSError):
+                    os.utime(self._turn)
             yield
         finally:
             _let_go(held)
 
     async def _locked(self, file: Path) -> int | None:
-        """Wait for the lock on a file; None if whoever has it has been halted."""
+        """Wait for the lock on a file; its descriptor, or None if whoever has it has been halted."""
         began: int | None = None
         seen = 0.0
         while True:
             try:
                 held = locks.take(file)
+                if held is not None:
+                    return held
                 latest = os.stat(self._turn).st_mtime_ns  # noqa: PTH116 - a look every 2 ms
             except OSError:  # the data directory is gone: whoever writes next will hear of it from the engine
                 return None
-            if held is not None or latest == self._endless:
-                return held
+            if latest == self._given_up:
+                return None
             if latest != began:
                 began, seen = latest, time.monotonic()
             if time.monotonic() - seen >= LONGEST_WAIT_SECONDS:
-                self._endless = latest
+                self._given_up = latest
                 return None
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 

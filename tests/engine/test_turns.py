@@ -54,40 +54,42 @@ async def seconds_until_turn(mine: Turns) -> float:
         return time.monotonic() - began
 
 
-async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
-    """Twelve turns of four processes: nobody is in its block while another one is."""
+async def most_at_once(processes: list[Turns], rounds: int, seconds: float) -> int:
+    """How many of some processes are in their blocks at once, when each has some turns of this length."""
     inside, most = 0, 0
 
     async def work(mine: Turns) -> None:
         nonlocal inside, most
-        for _ in range(3):
+        for _ in range(rounds):
             async with mine.turn():
                 inside += 1
                 most = max(most, inside)
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(seconds)
                 inside -= 1
 
-    await asyncio.gather(*(work(Turns(*locked_files)) for _ in range(4)))
+    await asyncio.gather(*map(work, processes))
+    return most
 
-    assert most == 1
+
+async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
+    """Twelve turns of four processes: nobody is in its block while another one is."""
+    assert await most_at_once([Turns(*locked_files) for _ in range(4)], rounds=3, seconds=0.005) == 1
 
 
 async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits longer than for one turn, because many are before it, still waits for its own."""
     monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.5)
-    inside, most = 0, 0
 
-    async def work(mine: Turns) -> None:
-        nonlocal inside, most
-        async with mine.turn():
-            inside += 1
-            most = max(most, inside)
-            await asyncio.sleep(0.2)
-            inside -= 1
+    assert await most_at_once([Turns(*locked_files) for _ in range(8)], rounds=1, seconds=0.2) == 1
 
-    await asyncio.gather(*(work(Turns(*locked_files)) for _ in range(8)))
 
-    assert most == 1
+async def test_nothing_stays_locked_when_the_turn_is_gone(locked_files: tuple[Path, Path]) -> None:
+    """A turn whose file is gone is had all the same, and nothing stays locked."""
+    turn, next_turn = locked_files
+    turn.unlink()
+
+    async with Turns(turn, next_turn).turn():
+        assert not locks.is_taken(next_turn)
 
 
 async def test_who_had_a_turn_lets_others_go_first(locked_files: tuple[Path, Path]) -> None:
