@@ -1,5 +1,7 @@
 """What must hold for every stored record: its fields, its partition, its source id, its id.
 
+An import of a backup and `verify` ask the same `field_problems`, and an import of a Kolibri makes nothing else.
+
 The functions look at documents as they are stored (`_id`, `_morango_partition` ...), not at models, because a document
 that is wrong may be no model at all.
 """
@@ -14,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.domain.directory import DirectoryRecord
 from docservice.domain.ids import record_id
+from docservice.domain.json_columns import JSON_FIELDS
+from docservice.domain.json_values import json_problem
 from docservice.domain.logs import SyncableLog
 
 Document = dict[str, Any]
@@ -65,7 +69,8 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
 
     Args:
         model: of the record.
-        values: by field or stored name, with what an embedded record takes from its parent, without embedded lists.
+        values: by field or stored name, JSON as it was sent, with what an embedded record takes from its parent, and
+            without embedded lists.
         path: where the record stands, with a dot at the end.
     """
     names = {name for name, field in model.model_fields.items()} | {
@@ -77,6 +82,10 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
         for details in error.errors(include_input=False, include_url=False):
             where = ".".join(str(part) for part in details["loc"])
             yield Problem(INVALID, path + where, f"{details['msg']}.")
+    for name in JSON_FIELDS.intersection(names, values):
+        reason = json_problem(values[name])
+        if reason is not None:
+            yield Problem(INVALID, path + name, f"No JSON that a document can hold: {reason}.")
 
 
 def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[Problem]:

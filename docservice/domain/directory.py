@@ -200,7 +200,7 @@ class ContentNode(DirectoryRecord):
     channel_id: HexId = _reference("channel")
     parent_id: HexId | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent"))
     title: str = ""
-    kind: Annotated[str, Field(min_length=1, max_length=200)]
+    kind: Annotated[str, Field(max_length=200)]
     level: Annotated[int, Field(ge=0, le=MAX_LEVEL)] | None = None
     lft: int | None = None
     rght: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.logs import AnyJson
 from docservice.domain.results import Answer
 from docservice.domain.rows import shown_time
 
@@ -68,9 +69,9 @@ class ExamAttemptRow(Answer):
     complete: bool
     correct: float
     hinted: bool
-    answer: dict[str, Any] | None
+    answer: AnyJson
     simple_answer: str | None
-    interaction_history: list[Any] | dict[str, Any]
+    interaction_history: list[Any]
     error: bool
 
     @classmethod

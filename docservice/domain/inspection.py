@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from docservice.domain.consistency import (
@@ -19,6 +19,7 @@ from docservice.domain.consistency import (
     identify,
 )
 from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.json_columns import stored_history
 from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
 from docservice.domain.partitions import exam_log_partition, log_partition
 
@@ -40,7 +41,11 @@ class Inspection:
     """
 
     def __init__(
-        self, model: type[SyncableLog], document: Mapping[str, Any], encode: Callable[[Mapping[str, Any]], bytes]
+        self,
+        model: type[SyncableLog],
+        document: Mapping[str, Any],
+        encode: Callable[[Mapping[str, Any]], bytes],
+        decode: Callable[[type[SyncableLog], Mapping[str, Any]], dict[str, Any]],
     ) -> None:
         """Look at a document.
 
@@ -48,11 +53,14 @@ class Inspection:
             model: of the log.
             document: as it is stored; not changed.
             encode: an embedded attempt as the bytes that it takes.
+            decode: the values that a stored record has for the fields of a model, JSON as it was sent; `ValueError` or
+                `ArithmeticError` if a JSON field holds what is not stored for JSON.
         """
         self.model = model
         self.document: Document = dict(document)
         self.problems: list[Problem] = []
         self._encode = encode
+        self._decode = decode
         self._counts: dict[str | None, int] = {}
         self._sums: dict[str | None, float] = {}
         self._seen: dict[str, bytes] = {}
@@ -86,7 +94,7 @@ class Inspection:
 
     def _look_at_owner(self) -> None:
         own = {name: value for name, value in self.document.items() if name not in ("mastery_logs", "attempts")}
-        self.problems += field_problems(self.model, {**own, "id": self.document["_id"]})
+        self.problems += self._field_problems(self.model, own, {"id": self.document["_id"]})
         source_id: str | None = None
         if self.model is ContentSummaryLog:
             source_id = str(self.document.get("content_id"))
@@ -110,8 +118,8 @@ class Inspection:
                 self.readable = False
                 continue
             own = {name: value for name, value in log.items() if name != "attempts"}
-            values = {**own, **self._inherited, "summarylog_id": self.document["_id"]}
-            self.problems += field_problems(MasteryLog, values, path)
+            inherited = {**self._inherited, "summarylog_id": self.document["_id"]}
+            self.problems += self._field_problems(MasteryLog, own, inherited, path)
             source_id = f"{self.document['_id']}:{log.get('mastery_level')}"
             self.problems += identify(log, log["id"], MasteryLog, self._partition, source_id, path)
             self._dirty = self._dirty or bool(log.get("_morango_dirty_bit"))
@@ -149,7 +157,7 @@ class Inspection:
             self.problems += self._attempt_problems(copy, masterylog_id, where)
             self._count(masterylog_id, copy)
             self._dirty = self._dirty or bool(copy.get("_morango_dirty_bit"))
-            self._bytes += len(encoded)
+            self._bytes += len(encoded if copy == attempt else self._encode(copy))
             kept.append(copy)
         self._counts.setdefault(masterylog_id, 0)
         self._sums.setdefault(masterylog_id, 0.0)
@@ -164,8 +172,23 @@ class Inspection:
         exam = self.model is ExamLog
         model: type[SyncableLog] = ExamAttemptLog if exam else AttemptLog
         parent = {"examlog_id": self.document["_id"]} if exam else {"masterylog_id": masterylog_id}
-        yield from field_problems(model, {**attempt, **self._inherited, **parent}, path)
+        history = attempt.get("interaction_history")
+        if stored_history(history) is not history:
+            message = "An object is in the place of a list: it is the only entry, or none if it is empty."
+            yield Problem(INVALID, path + "interaction_history", message, mendable=True)
+            attempt["interaction_history"] = stored_history(history)
+        yield from self._field_problems(model, attempt, {**self._inherited, **parent}, path)
         yield from identify(attempt, attempt["id"], model, self._partition, None, path)
+
+    def _field_problems(
+        self, model: type[SyncableLog], record: Document, inherited: Mapping[str, Any], path: str = ""
+    ) -> Iterator[Problem]:
+        try:
+            values = {**self._decode(model, record), **inherited}
+        except (ArithmeticError, ValueError):
+            yield Problem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
+            return
+        yield from field_problems(model, values, path)
 
     def _seen_before(self, attempt_id: str, encoded: bytes) -> bool | None:
         """None if the attempt was not seen before, else whether it was the very same."""

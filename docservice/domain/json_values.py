@@ -40,6 +40,24 @@ def require_storable(value: object, path: Path = ()) -> None:
             pending.extend((child, (*where, key), depth + 1) for key, child in _children(current, where))
 
 
+def json_problem(value: object) -> str | None:
+    """Return why a value is not JSON that a document can hold, in a clause; None if it is."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, dict):
+            pending += current.values()
+        elif isinstance(current, list):
+            pending += current
+        elif current is not None and not isinstance(current, (str, int, float)):
+            return f"it holds a {type(current).__name__}, which is not a JSON value"
+    try:
+        require_storable(value)
+    except UnstorableValue as error:
+        return error.reason
+    return None
+
+
 def _children(value: dict[str, object] | list[object], where: Path) -> Iterator[tuple[str | int, object]]:
     if isinstance(value, list):
         yield from enumerate(value)

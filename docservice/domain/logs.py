@@ -11,9 +11,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from docservice.domain.ids import is_hex_id, record_id
+from docservice.domain.json_columns import stored_history
 from docservice.domain.partitions import log_partition
 from docservice.domain.times import to_milliseconds
 
@@ -27,6 +28,8 @@ def _hex_id(value: str) -> str:
 HexId = Annotated[str, AfterValidator(_hex_id), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})]
 Timestamp = Annotated[datetime, AfterValidator(to_milliseconds)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+AnyJson = dict[str, Any] | list[Any] | str | bool | int | float | None
+History = Annotated[list[Any], BeforeValidator(stored_history)]
 MasteryLevel = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
@@ -88,6 +91,7 @@ class BaseAttemptLog(SyncableLog):
 
     Attributes:
         correct: how right the first answer was, 0..1; a later answer counts only if it replaces.
+        answer: an object, if Kolibri's own front end made it; other writers gave texts and lists.
         interaction_history: one entry for each answer, hint or error, oldest first.
     """
 
@@ -100,9 +104,9 @@ class BaseAttemptLog(SyncableLog):
     correct: Annotated[float, Field(ge=0, le=1)]
     hinted: bool = False
     error: bool = False
-    answer: dict[str, Any] | None = Field(default_factory=dict)
+    answer: AnyJson = Field(default_factory=dict)
     simple_answer: str | None = ""
-    interaction_history: list[Any] = Field(default_factory=list)
+    interaction_history: History = Field(default_factory=list)
 
 
 class AttemptLog(BaseAttemptLog):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from docservice.domain.logs import AttemptLog
+from docservice.domain.logs import AnyJson, AttemptLog
 from docservice.domain.progress import is_complete
 from docservice.domain.tracking import Start, Update
 
@@ -31,7 +31,7 @@ class AttemptAnswer(Answer):
     hinted: bool
     error: bool
     item: str
-    answer: dict[str, Any] | None
+    answer: AnyJson
     time_spent: float
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel
 
-from docservice.domain.logs import AttemptLog, MasteryLog, SyncableLog
+from docservice.domain.logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.times import exact_time, iso_text
 
 
@@ -65,9 +65,9 @@ class AttemptRow(BaseModel):
     complete: bool
     correct: float
     hinted: bool
-    answer: dict[str, Any] | None
+    answer: AnyJson
     simple_answer: str | None
-    interaction_history: list[Any] | dict[str, Any]
+    interaction_history: list[Any]
     user: str | None
     error: bool
     masterylog: str | None

@@ -31,6 +31,8 @@ PARENT_MISSING = "its {parent} is missing"
 PARENT_REFUSED = "its {parent} was set aside"
 OTHER_OWNER = "it belongs to another learner than its {parent}"
 
+ALTERED = "imported without what no document can hold in {columns}"
+
 _OLDEST_FIRST = 't."start_timestamp", t.rowid'
 _IN_ORDER = "t.rowid"
 
@@ -41,7 +43,7 @@ class Batch:
 
     Attributes:
         documents: with all attempts embedded, however many they are.
-        set_aside: documents for `import_set_aside`.
+        set_aside: documents for `import_set_aside`: rows that are not imported, and rows of which not all is.
         report: what was read and set aside.
     """
 
@@ -51,6 +53,25 @@ class Batch:
 
     def refuse(self, table: LogTable, row: Row, reason: str) -> None:
         """Set a row aside."""
+        self._keep(table, row, reason)
+        self.report.of(table.label).set_aside += 1
+        self.report.reasons[table.label, reason] += 1
+
+    def read(self, table: LogTable, row: Row) -> Document:
+        """The log of a row; a row that says more than its log can hold is kept beside it.
+
+        Raises:
+            RowRefused: it cannot become a log.
+        """
+        altered: list[str] = []
+        document = table.read(row, altered)
+        for column in dict.fromkeys(altered):
+            self.report.altered[table.label, column] += 1
+        if altered:
+            self._keep(table, row, ALTERED.format(columns=", ".join(dict.fromkeys(altered))))
+        return document
+
+    def _keep(self, table: LogTable, row: Row, reason: str) -> None:
         values = {name: plain(value) for name, value in table.raw(row).items()}
         self.set_aside.append(
             {
@@ -62,8 +83,6 @@ class Batch:
                 "row": values,
             }
         )
-        self.report.of(table.label).set_aside += 1
-        self.report.reasons[table.label, reason] += 1
 
     def documents_of(self, table: LogTable, rows: Iterable[Row]) -> dict[str, tuple[Row, Document | None]]:
         """The logs of rows by id, each with its row; None for those that were set aside."""
@@ -71,7 +90,7 @@ class Batch:
         for row in rows:
             self.report.of(table.label).read += 1
             try:
-                found[row[0]] = row, table.read(row)
+                found[row[0]] = row, self.read(table, row)
             except RowRefused as error:
                 found[row[0]] = row, None
                 self.refuse(table, row, str(error))
@@ -99,7 +118,7 @@ class Batch:
                 self.refuse(table, row, OTHER_OWNER.format(parent=name))
             else:
                 try:
-                    yield row, table.read(row), parent
+                    yield row, self.read(table, row), parent
                     continue
                 except RowRefused as error:
                     self.refuse(table, row, str(error))

@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from docservice.domain.content_tree import ancestors_of, parents_to_read, told_ancestors
 from docservice.domain.directory import SECTIONS, DirectoryRecord
-from docservice.domain.json_values import require_storable
-from docservice.errors import SettingsInvalid, UnstorableValue
+from docservice.domain.json_columns import column_value, storable
+from docservice.errors import SettingsInvalid
+from docservice.kolibri.assembling import ALTERED
 from docservice.kolibri.home import KolibriHome, opened_tables
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
@@ -69,16 +71,36 @@ class DirectoryBatch:
     def take(self, section: str, fields: Mapping[str, Any]) -> None:
         """Add a record, or set it aside if it is not valid."""
         self.report.of(self.label).read += 1
+        model = SECTIONS[section]
+        held = {name: storable(value) for name, value in fields.items()}
+        altered = [name for name, one in held.items() if not one.is_exact]
+        values = {name: one.value for name, one in held.items()}
         try:
-            require_storable(dict(fields))
-            self.records.append(SECTIONS[section].model_validate(fields))
-        except UnstorableValue as error:
-            self._refuse(fields, f"a value cannot be stored: {error.reason}")
+            try:
+                record = model.model_validate(values)
+            except ValidationError as error:
+                wrong = {str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]}
+                if not wrong or any(model.model_fields[name].is_required() for name in wrong & set(model.model_fields)):
+                    raise
+                # What the record can do without is no reason to do without the record.
+                record = model.model_validate({name: value for name, value in values.items() if name not in wrong})
+                altered += sorted(name for name in wrong if values.get(name) is not None)
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             self._refuse(fields, f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}")
+            return
+        self.records.append(record)
+        for name in altered:
+            self.report.altered[self.label, name] += 1
+        if altered:
+            self._keep(fields, ALTERED.format(columns=", ".join(altered)))
 
     def _refuse(self, fields: Mapping[str, Any], reason: str) -> None:
+        self._keep(fields, reason)
+        self.report.of(self.label).set_aside += 1
+        self.report.reasons[self.label, reason] += 1
+
+    def _keep(self, fields: Mapping[str, Any], reason: str) -> None:
         row = {
             name: plain(value if isinstance(value, (str, int, float, bytes)) or value is None else json.dumps(value))
             for name, value in fields.items()
@@ -94,8 +116,6 @@ class DirectoryBatch:
                 "row": row,
             }
         )
-        self.report.of(self.label).set_aside += 1
-        self.report.reasons[self.label, reason] += 1
 
 
 def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
@@ -175,7 +195,7 @@ def _individual(tables: Tables, table: str, whole: str, section: str, name: str)
             copy = copies.setdefault(
                 record_id,
                 {
-                    **{key: value for key, value in serialized.items() if not key.startswith("_")},
+                    **_decoded({key: value for key, value in serialized.items() if not key.startswith("_")}, {}),
                     "id": record_id,
                     "collection_id": row["collection_id"],
                     "dataset_id": row["dataset_id"],
@@ -215,14 +235,37 @@ def _content_tables(tables: Tables, skip: frozenset[str]) -> Iterator[DirectoryB
             if row["id"] not in skip:
                 batch.take("channels", {name: value for name, value in row.items() if name != "thumbnail"})
         yield batch
+    topics: dict[str, Mapping[str, Any]] = {}
     for rows in _chunks(tables, "content_contentnode"):
         nodes = [row for row in rows if row["channel_id"] not in skip]
         models = _assessments(tables, [node["id"] for node in nodes])
+        _fill_ancestors(tables, nodes, topics)
         batch = DirectoryBatch("content nodes")
         for node in nodes:
             known = {name: value for name, value in node.items() if not name.endswith("_bitmask_0")}
             batch.take("content_nodes", {**known, **models.get(node["id"], {})})
         yield batch
+
+
+def _fill_ancestors(tables: Tables, nodes: Sequence[dict[str, Any]], topics: dict[str, Mapping[str, Any]]) -> None:
+    """Give nodes whose topics the Kolibri does not tell, or not readably, those that follow from their parents.
+
+    Args:
+        tables: where the nodes are from.
+        nodes: changed in place.
+        topics: nodes above others that were read before; more are added.
+    """
+    for node in nodes:
+        node["ancestors"] = told_ancestors(node.get("ancestors"))
+    level: Sequence[Mapping[str, Any]] = nodes
+    while missing := parents_to_read(level, topics):
+        columns = dict.fromkeys(("id", "title", "parent_id"), "NULL")
+        rows = tables.related("content_contentnode", columns, "id", sorted(missing))
+        found = {row[0]: {"title": row[1], "parent_id": row[2]} for row in rows}
+        topics |= {node_id: found.get(node_id, {}) for node_id in missing}
+        level = list(found.values())
+    for node in nodes:
+        node["ancestors"] = ancestors_of(node, topics)
 
 
 def _assessments(tables: Tables, node_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -250,9 +293,6 @@ def _decoded(row: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
     for name, value in row.items():
         if types.get(name) == "bool" and value in (0, 1):
             row[name] = bool(value)
-        elif name in _JSON_COLUMNS and isinstance(value, str):
-            try:
-                row[name] = json.loads(value)
-            except (ValueError, RecursionError):
-                continue  # it stays as the text that it is
+        elif name in _JSON_COLUMNS:
+            row[name] = column_value(value)
     return row

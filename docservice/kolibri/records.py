@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from docservice.domain.devices import LONGEST_DEVICE_INFO
+from docservice.domain.partitions import exam_log_partition, log_partition
 from docservice.kolibri.tables import Row
 from docservice.kolibri.values import (
-    RowRefused,
     boolean,
+    cut_text,
     hex_id,
     integer,
+    json_list,
     json_object,
     json_value,
     number,
@@ -31,6 +34,11 @@ from docservice.store.port import Document
 Columns = Mapping[str, str]
 Owner = tuple[Any, Any, Any]
 """Partition, dataset and learner: what an embedded log has from the document around it."""
+
+# As the models have them (see `domain.logs`): what is longer, a backup would not bring back.
+_LONGEST_SOURCE_ID = 96
+_LONGEST_PARTITION = 128
+_LONGEST_KIND = 200
 
 _SYNCABLE = {
     "id": "NULL",
@@ -55,7 +63,8 @@ class LogTable:
         model_name: Morango's name of the model.
         label: what people call its rows.
         columns: those that are read, each with the SQL literal for tables that lack it; `_SYNCABLE` first.
-        read: makes the log of a row, without what belongs to the document as a whole.
+        read: makes the log of a row, without what belongs to the document as a whole; the names of columns of which
+            the log holds less than the row go to the list.
         end: the column that says when the log was last worked on.
     """
 
@@ -63,7 +72,7 @@ class LogTable:
     model_name: str
     label: str
     columns: Columns
-    read: Callable[[Row], Document]
+    read: Callable[[Row, list[str]], Document]
     end: str = "end_timestamp"
 
     def raw(self, row: Row) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def owner_of(row: Row) -> Owner:
 
 
 def _morango(document: Document, row: Row, recorded: dict[str, str]) -> Document:
-    document["_morango_source_id"] = text(row[1], "_morango_source_id")
+    document["_morango_source_id"] = text(row[1], "_morango_source_id", longest=_LONGEST_SOURCE_ID)
     document["_morango_dirty_bit"] = boolean(row[3], "_morango_dirty_bit")
     if recorded:
         document["_recorded"] = recorded
@@ -86,11 +95,16 @@ def _morango(document: Document, row: Row, recorded: dict[str, str]) -> Document
 
 def _whole(key: Document, row: Row, fields: Document, recorded: dict[str, str]) -> Document:
     """A log that is a document of its own."""
+    dataset_id, partition = key["dataset_id"], row[2]
+    if not isinstance(partition, str) or not partition.startswith(dataset_id):
+        # It follows from the rest, and one of another facility would be of no use.
+        is_exam = "exam_id" in fields
+        partition = exam_log_partition(dataset_id) if is_exam else log_partition(dataset_id, key["user_id"])
     document = {
         **key,
         **fields,
-        "_morango_source_id": text(row[1], "_morango_source_id"),
-        "_morango_partition": text(row[2], "_morango_partition"),
+        "_morango_source_id": text(row[1], "_morango_source_id", longest=_LONGEST_SOURCE_ID),
+        "_morango_partition": text(partition, "_morango_partition", longest=_LONGEST_PARTITION),
         "_morango_dirty_bit": boolean(row[3], "_morango_dirty_bit"),
     }
     if recorded:
@@ -98,15 +112,9 @@ def _whole(key: Document, row: Row, fields: Document, recorded: dict[str, str]) 
     return document
 
 
-def _answered(row: Row, at: int, recorded: dict[str, str]) -> Document:
+def _answered(row: Row, at: int, recorded: dict[str, str], altered: list[str]) -> Document:
     """The fields that attempts in visits and in exams have in common; `item` stands at position `at`."""
     (item, start, end, completed, spent, complete, correct, hinted, error, answer, simple, history) = row[at : at + 12]
-    answered = json_value(answer, "answer", None if answer is None else {})
-    if not (answered is None or isinstance(answered, dict)):
-        raise RowRefused("answer is no JSON object")
-    interactions = json_value(history, "interaction_history", [])
-    if not isinstance(interactions, (list, dict)):
-        raise RowRefused("interaction_history is no JSON list")
     return {
         "id": hex_id(row[0], "id"),
         "item": text(item, "item"),
@@ -118,9 +126,9 @@ def _answered(row: Row, at: int, recorded: dict[str, str]) -> Document:
         "correct": number(correct, "correct", 1),
         "hinted": boolean(hinted, "hinted"),
         "error": boolean(error, "error"),
-        "answer": answered,
+        "answer": json_value(answer, "answer", None if answer is None else {}, altered),
         "simple_answer": optional_text(simple, "simple_answer"),
-        "interaction_history": interactions,
+        "interaction_history": json_list(history, "interaction_history", altered),
     }
 
 
@@ -141,26 +149,26 @@ _ANSWERED = (
 _ANSWERED_DEFAULTS = {"time_spent": "0.0", "complete": "0", "hinted": "0", "error": "0", "answer": "'{}'"}
 
 
-def _attempt(row: Row) -> Document:
+def _attempt(row: Row, altered: list[str]) -> Document:
     recorded: dict[str, str] = {}
-    document = _answered(row, 6, recorded)
+    document = _answered(row, 6, recorded, altered)
     document["sessionlog_id"] = hex_id(row[18], "sessionlog_id")
     return _morango(document, row, recorded)
 
 
-def _exam_attempt(row: Row) -> Document:
+def _exam_attempt(row: Row, altered: list[str]) -> Document:
     recorded: dict[str, str] = {}
-    document = _answered(row, 6, recorded)
+    document = _answered(row, 6, recorded, altered)
     document["content_id"] = hex_id(row[18], "content_id")
     return _morango(document, row, recorded)
 
 
-def _try(row: Row) -> Document:
+def _try(row: Row, altered: list[str]) -> Document:
     criterion, start, end, completed, level, complete, spent = row[6:13]
     recorded: dict[str, str] = {}
     document = {
         "id": hex_id(row[0], "id"),
-        "mastery_criterion": json_object(criterion, "mastery_criterion"),
+        "mastery_criterion": json_object(criterion, "mastery_criterion", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
         "end_timestamp": optional_time(end, "end_timestamp", recorded),
         "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
@@ -175,7 +183,7 @@ def _try(row: Row) -> Document:
     return document
 
 
-def _summary(row: Row) -> Document:
+def _summary(row: Row, altered: list[str]) -> Document:
     content, channel, start, end, completed, spent, progress, kind, extra = row[6:15]
     recorded: dict[str, str] = {}
     key = {
@@ -191,13 +199,13 @@ def _summary(row: Row) -> Document:
         "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
         "time_spent": number(spent, "time_spent"),
         "progress": number(progress, "progress", 1.01),
-        "kind": text(kind, "kind"),
-        "extra_fields": json_object(extra, "extra_fields"),
+        "kind": text(kind, "kind", longest=_LONGEST_KIND),
+        "extra_fields": json_object(extra, "extra_fields", altered),
     }
     return {**_whole(key, row, fields, recorded), "mastery_logs": []}
 
 
-def _session(row: Row) -> Document:
+def _session(row: Row, altered: list[str]) -> Document:
     visitor, content, channel, start, end, spent, progress, kind, extra = row[6:15]
     recorded: dict[str, str] = {}
     key = {
@@ -213,13 +221,13 @@ def _session(row: Row) -> Document:
         "end_timestamp": optional_time(end, "end_timestamp", recorded),
         "time_spent": number(spent, "time_spent"),
         "progress": number(progress, "progress"),
-        "kind": text(kind, "kind"),
-        "extra_fields": json_object(extra, "extra_fields"),
+        "kind": text(kind, "kind", longest=_LONGEST_KIND),
+        "extra_fields": json_object(extra, "extra_fields", altered),
     }
     return _whole(key, row, fields, recorded)
 
 
-def _user_session(row: Row) -> Document:
+def _user_session(row: Row, altered: list[str]) -> Document:
     channels, start, last, pages, device = row[6:11]
     recorded: dict[str, str] = {}
     key = {
@@ -232,12 +240,12 @@ def _user_session(row: Row) -> Document:
         "start_timestamp": time(start, "start_timestamp", recorded),
         "last_interaction_timestamp": optional_time(last, "last_interaction_timestamp", recorded),
         "pages": text(pages, "pages", blank=True),
-        "device_info": optional_text(device, "device_info"),
+        "device_info": cut_text(device, "device_info", LONGEST_DEVICE_INFO, altered),
     }
     return _whole(key, row, fields, recorded)
 
 
-def _exam_log(row: Row) -> Document:
+def _exam_log(row: Row, _altered: list[str]) -> Document:
     exam, closed, completed = row[6:9]
     recorded: dict[str, str] = {}
     key = {

@@ -42,11 +42,14 @@ class ImportReport:
         counts: by kind of record, in the order of the import.
         mended: what was put right in imported summaries, if that was asked for.
         reasons: how many records of a kind were set aside for a reason: `{(kind, reason): number}`.
+        altered: how many imported records of a kind hold less than their row in a column: `{(kind, column): number}`;
+            those rows are kept in `import_set_aside` as well.
         notes: what else is worth knowing, in sentences.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     mended: ConsolidationReport = field(default_factory=ConsolidationReport)
 
@@ -60,6 +63,7 @@ class ImportReport:
             total = self.of(kind)
             total += counts
         self.reasons.update(other.reasons)
+        self.altered.update(other.altered)
         self.notes += other.notes
         self.mended.add(other.mended)
 

@@ -5,22 +5,21 @@ These run for every column of millions of rows, so the usual case comes first an
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from datetime import datetime
 from typing import Any
 
 from docservice.domain.ids import is_hex_id
-from docservice.domain.json_values import MAX_NESTING, require_storable
+from docservice.domain.json_columns import as_history, as_object, column_value, storable
+from docservice.domain.json_values import MAX_NESTING
 from docservice.domain.times import KolibriTime, to_milliseconds
-from docservice.errors import UnstorableValue
 from docservice.store.json_codec import to_bson
 
 _USUAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\d{3}\([^()]+\)", re.ASCII)
 # What a document cannot hold as it is: references, NUL, half surrogates, long integers, numbers that are not finite.
 _UNUSUAL_JSON = re.compile(
-    r"\$(?:ref|id|db)|＄|\\u(?:0000|0024|[dD][89a-fA-F]|[fF][fF]04)|\d{19}|NaN|Infinity|\d[eE]\+?\d{2}|[\ud800-\udfff]"
+    r"\$(?:ref|id|db)|＄|\\u(?:0000|0024|[dD][89a-fA-F]|[fF][fF]04)|\d{19}|NaN|Infinity|\d[eE]\+?\d{2}|[\x00\ud800-\udfff]"
 )
 
 
@@ -40,10 +39,12 @@ def optional_id(value: Any, column: str) -> str | None:
     return None if value is None else hex_id(value, column)
 
 
-def text(value: Any, column: str, *, blank: bool = False) -> str:
-    """A text that is not empty, unless `blank`."""
+def text(value: Any, column: str, *, blank: bool = False, longest: float = math.inf) -> str:
+    """A text that is not empty, unless `blank`, of at most so many characters."""
     if type(value) is not str or not (value or blank):
         raise RowRefused(f"{column} is no text" if not isinstance(value, str) else f"{column} is empty")
+    if len(value) > longest:
+        raise RowRefused(f"{column} is longer than {longest:.0f} characters")
     if not value.isascii():
         _require_utf8(value, column)
     return value
@@ -52,6 +53,15 @@ def text(value: Any, column: str, *, blank: bool = False) -> str:
 def optional_text(value: Any, column: str) -> str | None:
     """A text, perhaps empty, or None."""
     return None if value is None else text(value, column, blank=True)
+
+
+def cut_text(value: Any, column: str, longest: int, altered: list[str]) -> str | None:
+    """A text, perhaps empty, or None; of a longer one the beginning, and its name goes to `altered`."""
+    found = optional_text(value, column)
+    if found is None or len(found) <= longest:
+        return found
+    altered.append(column)
+    return found[:longest]
 
 
 def _require_utf8(value: str, column: str) -> None:
@@ -108,28 +118,41 @@ def boolean(value: Any, column: str) -> bool:
     return bool(value)
 
 
-def json_value(value: Any, column: str, default: Any) -> Any:
-    """The value of a column that holds JSON text, as a document can hold it; `default` for an empty one."""
+def json_value(value: Any, column: str, default: Any, altered: list[str]) -> Any:
+    """The value of a column that holds JSON text, as a document can hold it; `default` for an empty one.
+
+    Args:
+        value: as SQLite gives it; see `column_value` for what is read.
+        column: its name.
+        default: stands for an empty text and for NULL.
+        altered: gets the column's name if the document cannot hold the value as it is.
+    """
     if value is None or value == "":
         return default
-    try:
-        found = json.loads(value)
-        if _UNUSUAL_JSON.search(value) or value.count("{") + value.count("[") > MAX_NESTING:
-            require_storable(found)
-            return to_bson(found)
-    except UnstorableValue as error:
-        raise RowRefused(f"{column} cannot be stored: {error.reason}") from None
-    except (TypeError, ValueError, RecursionError):
-        raise RowRefused(f"{column} is no JSON") from None
+    found = column_value(value)
+    is_usual = type(value) is str and value[0] in "{[" and not _UNUSUAL_JSON.search(value)
+    if is_usual and not isinstance(found, str) and value.count("{") + value.count("[") <= MAX_NESTING:
+        return found
+    held = storable(found)
+    if not held.is_exact:
+        altered.append(column)
+    return to_bson(held.value)
+
+
+def json_object(value: Any, column: str, altered: list[str]) -> dict[str, Any]:
+    """A JSON object; empty if the column is, or holds something else (then its name goes to `altered`)."""
+    if value == "{}":
+        return {}
+    held = as_object(json_value(value, column, {}, altered))
+    if not held.is_exact:
+        altered.append(column)
+    found: dict[str, Any] = held.value
     return found
 
 
-def json_object(value: Any, column: str) -> dict[str, Any]:
-    """A JSON object; empty if the column is."""
-    found = json_value(value, column, {})
-    if not isinstance(found, dict):
-        raise RowRefused(f"{column} is no JSON object")
-    return found
+def json_list(value: Any, column: str, altered: list[str]) -> list[Any]:
+    """An interaction history; see `as_history`."""
+    return as_history(json_value(value, column, [], altered))
 
 
 _LONGEST_RAW = 100_000

@@ -13,14 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from docservice.domain.consistency import field_problems
 from docservice.domain.csv_requests import LOG_TYPES
 from docservice.domain.directory import SECTIONS, DirectoryRecord
 from docservice.domain.embedding import EMBEDDED
 from docservice.domain.ids import is_hex_id
-from docservice.domain.json_values import require_storable
 from docservice.domain.logs import AttemptLog, SyncableLog
 from docservice.domain.times import KolibriTime, to_milliseconds
-from docservice.errors import UnstorableValue
 from docservice.store.directory import directory_document
 from docservice.store.documents import SCHEMA_VERSION, inherited_fields, model_values
 from docservice.store.json_codec import from_bson
@@ -55,40 +54,20 @@ def _require_log(
         raise NotOurs(f"{path}a JSON field holds what no JSON value is stored as") from None
     field, item_model, parent_field = EMBEDDED.get(model, ("", model, None))
     items = values.pop(field, [])
-    for name, value in values.items():
-        if isinstance(value, (dict, list)):
-            _require_json(value, path + name)
-    try:
-        log = model.model_validate(values, strict=True)
-    except ValidationError as error:
-        raise NotOurs(_first(error, path)) from None
-    if not is_hex_id(log.id):
+    for problem in field_problems(model, values, path):
+        raise NotOurs(f"{problem.path}: {problem.message.removesuffix('.')}")
+    dataset_id, partition = values["dataset_id"], values.get("morango_partition", "")
+    if not is_hex_id(values.get("id")):
         raise NotOurs(f"{path}id is no id")
-    if not log.morango_source_id or not log.morango_partition.startswith(log.dataset_id):
+    if not values.get("morango_source_id") or not partition.startswith(dataset_id):
         raise NotOurs(f"{path}_morango_source_id or _morango_partition is not one of the log")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise NotOurs(f"{path}{field} is no list of objects")
-    below = {"dataset_id": log.dataset_id, "user_id": log.user_id, "morango_partition": log.morango_partition}
+    below = {"dataset_id": dataset_id, "user_id": values.get("user_id"), "morango_partition": partition}
     if parent_field is not None:
-        below[parent_field] = log.id
+        below[parent_field] = values["id"]
     for position, item in enumerate(items):
         _require_log(item_model, item, below, f"{path}{field}.{position}.")
-
-
-def _require_json(value: Any, path: str) -> None:
-    pending = [value]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, dict):
-            pending += current.values()
-        elif isinstance(current, list):
-            pending += current
-        elif current is not None and not isinstance(current, (str, int, float)):
-            raise NotOurs(f"{path} holds a {type(current).__name__}, which is no JSON value")
-    try:
-        require_storable(value)
-    except UnstorableValue as error:
-        raise NotOurs(f"{path}: {error.reason}") from None
 
 
 def _first(error: ValidationError, path: str) -> str:

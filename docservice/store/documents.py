@@ -11,6 +11,7 @@ from typing import Any
 import bson
 
 from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.json_columns import JSON_FIELDS, stored_history
 from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
 from docservice.domain.user_sessions import UserSessionLog
 from docservice.store.json_codec import from_bson, to_bson
@@ -18,7 +19,6 @@ from docservice.store.port import Document
 
 SCHEMA_VERSION = 1
 
-_JSON_FIELDS = {"extra_fields", "mastery_criterion", "answer", "interaction_history"}
 _STORED_NAMES = {
     "morango_source_id": "_morango_source_id",
     "morango_partition": "_morango_partition",
@@ -49,7 +49,7 @@ def stored_name(field: str) -> str:
 
 def stored_value(field: str, value: Any) -> Any:
     """The value in a document of a model's field."""
-    return to_bson(value) if field in _JSON_FIELDS else value
+    return to_bson(value) if field in JSON_FIELDS else value
 
 
 def _fields(log: SyncableLog, leave_out: set[str]) -> Document:
@@ -149,15 +149,20 @@ def model_values(model: type[SyncableLog], document: Mapping[str, Any]) -> dict[
         ValueError, ArithmeticError: a JSON field holds what `to_bson` never gives.
     """
     return {
-        name: from_bson(document[stored_name(name)]) if name in _JSON_FIELDS else document[stored_name(name)]
+        name: from_bson(document[stored_name(name)]) if name in JSON_FIELDS else document[stored_name(name)]
         for name in model.model_fields
         if stored_name(name) in document
     }
 
 
+def _json_field(name: str, value: Any) -> Any:
+    decoded = from_bson(value)
+    return stored_history(decoded) if name == "interaction_history" else decoded
+
+
 def _arguments(document: Mapping[str, Any], leave_out: set[str]) -> dict[str, Any]:
     return {
-        _MODEL_NAMES.get(name, name): from_bson(value) if name in _JSON_FIELDS else value
+        _MODEL_NAMES.get(name, name): _json_field(name, value) if name in JSON_FIELDS else value
         for name, value in document.items()
         if name not in leave_out
     }

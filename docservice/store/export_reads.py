@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from docservice.domain.content_tree import ancestors_of, parents_to_read
 from docservice.domain.export_rows import Catalogue, Learner, user_type
 from docservice.store.attempts import SESSIONS, SUMMARIES
 from docservice.store.exam_logs import COLLECTION as EXAM_LOGS
@@ -46,7 +47,8 @@ _ATTEMPT_FIELDS = (
 )
 _OWNER_FIELDS = ("_morango_partition", "overflow_buckets")
 _PERSON_FIELDS = ("username", "facility_id", "is_superuser")
-_NODE_FIELDS = ("content_id", "channel_id", "title", "level", "lft", "ancestors")
+_NODE_FIELDS = ("content_id", "channel_id", "title", "level", "lft", "ancestors", "parent_id")
+_TOPIC_FIELDS = ("title", "ancestors", "parent_id")
 _VISIT_FIELDS = ("user_id", "content_id", "channel_id", "end_timestamp", "extra_fields.context.node_id")
 
 
@@ -62,6 +64,7 @@ class ExportReads:
         self._database = database
         self._sizes: dict[str, int] = {}
         self._all_nodes = False
+        self._topics: dict[str, Document] = {}
 
     async def facility(self, facility_id: str) -> Document | None:
         """Name and dataset of a facility, None if there is none with this id."""
@@ -215,17 +218,25 @@ class ExportReads:
         if not self._all_nodes and await self._is_shorter_whole("content_nodes", content_ids):
             async with aclosing(self._database.batches("content_nodes", {}, size=_BATCH)) as batches:
                 async for batch in batches:
-                    for node in batch:
-                        catalogue.add(node["_id"], node)
+                    await self._add_nodes(catalogue, batch)
             self._all_nodes = True
         elif not self._all_nodes:
-            known: set[str] = set()
-            async for node in self._with_values("content_nodes", "content_id", content_ids, _NODE_FIELDS):
-                known.add(node["_id"])
-                catalogue.add(node["_id"], node)
-            async for node in self._with_values("content_nodes", "_id", set(node_ids) - known, _NODE_FIELDS):
-                catalogue.add(node["_id"], node)
+            with_content = self._with_values("content_nodes", "content_id", content_ids, _NODE_FIELDS)
+            nodes = [node async for node in with_content]
+            others = set(node_ids) - {node["_id"] for node in nodes}
+            nodes += [node async for node in self._with_values("content_nodes", "_id", others, _NODE_FIELDS)]
+            await self._add_nodes(catalogue, nodes)
         catalogue.show(content_ids)
+
+    async def _add_nodes(self, catalogue: Catalogue, nodes: Sequence[Document]) -> None:
+        """Tell a catalogue of nodes, with the topics above them even where a node names no more than its parent."""
+        level = nodes
+        while missing := parents_to_read(level, self._topics):
+            found = await self._by_id("content_nodes", missing, _TOPIC_FIELDS)
+            self._topics |= {node_id: found.get(node_id, {}) for node_id in missing}
+            level = list(found.values())
+        for node in nodes:
+            catalogue.add(node["_id"], {**node, "ancestors": ancestors_of(node, self._topics)})
 
     async def learn_channels(self, catalogue: Catalogue) -> None:
         """Tell a catalogue what the channels are called."""

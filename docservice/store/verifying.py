@@ -21,6 +21,7 @@ from docservice.domain.directory import SECTIONS, DirectoryRecord
 from docservice.domain.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.attempts import SESSIONS, SUMMARIES
 from docservice.store.bulk import BulkStore
+from docservice.store.documents import model_values
 from docservice.store.log_kinds import KINDS, LogKind
 from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.overflow import overfull, spill
@@ -147,7 +148,7 @@ class VerifyingStore:
         self, kind: LogKind[Any], document: Document, tx: Any = None
     ) -> tuple[Document, list[Finding], list[tuple[Document, Document]]]:
         """The log as it should be, what is wrong with it and its buckets, and buckets as they are and should be."""
-        inspection = Inspection(kind.model, document, bson.encode)
+        inspection = Inspection(kind.model, document, bson.encode, model_values)
         found: list[Finding] = []
         changed: list[tuple[Document, Document]] = []
         if inspection.wants_buckets:
