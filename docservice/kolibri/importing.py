@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.directory import directory_batches
 from docservice.kolibri.home import KolibriHome, opened_home
-from docservice.kolibri.merging import count_records, merged
+from docservice.kolibri.merging import count_records, merged, record_names
 from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
@@ -86,8 +86,10 @@ class _Import:
         self._store = ImportedStore(service.database)
         self._directory = DirectoryStore(service.database)
         self._report = ImportReport()
+        self._aside: set[str] = set()
 
     async def run(self) -> ImportReport:
+        self._aside = await self._store.ids(SET_ASIDE)
         await self._import_directory()
         for stage in _STAGES:
             await self._import_logs(stage)
@@ -104,7 +106,7 @@ class _Import:
                     counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
                 if batch.default_facility is not None:
                     await self._directory.set_default_facility(batch.default_facility)
-                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
+                await self._set_aside(batch.set_aside, (f"{batch.label}:{record.id}" for record in batch.records))
                 self._report.add(batch.report)
                 self._watch.advance("directory", len(batch.records))
 
@@ -115,9 +117,22 @@ class _Import:
         async with ahead(in_thread(self._prepared(stage))) as batches:
             async for batch, prepared in batches:
                 await self._write(stage, batch, prepared, fresh=fresh)
-                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
+                brought = (name for whole in batch.documents for name in record_names(stage.table, whole))
+                await self._set_aside(batch.set_aside, brought)
                 self._report.add(batch.report)
                 self._watch.advance(stage.table.label, len(batch.documents))
+
+    async def _set_aside(self, rows: Sequence[Document], imported: Iterable[str]) -> None:
+        """Keep rows beside the documents; what an earlier import set aside and this one imports is not kept any more.
+
+        Args:
+            rows: documents for `import_set_aside`.
+            imported: the names there of the records that were imported.
+        """
+        if self._aside:
+            again = {row["_id"] for row in rows}
+            await self._bulk.delete(SET_ASIDE, [name for name in imported if name in self._aside and name not in again])
+        await self._bulk.replace(SET_ASIDE, rows, upsert=True)
 
     def _prepared(self, stage: _Stage) -> Iterator[tuple[Batch, list[_Prepared]]]:
         """The batches of a stage with what is to be stored, made in the thread that reads."""

@@ -7,7 +7,7 @@ learner who has gone on working here keeps that work when an older copy of the d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +43,15 @@ def count_records(table: LogTable, document: Mapping[str, Any], report: ImportRe
         field, embedded = _EMBEDDED[table.model_name]
         for record in document.get(field, ()):
             count_records(embedded, record, report, outcome)
+
+
+def record_names(table: LogTable, document: Mapping[str, Any]) -> Iterator[str]:
+    """The names in `import_set_aside` of a document's record and of all that it embeds."""
+    yield f"{table.model_name}:{document.get('_id') or document['id']}"
+    if table.model_name in _EMBEDDED:
+        field, embedded = _EMBEDDED[table.model_name]
+        for record in document.get(field, ()):
+            yield from record_names(embedded, record)
 
 
 def merged(table: LogTable, here: Document, brought: Document, report: ImportReport) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import ReplaceOne
+from pymongo import DeleteMany, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from docservice.store.failures import only_duplicates
@@ -52,6 +52,18 @@ class BulkStore:
                     raise
                 return {documents[each["index"]]["_id"] for each in error.details["writeErrors"]}
         return set()
+
+    async def delete(self, collection: str, ids: Sequence[Any]) -> None:
+        """Remove the documents with these `_id`s; not for collections that are spread over shards.
+
+        Raises:
+            StoreError: some may have been removed.
+        """
+        if ids:
+            async with self._database.writing():
+                await self._database[collection].bulk_write(
+                    [DeleteMany({"_id": document_id}) for document_id in ids], ordered=False
+                )
 
     async def replace(self, collection: str, documents: Sequence[Document], *, upsert: bool = False) -> None:
         """Put documents in the place of those with their `_id`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from pymongo import DeleteMany
@@ -72,6 +73,11 @@ class ImportedStore:
         """Whether a collection has no documents."""
         with self._database.guarded():
             return await self._database[collection].find_one({}, {"_id": 1}) is None
+
+    async def ids(self, collection: str) -> set[Any]:
+        """The `_id` of each document of a collection."""
+        async with aclosing(self._database.stream(collection, {}, {"_id": 1})) as found:
+            return {document["_id"] async for document in found}
 
     async def combine(
         self, collection: str, brought: Document, combined: Callable[[Document | None, Document], Document | None]

@@ -472,3 +472,28 @@ async def test_nodes_that_are_not_whole(empty: DocService, part: Path) -> None:
     assert stored["content_nodes"][ids[2]]["kind"] == ""
     assert set(stored[SET_ASIDE]) == {f"content nodes:{node_id}" for node_id in ids[:2]}
     assert await findings(empty) == []
+
+
+async def test_what_was_set_aside_and_is_imported_now(empty: DocService, part: Path) -> None:
+    """A row that an earlier import set aside is not kept beside its log any more; rows of other Kolibris are."""
+    with changing(part) as kolibri:
+        log_id, started = kolibri.execute(
+            "SELECT id, start_timestamp FROM logger_contentsummarylog WHERE id IN"
+            " (SELECT summarylog_id FROM logger_masterylog WHERE mastery_level > 0) ORDER BY id"
+        ).fetchone()
+        change = "UPDATE logger_contentsummarylog SET start_timestamp = ? WHERE id = ?"
+        kolibri.execute(change, ("yesterday", log_id))
+    other = {"_id": "attemptlog:other", "model_name": "attemptlog", "reason": "x", "row": {}}
+    await empty.database[SET_ASIDE].insert_one(other)
+    first = await import_kolibri(empty, part)
+    aside = (await documents(empty))[SET_ASIDE]
+    with changing(part) as kolibri:
+        kolibri.execute(change, (started, log_id))
+
+    second_time = await import_kolibri(empty, part)
+
+    assert first.counts["content summaries"].set_aside == 1
+    assert first.counts["attempts"].set_aside > 0
+    assert len(aside) == 1 + sum(counts.set_aside for counts in first.counts.values())
+    assert second_time.counts["attempts"].new == first.counts["attempts"].set_aside
+    assert (await documents(empty))[SET_ASIDE] == {"attemptlog:other": other}
