@@ -56,7 +56,7 @@ def _show(report: ImportReport) -> None:
         Console().print(consolidation_table(report.mended))
     for (kind, reason), number in report.reasons.most_common():
         say(f"set aside: {number:,} {kind}: {reason}")
-    for (kind, column), number in report.altered.most_common():
-        say(f"imported in part: {number:,} {kind} without all of {column}; their rows are in import_set_aside")
+    for (kind, name), number in report.altered.most_common():
+        say(f"imported in part: {number:,} {kind} without all of {name}; their rows are in import_set_aside")
     for note in report.notes:
         say(note)

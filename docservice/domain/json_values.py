@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from docservice.errors import UnstorableValue
 
@@ -21,11 +21,12 @@ def require_storable(value: object, path: Path = ()) -> None:
     """Do nothing if a document can hold the JSON value.
 
     Args:
-        value: what the JSON parser made: dict, list, str, int, float, bool or None.
+        value: what the JSON parser made: dict, list (or tuple), str, int, float, bool or None.
         path: where the value stands in the request; `UnstorableValue.path` starts with it.
 
     Raises:
-        UnstorableValue: nested too deeply, a NUL in a key, a lone surrogate, a number that is not finite.
+        UnstorableValue: nested too deeply, a NUL in a key, a lone surrogate, a number that is not finite, or
+            something that is not JSON.
     """
     pending: list[tuple[object, Path, int]] = [(value, path, 0)]
     while pending:
@@ -34,23 +35,17 @@ def require_storable(value: object, path: Path = ()) -> None:
             _require_text(current, where)
         elif isinstance(current, float) and not math.isfinite(current):
             raise UnstorableValue(where, "a number must be finite")
-        elif isinstance(current, (dict, list)):
+        elif isinstance(current, (dict, list, tuple)):
             if depth >= MAX_NESTING:
                 raise UnstorableValue(path, f"nested deeper than {MAX_NESTING} levels")
             pending.extend((child, (*where, key), depth + 1) for key, child in _children(current, where))
+        elif current is not None and not isinstance(current, (int, float)):
+            # A document could hold a date, but not give it back as the JSON that it was in a backup.
+            raise UnstorableValue(where, f"a value of the type {type(current).__name__} is not JSON")
 
 
 def json_problem(value: object) -> str | None:
-    """Return why a value is not JSON that a document can hold, in a clause; None if it is."""
-    pending = [value]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, dict):
-            pending += current.values()
-        elif isinstance(current, list):
-            pending += current
-        elif current is not None and not isinstance(current, (str, int, float)):
-            return f"it holds a {type(current).__name__}, which is not a JSON value"
+    """Return why a document cannot hold a value as JSON, in a clause; None if it can."""
     try:
         require_storable(value)
     except UnstorableValue as error:
@@ -58,8 +53,8 @@ def json_problem(value: object) -> str | None:
     return None
 
 
-def _children(value: dict[str, object] | list[object], where: Path) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, list):
+def _children(value: dict[str, object] | Sequence[object], where: Path) -> Iterator[tuple[str | int, object]]:
+    if not isinstance(value, dict):
         yield from enumerate(value)
         return
     for key, child in value.items():

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from docservice.domain.embedding import EMBEDDED, Embedded
+from docservice.domain.json_columns import JSON_FIELDS
 from docservice.domain.json_values import require_storable
 from docservice.domain.logs import SyncableLog
 from docservice.domain.times import KolibriTime
@@ -51,7 +52,7 @@ def _log(
     embedded = EMBEDDED.get(model)
     own = {name: value for name, value in values.items() if embedded is None or name != embedded.field}
     for name, value in own.items():
-        if isinstance(value, (str, list, dict)):
+        if isinstance(value, (str, list, dict)) or name in JSON_FIELDS:
             require_storable(value, (*path, name))
     try:
         log = model.model_validate(own).identified(new_source_id())

@@ -200,6 +200,23 @@ async def test_an_attempt_that_stands_twice(recorded: DocService, database: Any)
     assert (await everything(database))[OVERFLOW] == before[OVERFLOW]
 
 
+async def test_a_history_that_is_an_object(recorded: DocService, database: Any) -> None:
+    """As versions before kept it: it becomes a list, in the log and in a bucket, and the counted bytes follow."""
+    entry = {"type": "answer", "correct": 1}
+    await database[SUMMARIES].update_one(MOVED, {"$set": {"mastery_logs.0.attempts.0.interaction_history": entry}})
+    await database[OVERFLOW].update_one({}, {"$set": {"attempts.1.interaction_history": {}}})
+
+    found = await findings(recorded, repair=True)
+
+    paths = {each.path for each in found if each.rule == "invalid"}
+    assert paths == {"mastery_logs.0.attempts.0.interaction_history", "attempts.1.interaction_history"}
+    assert all(each.mended for each in found)
+    assert await findings(recorded) == []
+    summary = await database[SUMMARIES].find_one(MOVED)
+    assert summary["mastery_logs"][0]["attempts"][0]["interaction_history"] == [entry]
+    assert (await database[OVERFLOW].find_one({}))["attempts"][1]["interaction_history"] == []
+
+
 async def test_two_versions_of_an_attempt_are_reported_and_kept(recorded: DocService, database: Any) -> None:
     """Nobody can say which one counts: both stay."""
     summary = await database[SUMMARIES].find_one(MOVED)
@@ -231,6 +248,16 @@ UNMENDABLE: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
     ),
     "no list": (SUMMARIES, {"$set": {"mastery_logs": {"0": 1}}}, ("invalid", "mastery_logs")),
     "no attempt": (SUMMARIES, {"$set": {"mastery_logs.0.attempts.0": 5}}, ("invalid", "mastery_logs.0.attempts.0")),
+    "a date in an answer": (
+        SUMMARIES,
+        {"$set": {"mastery_logs.0.attempts.0.answer": {"x": [datetime(2024, 9, 2, tzinfo=UTC)]}}},
+        ("invalid", "mastery_logs.0.attempts.0.answer"),
+    ),
+    "a number that is not finite": (
+        SUMMARIES,
+        {"$set": {"extra_fields": {"x": float("inf")}}},
+        ("invalid", "extra_fields"),
+    ),
     "version": (SUMMARIES, {"$set": {"schema_version": 99}}, ("invalid", "schema_version")),
     "bucket of no try": (OVERFLOW, {"$set": {"masterylog_id": OTHER_ID}}, ("orphan", "masterylog_id")),
     "name in the directory": ("facility_users", {"$set": {"username": 5}}, ("invalid", "username")),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docservice.domain.json_columns import column_value, storable
 from docservice.domain.json_values import MAX_NESTING, require_storable
 from docservice.errors import UnstorableValue
 
@@ -53,6 +56,8 @@ def test_depth(kind: type) -> None:
         ({"a": float("-inf")}, ("x", "a"), "finite"),
         ({"a": float("nan")}, ("x", "a"), "finite"),
         ("\ud83d", ("x",), "surrogate"),
+        ({"a": [date(2024, 9, 2)]}, ("x", "a", 0), "date is not JSON"),
+        ({"a": (1, b"")}, ("x", "a", 1), "bytes is not JSON"),
     ],
 )
 def test_what_cannot_be_stored(value: Any, path: tuple[str | int, ...], reason: str) -> None:
@@ -66,3 +71,36 @@ def test_what_cannot_be_stored(value: Any, path: tuple[str | int, ...], reason: 
 def test_nul_in_a_text_is_fine() -> None:
     """Only keys end at a NUL."""
     require_storable({"a": "b\0c"})
+
+
+@given(values)
+def test_json_in_text(value: Any) -> None:
+    """JSON of an object, a list or null is read through any number of texts around it; other texts stay as they are."""
+    encoded = json.dumps(value)
+
+    assert column_value(encoded) == (value if not isinstance(value, str) else column_value(encoded))
+    if value is None or isinstance(value, (dict, list)):
+        assert column_value(json.dumps(json.dumps(encoded))) == value
+    else:
+        assert column_value(json.dumps(encoded)) == encoded
+
+
+anything = st.recursive(
+    st.one_of(st.none(), st.floats(), st.text(st.characters()), st.just(json.loads("[" * 200 + "]" * 200))),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(st.characters()), inner)),
+    max_leaves=10,
+)
+
+
+@given(anything)
+def test_the_nearest_value_that_can_be_stored(value: Any) -> None:
+    """It can be stored, it is the value itself where that can be stored, and then it is said to be exact."""
+    held = storable(value)
+
+    require_storable(held.value)
+    try:
+        require_storable(value)
+    except UnstorableValue:
+        assert not held.is_exact
+    else:
+        assert (held.is_exact, held.value) == (True, value)
