@@ -278,6 +278,7 @@ class DocService:
             page: which part; None for the whole list.
 
         Raises:
+            FilterInvalid: a filter has a value that this list does not filter by.
             PageNotFound: the list has no such page.
             ValidationFailed: `filters.user` is nobody.
         """
@@ -452,6 +453,7 @@ class DocService:
             cursor: `next` of the page before, with the same filters; None: the first page.
 
         Raises:
+            FilterInvalid: logs of this kind have no such filter.
             KeyError: there is no such kind.
             PermissionDenied: the principal is a program with a service token.
             ValidationFailed: the cursor does not fit, or the filters name a person or topic that is not there.
