@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from pymongo import ReplaceOne
@@ -12,9 +13,11 @@ from docservice.domain.directory import DirectoryRecord
 from docservice.store.directory import Upserted, directory_document
 from docservice.store.port import Database, Document
 
+_TURNS = {"_id": "directory_turns"}
+
 
 class DirectoryWriteStore:
-    """Reads and writes records inside a transaction."""
+    """Reads and writes records inside a transaction; `stored` also outside of one, if `tx` is None."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,13 +30,22 @@ class DirectoryWriteStore:
         self, tx: Any, collection: str, ids: AnyOf[str], projection: Mapping[str, int] | None = None
     ) -> dict[str, Document]:
         query = {"_id": {"$in": sorted(ids)}}
-        found = self._database[collection].find(query, projection, session=tx)
-        return {document["_id"]: document async for document in found}
+        with self._database.guarded() if tx is None else nullcontext():
+            found = self._database[collection].find(query, projection, session=tx)
+            return {document["_id"]: document async for document in found}
 
     async def datasets(self, tx: Any, collection: str, ids: AnyOf[str]) -> dict[str, str]:
         """The dataset of each person or each class that is there."""
         found = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
         return {document_id: document["dataset_id"] for document_id, document in found.items()}
+
+    async def take_turn(self, tx: Any) -> None:
+        """Let no other transaction write the directory on what it saw before this one.
+
+        What is possible depends on records that are only read: two transactions that both find a username free would
+        both write an account and never meet. They meet in this document, and the second starts again.
+        """
+        await self._database["device_settings"].update_one(_TURNS, {"$inc": {"turns": 1}}, upsert=True, session=tx)
 
     async def write(self, tx: Any, records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> Upserted:
         """Write records of one kind in the place of those that are there."""
