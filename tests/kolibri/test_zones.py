@@ -13,7 +13,8 @@ import pytest
 from docservice import DocService, Principal
 from docservice.domain.document_query import DocumentFilters
 from docservice.domain.filters import LogFilters
-from docservice.export import CsvWriter, ParquetWriter, export_ndjson, import_ndjson, write_export
+from docservice.export import CsvWriter, ParquetWriter, write_export
+from docservice.export.ndjson import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 
 from .samples import LEARNER, changing, rows
