@@ -7,13 +7,12 @@ expression, `{"$gt": ""}`) would be run.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from docservice.domain.ids import parse_uuid
+from docservice.domain.ids import id_of_uuid
 from docservice.domain.times import read_time, to_milliseconds
 from docservice.errors import FieldError, FilterInvalid
 
@@ -43,14 +42,6 @@ class FilterField:
     stored: str
     kind: ValueKind
     optional: bool = False
-
-
-def _id(value: object) -> str:
-    if isinstance(value, uuid.UUID):
-        return value.hex
-    if not isinstance(value, str):
-        raise ValueError
-    return parse_uuid(value.strip())
 
 
 def _time(value: object) -> datetime:
@@ -91,7 +82,7 @@ def _text(value: object) -> str:
 
 
 _READ: dict[ValueKind, Callable[[object], Any]] = {
-    "id": _id,
+    "id": id_of_uuid,
     "time": _time,
     "integer": _integer,
     "number": _number,

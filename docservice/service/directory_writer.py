@@ -81,7 +81,6 @@ class DirectoryWriter:
                 await self._require_own(tx, scope, records, there)
                 _require_no_superusers(records, there)
             await self._require_possible(tx, sent)
-            await self._store.take_turn(tx)
             return await self._store.write(tx, records, there)
 
         return await self._actions.run(action, _QUEUE)
@@ -101,7 +100,6 @@ class DirectoryWriter:
 
         async def action(tx: Any) -> dict[str, Upserted]:
             await self._require_possible(tx, sent)
-            await self._store.take_turn(tx)
             counts = {}
             for section, records in sections.items():
                 counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
@@ -120,7 +118,7 @@ class DirectoryWriter:
         by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
         for one in sent:
             by_model.setdefault(type(one.record), []).append(one.record)
-        stored = {}
+        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
         for model, records in by_model.items():
             for start in range(0, len(records), _AT_ONCE):
                 found = await self._store.stored(tx, records[start : start + _AT_ONCE])

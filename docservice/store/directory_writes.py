@@ -13,7 +13,7 @@ from docservice.domain.directory import DirectoryRecord
 from docservice.store.directory import Upserted, directory_document
 from docservice.store.port import Database, Document
 
-_TURNS = {"_id": "directory_turns"}
+TURNS = "directory_turns"
 
 
 class DirectoryWriteStore:
@@ -39,19 +39,17 @@ class DirectoryWriteStore:
         found = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
         return {document_id: document["dataset_id"] for document_id, document in found.items()}
 
-    async def take_turn(self, tx: Any) -> None:
-        """Let no other transaction write the directory on what it saw before this one.
-
-        What is possible depends on records that are only read: two transactions that both find a username free would
-        both write an account and never meet. They meet in this document, and the second starts again.
-        """
-        await self._database["device_settings"].update_one(_TURNS, {"$inc": {"turns": 1}}, upsert=True, session=tx)
-
     async def write(self, tx: Any, records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> Upserted:
-        """Write records of one kind in the place of those that are there."""
+        """Write records of one kind in the place of those that are there.
+
+        No other transaction writes the directory on what it saw before this one: what is possible depends on records
+        that are only read, and two that both find a username free would both write an account and never meet. They
+        meet in a document of `directory_turns`, and the second starts again.
+        """
         documents = [directory_document(record) for record in records]
         different = [document for document in documents if there.get(document["_id"]) != document]
         if different:
+            await self._database[TURNS].update_one({"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx)
             await self._database[records[0].collection_name].bulk_write(
                 [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in different], session=tx
             )

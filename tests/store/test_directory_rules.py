@@ -24,7 +24,7 @@ def two_schools() -> dict[str, list[dict[str, Any]]]:
     """Two facilities, each with a class, a group in it, an ad hoc group, two learners and a coach."""
     content: dict[str, list[dict[str, Any]]] = {}
 
-    def add(section: str, name: str, **fields: Any) -> None:
+    def add(section: str, name: str, /, **fields: Any) -> None:
         content.setdefault(section, []).append({"id": of(name), **fields})
 
     for n in "12":
@@ -150,9 +150,7 @@ async def test_impossible_records_are_refused_with_their_place(
     with pytest.raises(ValidationFailed) as wrapped:
         await school.upsert_directory(PROGRAM, section, {"records": records})
     with pytest.raises(ValidationFailed) as file:
-        await school.import_directory(
-            {"users": [user("fine", id=of("fine"))], section: records} if section != "users" else {section: records}
-        )
+        await school.import_directory({"channels": [{"id": of("fine")}], section: records})
 
     assert [error.pointer for error in request.value.errors] == places
     assert [error.pointer for error in wrapped.value.errors] == [f"/records{place}" for place in places]
@@ -164,7 +162,7 @@ async def test_impossible_records_are_refused_with_their_place(
 
 TAKEN: list[tuple[str, list[dict[str, Any]]]] = [
     ("users", [user("new"), user("other")]),
-    ("users", [user("amina", dataset=of("dataset 2"), facility=of("facility 2"), id=of("amina 2"))]),
+    ("users", [user("coach", full_name="C", dataset=of("dataset 2"), facility=of("facility 2"), id=of("coach 2"))]),
     ("users", [user("Änne"), user("änne", id=of("x"))]),
     ("users", [user("brian", id=of("amina 1")), user("amina", id=of("brian 1"))]),
     ("users", [user("amina", date_deleted="2024-09-02 05:12:24.158293(Africa/Nairobi)")]),
@@ -199,7 +197,7 @@ async def test_what_kolibri_could_hold_is_taken(own: DocService, section: str, r
 
 
 async def test_records_of_a_file_count_as_there(own: DocService) -> None:
-    """A file may name what stands elsewhere in it, in any order of its lists, also if it is longer than a transaction."""
+    """A file may name what stands elsewhere in it, in any order, also if it is longer than a transaction."""
     crowd = [user(f"learner{number}", id=f"{number:032x}", facility=of("new f")) for number in range(1100)]
     members = [{"id": f"{n:032x}", "user": f"{n:032x}", "collection": of("new c")} for n in range(1100)]
     dataset = {"dataset": of("new dataset")}
@@ -211,20 +209,18 @@ async def test_records_of_a_file_count_as_there(own: DocService) -> None:
         "datasets": [{"id": of("new dataset")}],
     }
 
+    twice = {**content["users"][-1], "username": "LEARNER7"}
+
     with pytest.raises(ValidationFailed) as refused:
-        await own.import_directory(
-            {**content, "users": [*content["users"][:-1], {**content["users"][-1], "username": "LEARNER7"}]}
-        )
-    assert [error.pointer for error in refused.value.errors] == ["/users/1099/username"]
+        await own.import_directory({**content, "users": [*content["users"][:-1], twice]})
     counts = await own.import_directory(content)
 
-    assert {name: count.created for name, count in counts.items()} == {
-        name: len(listed) for name, listed in content.items()
-    }
+    assert [error.pointer for error in refused.value.errors] == ["/users/1099/username"]
+    created = {name: count.created for name, count in counts.items()}
+    assert created == {name: len(listed) for name, listed in content.items()}
+    more = [{**user(f"Learner{n}", facility=of("new f")), **dataset, "id": of(f"{n}")} for n in range(300)]
     with pytest.raises(ValidationFailed) as taken:
-        await own.import_directory(
-            {"users": [{**user(f"Learner{n}", facility=of("new f")), **dataset, "id": of(f"{n}")} for n in range(300)]}
-        )
+        await own.import_directory({"users": more})
     assert len(taken.value.errors) == 300
 
 
