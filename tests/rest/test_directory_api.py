@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,35 @@ async def test_all_or_none(client: Client, headers_of: HeadersOf, database: Any,
     for body in ({}, "x", {"records": 1}, [user(ids, n) for n in range(5001)]):
         assert (await post(client, headers_of("admin"), "users", body))[0] in (413, 422)
     assert await everything(database) == before
+
+
+async def test_impossible_records(
+    client: Client, service_headers: dict[str, str], headers_of: HeadersOf, database: Any, ids: dict[str, str]
+) -> None:
+    """A record that no Kolibri could hold is a 422 with its place, for programs and admins; nothing is written."""
+    before = await everything(database)
+    bad = [user(ids, 1), user(ids, 2, username="Learner1"), user(ids, 3, username="NEW1")]
+
+    status, body = await post(client, service_headers, "users", bad)
+    mine, told = await post(client, headers_of("admin"), "users", {"records": bad})
+    nowhere = {"id": "f" * 32, "user": "e" * 32, "collection": "e" * 32}
+    missing = await post(client, service_headers, "memberships", [nowhere])
+
+    assert (status, mine) == (422, 422)
+    assert [error["pointer"] for error in body["errors"]] == ["/1/username", "/2/username"]
+    assert [error["pointer"] for error in told["errors"]] == ["/records/1/username", "/records/2/username"]
+    assert all("username" in error["message"] for error in body["errors"])
+    assert [error["pointer"] for error in missing[1]["errors"]] == ["/0/user", "/0/collection"]
+    assert await everything(database) == before
+
+
+async def test_the_same_name_at_once(client: Client, service_headers: dict[str, str], ids: dict[str, str]) -> None:
+    """Of requests that give the same username at once, one is answered 200, the others 422."""
+    asked = [post(client, service_headers, "users", [user(ids, number, username="zawadi")]) for number in range(1, 6)]
+
+    answers = await asyncio.gather(*asked)
+
+    assert sorted(status for status, _ in answers) == [200, 422, 422, 422, 422]
 
 
 async def test_unknown_collections(client: Client, service_headers: dict[str, str]) -> None:
