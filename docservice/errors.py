@@ -4,6 +4,7 @@
     ├── RequestError                 the caller can mend it
     │   ├── MalformedRequest         the body cannot be read at all
     │   ├── ValidationFailed         the body was read, some fields are wrong
+    │   │   └── FilterInvalid        a filter of the library names no field, or its value does not fit
     │   ├── InvalidReference         an id in the request points at nothing usable
     │   ├── UnstorableValue          a value that no document can hold
     │   ├── BodyTooLarge             the request is over the body limit
@@ -112,6 +113,17 @@ class ValidationFailed(RequestError):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{e.pointer or 'body'}: {e.message}" for e in self.errors))
+
+
+class FilterInvalid(ValidationFailed, ValueError):
+    """A filter names no field of the logs, or its value does not fit the field."""
+
+    code = "filter-invalid"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        told = "; ".join(f"the filter {'.'.join(map(str, e.path))}: {e.message}" for e in self.errors)
+        RequestError.__init__(self, told[:1].upper() + told[1:])
 
 
 class InvalidReference(RequestError):

@@ -25,6 +25,7 @@ Document = dict[str, Any]
 INVALID, PARTITION, SOURCE_ID, ID = "invalid", "partition", "source id", "id"
 COUNTER, DIRTY, DUPLICATE = "counter", "has_dirty", "duplicate"
 ORPHAN, BUCKET, OVERFULL = "orphan", "bucket", "overfull"
+IMPOSSIBLE = "impossible"
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
-from docservice.domain.filters import LogFilters
+from docservice.domain.filter_values import ValueKind, filter_values, normalized, refuse_unused
+from docservice.domain.filters import PEOPLE_FILTERS, LogFilters
 from docservice.domain.ids import is_hex_id
-from docservice.domain.times import KolibriTime, to_milliseconds
 from docservice.errors import FieldError, ValidationFailed
 
 MAX_PAGE_SIZE = 500
@@ -23,32 +23,29 @@ MAX_CONTENT_IDS = 1000
 Split = Literal["user", "content", "whole"]
 """How a walk is cut into lanes: by person, by content, or not at all."""
 
+_FILTER_KINDS: dict[str, ValueKind] = {
+    "content": "id",
+    "topic": "id",
+    "channel": "id",
+    "kind": "text",
+    "exam": "id",
+    "start_after": "time",
+    "start_before": "time",
+}
+
 _CURSOR_VERSION = 1
 _LONGEST_CURSOR = 400
-
-
-def read_time(text: str) -> datetime:
-    """A time of a query: ISO 8601, or as a Kolibri device stores it; UTC if it names no zone.
-
-    Raises:
-        ValueError: `text` is neither.
-    """
-    try:
-        try:
-            return to_milliseconds(KolibriTime.parse(text).moment)
-        except ValueError:
-            moment = datetime.fromisoformat(text)
-        return to_milliseconds(moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}Z"))
-    except OverflowError:
-        raise ValueError("the time is out of range") from None
 
 
 @dataclass(frozen=True)
 class DocumentFilters:
     """What a list of documents is narrowed to; None: not narrowed.
 
+    Ids may be spelled in any way, times be text (`2024-09-02`, UTC if they name no zone); here they are as logs hold
+    them. Values of other types raise `FilterInvalid`, and so does a filter that the list does not have.
+
     Attributes:
-        people: of whom: `user`, `facility`, `classroom`, `learner_group`; its other fields are not used.
+        people: of whom: `user`, `facility`, `classroom`, `learner_group`; its other fields are for other lists.
         content: logs of this content.
         content_ids: logs of one of these contents.
         topic: id of a node: logs of content that lies below it in its channel.
@@ -68,6 +65,22 @@ class DocumentFilters:
     exam: str | None = None
     start_after: datetime | None = None
     start_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        own = {**vars(self), **normalized(vars(self), _FILTER_KINDS)}
+        if self.content_ids is not None:
+            own["content_ids"] = tuple(sorted(set(filter_values("content_ids", "id", self.content_ids))))
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    def refuse_unused(self, offered: Collection[str]) -> None:
+        """Do nothing if only filters have a value that the list has.
+
+        Raises:
+            FilterInvalid: with every other one.
+        """
+        own = {name: value for name, value in vars(self).items() if name != "people"}
+        refuse_unused(own | vars(self.people), {*offered, *PEOPLE_FILTERS})
 
     def digest(self, kind: str) -> str:
         """A short text that stays the same as long as the filters and the kind of log do."""

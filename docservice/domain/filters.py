@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from docservice.domain.filter_values import ValueKind, normalized, refuse_unused
+
+PEOPLE_FILTERS = ("user", "facility", "classroom", "learner_group")
+MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
+"""The filters of the list of mastery logs."""
+
+ATTEMPT_FILTERS = (
+    "masterylog",
+    "complete",
+    "user",
+    "content",
+    "item",
+    "mastery_level",
+    "facility",
+    "classroom",
+    "learner_group",
+)
+"""The filters of the list of attempts."""
+
+_KINDS: dict[str, ValueKind] = {
+    **dict.fromkeys((*PEOPLE_FILTERS, "content", "masterylog"), "id"),
+    **dict.fromkeys(("complete", "quiz"), "boolean"),
+    "mastery_level": "number",
+    "item": "text",
+}
 
 
 @dataclass(frozen=True)
 class LogFilters:
     """What a list is narrowed to; None: not narrowed.
+
+    Ids may be spelled in any way; here they are as logs hold them. Values of other types raise `FilterInvalid`.
 
     Attributes:
         facility: people of this facility.
@@ -32,6 +61,18 @@ class LogFilters:
     masterylog: str | None = None
     mastery_level: float | None = None
     item: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in normalized(vars(self), _KINDS).items():
+            object.__setattr__(self, name, value)
+
+    def refuse_unused(self, offered: Iterable[str]) -> None:
+        """Do nothing if only filters have a value that the list has.
+
+        Raises:
+            FilterInvalid: with every other one.
+        """
+        refuse_unused(vars(self), offered)
 
 
 @dataclass(frozen=True)

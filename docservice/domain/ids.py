@@ -39,6 +39,19 @@ def parse_uuid(value: str | int) -> str:
     return (uuid.UUID(int=value) if isinstance(value, int) else uuid.UUID(hex=value)).hex
 
 
+def id_of_uuid(value: object) -> str:
+    """A UUID, as an object or as text in any spelling, as 32 lower-case hex characters.
+
+    Raises:
+        ValueError: `value` is neither; a number is not.
+    """
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    if not isinstance(value, str):
+        raise ValueError("a UUID is expected")
+    return parse_uuid(value.strip())
+
+
 def record_id(partition: str, source_id: str, model_name: str) -> str:
     """The id of a syncable record, the same on every device that makes it.
 

@@ -13,6 +13,11 @@ from zoneinfo import ZoneInfo
 
 _NOTHING = timedelta(0)
 _MILLISECOND = timedelta(milliseconds=1)
+_MINUTE = timedelta(minutes=1)
+_FIRST = datetime(1901, 12, 13, 20, 45, 52, tzinfo=UTC)
+_LAST = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
+"""What 32 bits of seconds around 1970 reach: Kolibri's table of zones knows no change of a clock outside of it."""
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 _KOLIBRI_TEXT = re.compile(
     r"(?P<digits>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
     r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?"
@@ -60,10 +65,14 @@ class KolibriTime:
         return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
 
     def local(self) -> datetime:
-        """The moment in its own zone or offset.
+        """The moment in its own zone or offset, which has whole minutes.
 
+        Offsets are those that Kolibri shows: local mean times are rounded to the minute, a moment before December 1901
+        has the offset that the zone began with, and one after January 2038 the offset of that month all year.
         It is in UTC where this machine does not know the zone, or where a clock in the zone would show no year that
         Python knows.
+
+        Rule: pytz, tzfile.py, build_tzinfo.
         """
         return _local(self.moment, self.zone, self.offset)
 
@@ -84,10 +93,18 @@ def _read(text: str) -> tuple[datetime, str, timezone | None]:
 
 def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
     """See `KolibriTime.local`."""
-    if offset is not None:
-        return moment.astimezone(offset)
     try:
-        return moment.astimezone(ZoneInfo(zone))
+        if offset is not None:
+            return moment.astimezone(offset)
+        place = ZoneInfo(zone)
+        if _FIRST <= moment <= _LAST:
+            local = moment.astimezone(place)
+            if not (shift := local.utcoffset() or _NOTHING) % _MINUTE:
+                return local
+        else:
+            shift = (_LONG_AGO if moment < _FIRST else _LAST).astimezone(place).utcoffset() or _NOTHING
+        # RFC 3339 has no seconds in an offset. Half a minute is rounded up, on both sides of Greenwich.
+        return moment.astimezone(timezone((shift + _MINUTE / 2) // _MINUTE * _MINUTE))
     except (KeyError, ValueError, OSError, OverflowError):
         return moment
 
@@ -105,6 +122,25 @@ def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
         if _NOTHING <= recorded - moment < _MILLISECOND:
             return _local(recorded, zone, offset)
     return moment
+
+
+def read_time(text: str) -> datetime:
+    """A time as text, in UTC and cut to milliseconds.
+
+    Args:
+        text: ISO 8601 (a date is its first moment), or as a Kolibri device stores it; UTC if it names no zone.
+
+    Raises:
+        ValueError: `text` is neither.
+    """
+    try:
+        try:
+            return to_milliseconds(KolibriTime.parse(text).moment)
+        except ValueError:
+            moment = datetime.fromisoformat(text)
+        return to_milliseconds(moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}Z"))
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
 
 
 def iso_text(moment: datetime) -> str:

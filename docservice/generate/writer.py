@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from docservice.domain.directory import directory_records
 from docservice.errors import SettingsInvalid
 from docservice.generate import assignments, people
 from docservice.generate.behaviour import School
@@ -17,6 +18,7 @@ from docservice.generate.recording import Logs
 from docservice.service import DocService
 from docservice.service.ahead import ahead, in_thread
 from docservice.service.watch import Unwatched, Watch
+from docservice.store.directory import DirectoryStore
 
 BATCH = 100
 """Logs of a kind that are written at a time."""
@@ -93,6 +95,7 @@ def directory_files(school: School) -> Iterator[dict[str, list[dict[str, Any]]]]
 class _Writer:
     def __init__(self, service: DocService, school: School, watch: Watch) -> None:
         self._service = service
+        self._directory = DirectoryStore(service.database)
         self._school = school
         self._watch = watch
         self._waiting = Logs()
@@ -104,7 +107,9 @@ class _Writer:
         self._watch.begin("directory", self._school.plan.class_count + 3)
         async with ahead(in_thread(directory_files(self._school))) as files:
             async for content in files:
-                for section, counts in (await self._service.import_directory(content)).items():
+                # Not by `import_directory`, which compares the usernames of each class with those of all before it.
+                for section, records in directory_records(content).items():
+                    counts = await self._directory.upsert(records)
                     self.documents[section] += counts.created + counts.changed + counts.unchanged
                 self._watch.advance("directory")
 

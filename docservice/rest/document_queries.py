@@ -13,11 +13,11 @@ from docservice.domain.document_query import (
     MAX_PAGE_SIZE,
     DocumentFilters,
     FieldChoice,
-    read_time,
 )
 from docservice.domain.fields import UUID_SCHEMA
 from docservice.domain.filters import LogFilters
 from docservice.domain.ids import parse_uuid
+from docservice.domain.times import read_time
 from docservice.errors import FieldError, ValidationFailed
 from docservice.rest.operations import Parameter
 

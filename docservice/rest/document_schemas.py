@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
 from docservice.domain.logs import SyncableLog
-
-_LISTS = ("mastery_logs", "attempts")
+from docservice.domain.shown_fields import shown_fields
 
 
 def _nothing() -> None:
@@ -20,19 +19,19 @@ def _nothing() -> None:
 def document_model(model: type[SyncableLog], *, embedded: bool = False) -> type[BaseModel]:
     """The shown form of a kind of log: all fields may be left out but the `id` of the document itself; times are text.
 
-    Rule: `store.shown.shown`.
+    Rule: `domain.shown_fields`.
     """
     fields: dict[str, Any] = {}
-    for name, info in model.model_fields.items():
-        if name == "id" and not embedded:
-            fields[name] = (str, Field())
-        elif name != "recorded":
-            annotation: Any = info.annotation
-            if name in _LISTS:
-                annotation = list[document_model(get_args(annotation)[0], embedded=True)]  # type: ignore[misc]
-            fields[name] = (annotation, Field(default_factory=_nothing, alias=info.alias))
-    if model.model_name == "examlog":
-        fields["attempt_count"] = (int, Field(default_factory=_nothing))
+    for field in shown_fields(model, embedded=embedded):
+        if field.name == "id" and not embedded:
+            fields["id"] = (str, Field())
+        else:
+            annotation: Any = field.annotation
+            if field.embeds is not None:
+                annotation = list[document_model(field.embeds, embedded=True)]  # type: ignore[misc]
+            # A model has no field whose name begins with an underscore, but an alias may.
+            name = field.name.lstrip("_")
+            fields[name] = (annotation, Field(default_factory=_nothing, alias=field.name))
     return create_model(f"{model.__name__}Document", __doc__=_first_line(model), **fields)
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from docservice.domain.comparison import Difference
 from docservice.domain.consistency import Finding
-from docservice.domain.directory import directory_records
 from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
 from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
@@ -278,6 +277,7 @@ class DocService:
             page: which part; None for the whole list.
 
         Raises:
+            FilterInvalid: a filter has a value that this list does not filter by.
             PageNotFound: the list has no such page.
             ValidationFailed: `filters.user` is nobody.
         """
@@ -452,6 +452,7 @@ class DocService:
             cursor: `next` of the page before, with the same filters; None: the first page.
 
         Raises:
+            FilterInvalid: logs of this kind have no such filter.
             KeyError: there is no such kind.
             PermissionDenied: the principal is a program with a service token.
             ValidationFailed: the cursor does not fit, or the filters name a person or topic that is not there.
@@ -489,7 +490,8 @@ class DocService:
             NotSignedIn: the principal is an anonymous visitor.
             PermissionDenied: the principal may not write one of the records; nothing was written.
             StoreError: nothing was written; see `retryable`.
-            ValidationFailed: with every invalid record's position and field; nothing was written.
+            ValidationFailed: with the position and field of every record that is invalid, or impossible among the
+                others and what is stored (`domain.directory_rules`); nothing was written.
         """
         return await self._directory_writer.upsert(principal, collection, body)
 
@@ -542,12 +544,11 @@ class DocService:
             For each list that was there, how many records were created, changed and unchanged.
 
         Raises:
-            ValidationFailed: with every invalid record's position and field; nothing was written.
+            StoreError: nothing was written of at most 1,000 records; of more, some may have been: do it again.
+            ValidationFailed: with the position and field of every record that is invalid, or impossible among the
+                others and what is stored (`domain.directory_rules`); nothing was written.
         """
-        records = directory_records(content)
-        counts = {}
-        for section, found in records.items():
-            counts[section] = await self._directory.upsert(found)
+        counts = await self._directory_writer.import_content(content)
         if content.get("default_facility"):
             await self._directory.set_default_facility(content["default_facility"])
         return counts

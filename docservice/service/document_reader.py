@@ -36,6 +36,7 @@ class DocumentReader:
         cursor: str | None,
     ) -> DocumentPage:
         """See `DocService.documents`."""
+        filters.refuse_unused(kind.filters)
         digest = filters.digest(kind.name)
         place = None if cursor is None else Cursor.parse(cursor, digest)
         selection = await self._reader.selection(principal, filters.people)
@@ -50,7 +51,7 @@ class DocumentReader:
             )
         leg = await self._walks.page(kind, walk, fields, size, place)
         following = None if leg.lane is None else str(Cursor(digest, walk.split, leg.lane, leg.last))
-        return DocumentPage([shown(document, fields) for document in leg.documents], following)
+        return DocumentPage([shown(kind.model, document, fields) for document in leg.documents], following)
 
     async def one(self, principal: Principal, kind: LogKind[Any], log_id: str, fields: FieldChoice) -> dict[str, Any]:
         """See `DocService.document`."""
@@ -62,7 +63,7 @@ class DocumentReader:
         found = None if selection.empty else await self._walks.one(kind, selection, log_id, fields)
         if found is None:
             raise LogNotFound()
-        return shown(found, fields)
+        return shown(kind.model, found, fields)
 
     async def _content_ids(self, filters: DocumentFilters) -> set[str] | None:
         given: list[set[str]] = []

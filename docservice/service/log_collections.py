@@ -8,27 +8,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any, Generic, cast
 
 from docservice import errors
-from docservice.domain.ids import is_hex_id, parse_uuid
-from docservice.domain.logs import AttemptLog
+from docservice.domain.filter_values import conditions, filter_value, filter_values
+from docservice.domain.ids import is_hex_id
+from docservice.domain.logs import AttemptLog, SyncableLog
 from docservice.domain.partitions import infer_dataset_id
-from docservice.domain.times import to_milliseconds
 from docservice.domain.whole_logs import whole_log
 from docservice.errors import DirectoryIncomplete, DoesNotExist, FieldError, InvalidReference, MultipleObjectsReturned
 from docservice.service.actions import Actions, random_id
 from docservice.store.content import ContentStore
 from docservice.store.directory import DirectoryStore
-from docservice.store.documents import stored_name
 from docservice.store.loading import LoadingStore
 from docservice.store.log_kinds import EXAM_LOGS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS, Log, LogKind
 from docservice.store.port import Database
 from docservice.store.saving import SavingStore
 from docservice.store.walks import WalkStore
 
-_SUFFIXES = {"in": "$in", "gte": "$gte", "lt": "$lt"}
 _IDS_AT_ONCE = 1000
 
 _EXCEPTIONS: dict[str, tuple[type[DoesNotExist], type[MultipleObjectsReturned]]] = {
@@ -43,8 +40,9 @@ class LogCollection(Generic[Log]):
     """All logs of one kind.
 
     Filters are keyword arguments: a field of the log and the value that it has (`user_id=...`, `kind="video"`), or with
-    a suffix `__in` (one of a list), `__gte` (at least), `__lt` (less than): `start_timestamp__gte=yesterday`. A filter
-    that names no field raises `ValueError`, which names the fields.
+    a suffix `__in` (one of a list), `__gte` (at least), `__lt` (less than): `start_timestamp__gte="2024-01-01"`. Ids
+    may be spelled in any way, or be `uuid.UUID`; times are datetimes with a zone, dates, or ISO text (UTC if it names
+    no zone; a date is its first moment). Anything else raises `FilterInvalid`, which names the argument.
 
     Attributes:
         DoesNotExist: what `get` and `delete` raise when there is no such log.
@@ -67,7 +65,7 @@ class LogCollection(Generic[Log]):
         Raises:
             DoesNotExist: none fits; the class of this collection.
             MultipleObjectsReturned: several fit; the class of this collection.
-            ValueError: a filter names no field.
+            FilterInvalid: a filter names no field, or its value does not fit.
         """
         found = [log async for log in self._logs.find(self._kind, self._query(filters), limit=2)]
         if not found:
@@ -80,7 +78,7 @@ class LogCollection(Generic[Log]):
         """The logs that fit the filters, in no order, each with its embedded attempts; a few are in memory at a time.
 
         Raises:
-            ValueError: a filter names no field.
+            FilterInvalid: a filter names no field, or its value does not fit.
         """
         async with aclosing(self._logs.find(self._kind, self._query(filters))) as found:
             async for log in found:
@@ -90,11 +88,12 @@ class LogCollection(Generic[Log]):
         """Like `find`, but only logs of one of these contents; any number of them, in any spelling of their ids.
 
         Raises:
-            ValueError: the logs have no content, a filter names no field, or an id is no UUID.
+            FilterInvalid: a filter names no field, or a value or one of the ids does not fit.
+            ValueError: the logs have no content.
         """
         if "content_id" not in self._kind.plain_fields:
             raise ValueError(f"A {self._kind.model.__name__} has no content.")
-        ids = sorted({parse_uuid(content_id) for content_id in content_ids})
+        ids = sorted(set(filter_values("content_ids", "id", content_ids)))
         query = self._query(filters)
         for start in range(0, len(ids), _IDS_AT_ONCE):
             among = {"$and": [query, {"content_id": {"$in": ids[start : start + _IDS_AT_ONCE]}}]}
@@ -112,10 +111,11 @@ class LogCollection(Generic[Log]):
             filters: see the class.
 
         Raises:
+            FilterInvalid: the topic is no id, a filter names no field, or its value does not fit.
             InvalidReference: the directory has no such node.
-            ValueError: the logs have no content, or a filter names no field.
+            ValueError: the logs have no content.
         """
-        below = await self._content.below(parse_uuid(topic_id))
+        below = await self._content.below(filter_value("topic_id", "id", topic_id))
         if below is None:
             raise InvalidReference("The directory has no content node with this id.")
         async with aclosing(self.filter_by_content_ids(below, **filters)) as found:
@@ -126,7 +126,7 @@ class LogCollection(Generic[Log]):
         """How many logs fit the filters.
 
         Raises:
-            ValueError: a filter names no field.
+            FilterInvalid: a filter names no field, or its value does not fit.
         """
         return await self._logs.count(self._kind, self._query(filters))
 
@@ -139,6 +139,7 @@ class LogCollection(Generic[Log]):
             log: a summary or session log, or its id.
 
         Raises:
+            FilterInvalid: `log` is neither a log nor an id.
             ValueError: logs of this kind keep no attempts apart.
         """
         if not self._kind.overflows:
@@ -209,6 +210,7 @@ class LogCollection(Generic[Log]):
 
         Raises:
             DoesNotExist: it is not there; the class of this collection.
+            FilterInvalid: `log` is neither a log nor an id.
             StoreError: nothing was removed; see `retryable`.
         """
         log_id = _id_of(log)
@@ -236,28 +238,11 @@ class LogCollection(Generic[Log]):
         return infer_dataset_id(given, user["dataset_id"])
 
     def _query(self, filters: Mapping[str, Any]) -> dict[str, Any]:
-        query: dict[str, dict[str, Any]] = {}
-        fields = self._kind.plain_fields
-        for name, value in filters.items():
-            field, _, suffix = name.partition("__")
-            field = stored_name(field)
-            if field not in fields or (suffix and suffix not in _SUFFIXES):
-                raise ValueError(
-                    f"{name!r} is no filter of a {self._kind.model.__name__}. The suffixes are "
-                    f"{', '.join('__' + known for known in _SUFFIXES)}; the fields {', '.join(sorted(fields))}."
-                )
-            values = [_plain(name, item) for item in value] if suffix == "in" else _plain(name, value)
-            query.setdefault("_id" if field == "id" else field, {})[_SUFFIXES.get(suffix, "$eq")] = values
-        return query
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_milliseconds(value)
-    if value is not None and not isinstance(value, (str, int, float, bool)):
-        raise ValueError(f"The filter {name!r} takes no {type(value).__name__}.")
-    return value
+        return conditions(self._kind.plain_fields, filters, f"a {self._kind.model.__name__}")
 
 
 def _id_of(log: Any) -> str:
-    return parse_uuid(log) if isinstance(log, str) else str(log.id)
+    if isinstance(log, SyncableLog):
+        return log.id
+    found: str = filter_value("log", "id", log)
+    return found

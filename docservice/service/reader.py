@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from docservice.domain.filters import LogFilters, Page
+from docservice.domain.filters import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
 from docservice.domain.ids import parse_uuid
 from docservice.domain.logs import AttemptLog
 from docservice.domain.permissions import Person, log_read_scope
@@ -71,6 +71,7 @@ class LogReader:
 
     async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
         """See `DocService.mastery_logs`."""
+        filters.refuse_unused((*MASTERY_FILTERS, "masterylog"))
         selection = await self.selection(principal, filters)
         if page is not None and page.number < 1:
             raise PageNotFound()
@@ -90,6 +91,7 @@ class LogReader:
 
     async def mastery_diff(self, principal: Principal, back: int, filters: LogFilters) -> MasteryDiffRow:
         """See `DocService.mastery_diff`."""
+        filters.refuse_unused((*MASTERY_FILTERS, "masterylog"))
         selection = await self.selection(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
@@ -126,6 +128,7 @@ class LogReader:
                     yield AttemptRow.of(log)
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
+        filters.refuse_unused(ATTEMPT_FILTERS)
         if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
             raise _no_choice("masterylog")
         return await self.selection(principal, filters)

@@ -51,12 +51,15 @@ class Verifier:
                 async for batch in batches:
                     yield await self._store.buckets(batch, repair=repair), len(batch)
             return
+        if collection in DIRECTORY:
+            holders = await self._store.holders(collection)
+            async with aclosing(self._store.record_batches(collection)) as batches:
+                async for batch in batches:
+                    yield await self._store.records(collection, batch, holders), len(batch)
+            return
         async with aclosing(self._store.documents(collection)) as documents:
             async for document in documents:
-                if collection in LOGS:
-                    yield await self._store.log(collection, document, repair=repair), 1
-                else:
-                    yield self._store.record(collection, document), 1
+                yield await self._store.log(collection, document, repair=repair), 1
 
     async def compare(self, other: Verifier, found: Callable[[Difference], None], watch: Watch) -> dict[str, int]:
         """See `DocService.compare`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from pymongo import ReplaceOne
@@ -12,9 +13,11 @@ from docservice.domain.directory import DirectoryRecord
 from docservice.store.directory import Upserted, directory_document
 from docservice.store.port import Database, Document
 
+TURNS = "directory_turns"
+
 
 class DirectoryWriteStore:
-    """Reads and writes records inside a transaction."""
+    """Reads and writes records inside a transaction; `stored` also outside of one, if `tx` is None."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,8 +30,9 @@ class DirectoryWriteStore:
         self, tx: Any, collection: str, ids: AnyOf[str], projection: Mapping[str, int] | None = None
     ) -> dict[str, Document]:
         query = {"_id": {"$in": sorted(ids)}}
-        found = self._database[collection].find(query, projection, session=tx)
-        return {document["_id"]: document async for document in found}
+        with self._database.guarded() if tx is None else nullcontext():
+            found = self._database[collection].find(query, projection, session=tx)
+            return {document["_id"]: document async for document in found}
 
     async def datasets(self, tx: Any, collection: str, ids: AnyOf[str]) -> dict[str, str]:
         """The dataset of each person or each class that is there."""
@@ -36,10 +40,16 @@ class DirectoryWriteStore:
         return {document_id: document["dataset_id"] for document_id, document in found.items()}
 
     async def write(self, tx: Any, records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> Upserted:
-        """Write records of one kind in the place of those that are there."""
+        """Write records of one kind in the place of those that are there.
+
+        No other transaction writes the directory on what it saw before this one: what is possible depends on records
+        that are only read, and two that both find a username free would both write an account and never meet. They
+        meet in a document of `directory_turns`, and the second starts again.
+        """
         documents = [directory_document(record) for record in records]
         different = [document for document in documents if there.get(document["_id"]) != document]
         if different:
+            await self._database[TURNS].update_one({"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx)
             await self._database[records[0].collection_name].bulk_write(
                 [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in different], session=tx
             )

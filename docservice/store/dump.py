@@ -19,6 +19,7 @@ COLLECTIONS = (*(name for name in CHECKS if name not in (*_LOGS, OVERFLOW)), *_L
 
 LEFT_OUT = {
     "csv_exports": "how far exports of one machine are; their files are on its disk",
+    "directory_turns": "where writers of the directory take turns",
     "idempotency_keys": "answers kept a day for retries",
     "user_session_turns": "where requests of a learner take turns",
 }

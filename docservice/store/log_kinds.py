@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
-
-from pydantic.fields import FieldInfo
+from typing import Any, Generic, TypeVar
 
 from docservice.domain.exam_logs import ExamLog
+from docservice.domain.filter_values import FilterField, ValueKind
+from docservice.domain.filters import PEOPLE_FILTERS
 from docservice.domain.logs import ContentSessionLog, ContentSummaryLog, SyncableLog
+from docservice.domain.shown_fields import shown_paths
 from docservice.domain.user_sessions import UserSessionLog
 from docservice.store import documents
 from docservice.store.attempts import SESSIONS, SUMMARIES
@@ -22,12 +21,14 @@ from docservice.store.user_sessions import COLLECTION as USER_SESSIONS
 
 Log = TypeVar("Log", bound=SyncableLog)
 
-_PEOPLE = ("user", "facility", "classroom", "learner_group")
 _CONTENT = ("content", "content_ids", "topic", "channel", "kind")
 _DATES = ("start_after", "start_before")
-_LISTS = {"mastery_logs", "attempts"}
-_INHERITED = {"dataset_id", "user_id", "morango_partition", "summarylog_id", "masterylog_id", "examlog_id"}
-_SCALARS = (str, int, float, bool, datetime)
+_VALUE_KINDS: dict[str, ValueKind] = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "number": "number",
+    "string": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -58,44 +59,27 @@ class LogKind(Generic[Log]):
     @cached_property
     def shown_paths(self) -> frozenset[str]:
         """The paths of all fields that a shown document has."""
-        return frozenset(_paths(self.model))
+        return frozenset(shown_paths(self.model))
 
     @cached_property
-    def plain_fields(self) -> dict[str, type]:
-        """The fields that a query can compare, by their names in the document, with the type of their values."""
-        found: dict[str, type] = {}
-        for name, info in self.model.model_fields.items():
-            kinds = [kind for kind in _SCALARS if kind in _alternatives(info.annotation)]
+    def plain_fields(self) -> dict[str, FilterField]:
+        """The fields that a query can compare, by their names in the model and in the document."""
+        found: dict[str, FilterField] = {}
+        for name, schema in self.model.model_json_schema(by_alias=False)["properties"].items():
+            alternatives = schema.get("anyOf", [schema])
+            kinds = [kind for part in alternatives if (kind := _value_kind(name, part))]
             if kinds:
-                found[documents.stored_name(name)] = kinds[0]
+                stored = "_id" if name == "id" else documents.stored_name(name)
+                found[name] = found[stored] = FilterField(stored, kinds[0], {"type": "null"} in alternatives)
         return found
 
 
-def _alternatives(annotation: Any) -> set[Any]:
-    if get_origin(annotation) is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return {kind for part in get_args(annotation) for kind in _alternatives(part)}
-    return {annotation}
-
-
-def _paths(model: type[SyncableLog], before: str = "") -> list[str]:
-    found = []
-    for name, info in model.model_fields.items():
-        if name == "recorded" or (before and name in _INHERITED):
-            continue
-        path = before + documents.stored_name(name)
-        found.append(path)
-        if name in _LISTS:
-            found += _paths(_embedded_model(info), path + ".")
-    if model.model_name == "examlog":
-        found.append("attempt_count")
-    return found
-
-
-def _embedded_model(info: FieldInfo) -> type[SyncableLog]:
-    embedded: type[SyncableLog] = get_args(info.annotation)[0]
-    return embedded
+def _value_kind(name: str, schema: Mapping[str, Any]) -> ValueKind | None:
+    if name == "id" or "pattern" in schema:
+        return "id"
+    if schema.get("format") == "date-time":
+        return "time"
+    return _VALUE_KINDS.get(schema.get("type", ""))
 
 
 SUMMARY_LOGS = LogKind(
@@ -103,7 +87,7 @@ SUMMARY_LOGS = LogKind(
     SUMMARIES,
     documents.read_summary,
     documents.summary_document,
-    (*_PEOPLE, *_CONTENT, *_DATES),
+    (*PEOPLE_FILTERS, *_CONTENT, *_DATES),
     overflows=True,
 )
 SESSION_LOGS = LogKind(
@@ -111,7 +95,7 @@ SESSION_LOGS = LogKind(
     SESSIONS,
     documents.read_session,
     documents.session_document,
-    (*_PEOPLE, *_CONTENT, *_DATES),
+    (*PEOPLE_FILTERS, *_CONTENT, *_DATES),
     overflows=True,
 )
 USER_SESSION_LOGS = LogKind(
@@ -119,9 +103,9 @@ USER_SESSION_LOGS = LogKind(
     USER_SESSIONS,
     documents.read_user_session,
     documents.user_session_document,
-    (*_PEOPLE, *_DATES),
+    (*PEOPLE_FILTERS, *_DATES),
 )
-EXAM_LOGS = LogKind(ExamLog, EXAMS, documents.read_exam_log, documents.exam_log_document, (*_PEOPLE, "exam"))
+EXAM_LOGS = LogKind(ExamLog, EXAMS, documents.read_exam_log, documents.exam_log_document, (*PEOPLE_FILTERS, "exam"))
 
 KINDS: dict[str, LogKind[Any]] = {
     kind.name: kind for kind in (SUMMARY_LOGS, SESSION_LOGS, USER_SESSION_LOGS, EXAM_LOGS)

@@ -7,39 +7,33 @@ from datetime import datetime
 from typing import Any
 
 from docservice.domain.document_query import FieldChoice
+from docservice.domain.logs import SyncableLog
 from docservice.domain.rows import time_text
+from docservice.domain.shown_fields import shown_fields
 from docservice.store.json_codec import from_bson
 
-_LISTS = ("mastery_logs", "attempts")
-_BOOKKEEPING = {
-    "_recorded",
-    "attempt_bytes",
-    "has_dirty",
-    "loose_attempt_count",
-    "merged_attempt_ids",
-    "overflow_buckets",
-    "schema_version",
-}
 
-
-def shown(document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
+def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
     """The JSON form of a document or of a log embedded in it.
 
     Args:
+        model: of the log.
         document: as it was read.
         fields: which parts to show.
         path: where an embedded log stands, with a dot at the end.
     """
     recorded = document.get("_recorded", {})
     found: dict[str, Any] = {}
-    for stored, value in document.items():
-        name = "id" if stored == "_id" else stored
-        if name in _BOOKKEEPING or not (path + name == "id" or fields.shows(path + name)):
+    for field in shown_fields(model, embedded=bool(path)):
+        stored = "_id" if field.name == "id" and not path else field.name
+        where = path + field.name
+        if stored not in document or not (where == "id" or fields.shows(where)):
             continue
-        if isinstance(value, datetime):
-            found[name] = time_text(value, recorded.get(name))
-        elif name in _LISTS:
-            found[name] = [shown(embedded, fields, f"{path}{name}.") for embedded in value]
+        value = document[stored]
+        if field.embeds is not None:
+            found[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
+        elif isinstance(value, datetime):
+            found[field.name] = time_text(value, recorded.get(field.name))
         else:
-            found[name] = from_bson(value)
+            found[field.name] = from_bson(value)
     return found

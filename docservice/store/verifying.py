@@ -12,12 +12,16 @@ from pymongo import DeleteOne, ReplaceOne
 
 from docservice.domain.consistency import (
     BUCKET,
+    DUPLICATE,
+    IMPOSSIBLE,
+    ORPHAN,
     OVERFULL,
     Finding,
     Problem,
     directory_problems,
 )
 from docservice.domain.directory import SECTIONS, DirectoryRecord
+from docservice.domain.directory_rules import add_to, flaws, taken, unique_key
 from docservice.domain.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.attempts import SESSIONS, SUMMARIES
 from docservice.store.bulk import BulkStore
@@ -26,6 +30,7 @@ from docservice.store.log_kinds import KINDS, LogKind
 from docservice.store.overflow import COLLECTION as OVERFLOW
 from docservice.store.overflow import overfull, spill
 from docservice.store.port import Database, Document
+from docservice.store.surroundings import SurroundingsStore
 
 DIRECTORY: dict[str, type[DirectoryRecord]] = {model.collection_name: model for model in SECTIONS.values()}
 """The collections of the directory, each with its record."""
@@ -36,6 +41,13 @@ LOGS: dict[str, LogKind[Any]] = {kind.collection: kind for kind in KINDS.values(
 _OWNER = {"dataset_id": 1, "user_id": 1, "content_id": 1, "_morango_partition": 1, "overflow_buckets": 1}
 _BUCKET = {name: 1 for name in _OWNER if name != "overflow_buckets"} | {"log_id": 1}
 _BATCH = 100
+_RECORDS = 500
+_UNIQUE = {
+    "facility_users": ("username", "facility_id", "date_deleted"),
+    "memberships": ("user_id", "collection_id"),
+    "roles": ("user_id", "collection_id", "kind"),
+}
+"""The fields that make `directory_rules.unique_key`, by collection."""
 
 
 class VerifyingStore:
@@ -44,6 +56,7 @@ class VerifyingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bulk = BulkStore(database)
+        self._surroundings = SurroundingsStore(database)
 
     async def count(self, collection: str) -> int:
         """How many documents a collection has."""
@@ -66,9 +79,69 @@ class VerifyingStore:
         if batch:
             yield batch
 
-    def record(self, collection: str, document: Document) -> list[Finding]:
-        """What is wrong with a record of the directory."""
-        return _findings(collection, document["_id"], directory_problems(DIRECTORY[collection], document))
+    async def record_batches(self, collection: str) -> AsyncGenerator[list[Document], None]:
+        """All records of a collection of the directory, some at a time, in no order."""
+        async with aclosing(self._database.batches(collection, {}, size=_RECORDS)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def records(self, collection: str, batch: Sequence[Document], holders: Mapping[int, str]) -> list[Finding]:
+        """What is wrong with records of the directory: their fields, and whether Kolibri could hold them at all.
+
+        Args:
+            collection: of the records.
+            batch: the records.
+            holders: see `holders`.
+        """
+        found: list[Finding] = []
+        for document in batch:
+            found += _findings(collection, document["_id"], directory_problems(DIRECTORY[collection], document))
+        impossible = await self._impossible(collection, batch, holders)
+        if impossible:
+            # What a record names may have gone after the record was read, together with it.
+            still = await self._bulk.stored(collection, sorted({finding.document_id for finding in impossible}))
+            impossible = await self._impossible(collection, list(still.values()), holders)
+        return found + impossible
+
+    async def holders(self, collection: str) -> dict[int, str]:
+        """Of everything that only one record of a collection may hold, the record that holds it: the first of several.
+
+        The keys are hashes of `directory_rules.unique_key`: there may be a million people.
+        """
+        found: dict[int, str] = {}
+        model = DIRECTORY[collection]
+        if collection not in _UNIQUE:
+            return found
+        projection = dict.fromkeys(_UNIQUE[collection], 1)
+        async with aclosing(self._database.stream(collection, {}, projection, sort=[("_id", 1)])) as documents:
+            async for document in documents:
+                if all(isinstance(document.get(name), str) for name in _UNIQUE[collection] if name != "date_deleted"):
+                    key = unique_key(model.model_construct(**{**document, "id": document["_id"]}))
+                    if key is not None:
+                        found.setdefault(hash(key), document["_id"])
+        return found
+
+    async def _impossible(
+        self, collection: str, documents: Sequence[Document], holders: Mapping[int, str]
+    ) -> list[Finding]:
+        model = DIRECTORY[collection]
+        # What cannot be read is reported by its fields.
+        readable = [document for document in documents if not any(directory_problems(model, document))]
+        records = [_record(model, document) for document in readable]
+        there = await self._surroundings.of(None, records)
+        add_to(there, records)
+        found: list[Finding] = []
+        for record in records:
+            key = unique_key(record)
+            listed = list(flaws(record, there))
+            twice = key is not None and holders.get(hash(key), record.id) != record.id
+            for flaw, rule in [
+                *((flaw, ORPHAN if flaw.missing else IMPOSSIBLE) for flaw in listed),
+                *([(taken(key), DUPLICATE)] if key is not None and twice else []),
+            ]:
+                path = ".".join(map(str, flaw.path))
+                found.append(Finding(collection, record.id, rule, path, flaw.message))
+        return found
 
     async def buckets(self, batch: Sequence[Document], *, repair: bool) -> list[Finding]:
         """What is wrong with where buckets belong; what else is wrong with them, `log` says."""
@@ -193,6 +266,11 @@ def _findings(collection: str, document_id: Any, problems: Any, mended: bool = F
         Finding(collection, str(document_id), each.rule, each.path, each.message, each.mendable) for each in problems
     ]
     return [finding.as_mended() for finding in found] if mended else found
+
+
+def _record(model: type[DirectoryRecord], document: Document) -> DirectoryRecord:
+    fields = {name: value for name, value in document.items() if name != "_id"}
+    return model.model_validate({**fields, "id": document["_id"]})
 
 
 def _key(document: Document) -> Document:

@@ -120,6 +120,22 @@ async def test_wrong_records_are_all_named_and_nothing_is_written(mongodb_uri: s
         assert await database[name].count_documents({}) == 0, name
 
 
+async def test_impossible_records_are_one_line(mongodb_uri: str, database: Any) -> None:
+    """Exit code 2, one line with the place of each record that no Kolibri could hold, and nothing is written."""
+    content = demo.directory()
+    content["users"][3]["username"] = content["users"][2]["username"].upper()
+    content["memberships"][0]["user"] = "f" * 32
+
+    ended = await in_database(database, "-", stdin=json.dumps(content).encode(), uri=mongodb_uri)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 1
+    assert "/users/3/username: " in ended.err
+    assert "/memberships/0/user: " in ended.err
+    for name in {model.collection_name for model in SECTIONS.values()}:
+        assert await database[name].count_documents({}) == 0, name
+
+
 @pytest.mark.parametrize("content", ["", "[1, 2]"])
 async def test_what_is_no_directory_is_one_line(tmp_path: Path, content: str) -> None:
     """Exit code 2, one line with the file's name; no engine is started for it."""

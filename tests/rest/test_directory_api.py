@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,35 @@ async def test_all_or_none(client: Client, headers_of: HeadersOf, database: Any,
     assert await everything(database) == before
 
 
+async def test_impossible_records(
+    client: Client, service_headers: dict[str, str], headers_of: HeadersOf, database: Any, ids: dict[str, str]
+) -> None:
+    """A record that no Kolibri could hold is a 422 with its place, for programs and admins; nothing is written."""
+    before = await everything(database)
+    bad = [user(ids, 1), user(ids, 2, username="Learner1"), user(ids, 3, username="NEW1")]
+
+    status, body = await post(client, service_headers, "users", bad)
+    mine, told = await post(client, headers_of("admin"), "users", {"records": bad})
+    nowhere = {"id": "f" * 32, "user": "e" * 32, "collection": "e" * 32}
+    missing = await post(client, service_headers, "memberships", [nowhere])
+
+    assert (status, mine) == (422, 422)
+    assert [error["pointer"] for error in body["errors"]] == ["/1/username", "/2/username"]
+    assert [error["pointer"] for error in told["errors"]] == ["/records/1/username", "/records/2/username"]
+    assert all("username" in error["message"] for error in body["errors"])
+    assert [error["pointer"] for error in missing[1]["errors"]] == ["/0/user", "/0/collection"]
+    assert await everything(database) == before
+
+
+async def test_the_same_name_at_once(client: Client, service_headers: dict[str, str], ids: dict[str, str]) -> None:
+    """Of requests that give the same username at once, one is answered 200, the others 422."""
+    asked = [post(client, service_headers, "users", [user(ids, number, username="zawadi")]) for number in range(1, 6)]
+
+    answers = await asyncio.gather(*asked)
+
+    assert sorted(status for status, _ in answers) == [200, 422, 422, 422, 422]
+
+
 async def test_unknown_collections(client: Client, service_headers: dict[str, str]) -> None:
     """A collection that the directory has not is a 404 that names those it has."""
     status, body = await post(client, service_headers, "nothing", [])
@@ -132,6 +162,10 @@ def foreign(ids: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+IMPOSSIBLE = {2, 7, 8, 9, 10, 11, 12, 13, 15, 16}
+"""Which of `foreign` are of two facilities at once, or name what is not there."""
+
+
 @pytest.mark.parametrize("number", range(19))
 async def test_an_admin_stays_in_the_own_facility(
     client: Client,
@@ -142,7 +176,7 @@ async def test_an_admin_stays_in_the_own_facility(
     number: int,
 ) -> None:
     """No record, nor one in its place, may belong to or name anything of another facility; nobody is made superuser.
-    A program may write each of them."""
+    A program may write each of them that Kolibri could hold, and is told why the others are impossible."""
     collection, record = foreign(ids)[number]
     before = await everything(database)
 
@@ -150,7 +184,9 @@ async def test_an_admin_stays_in_the_own_facility(
 
     assert (status, body["code"]) == (403, "permission-denied"), body
     assert await everything(database) == before
-    assert (await post(client, service_headers, collection, [record]))[0] == 200
+    possible = number not in IMPOSSIBLE
+    assert (await post(client, service_headers, collection, [record]))[0] == (200 if possible else 422)
+    assert (await everything(database) == before) is not possible
 
 
 async def test_an_admin_may_not_touch_a_superuser(

@@ -384,7 +384,7 @@ async def directory(case: Case) -> None:
     """Admins write the directory of their facility, superusers and programs every directory."""
     dataset = {"facility": "dataset", "other_facility": "other_dataset", "default_facility": "default_dataset"}
     name = next(name for name in dataset if case.world.ids[name] == case.facility)
-    record = {"id": uuid.uuid4().hex, "username": "x", "dataset": case.world.ids[dataset[name]]}
+    record = {"id": (new := uuid.uuid4().hex), "username": new, "dataset": case.world.ids[dataset[name]]}
     allowed = case.administers or case.is_service
     wanted = 200 if allowed else 401 if case.role == "anonymous" else 403
     await case.expect(wanted, "POST", "/api/directory/users/", [{**record, "facility": case.facility}])

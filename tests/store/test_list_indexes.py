@@ -21,12 +21,11 @@ from bson import json_util
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from docservice.domain.filters import Page
+from docservice.domain.filters import ATTEMPT_FILTERS, MASTERY_FILTERS, Page
 from docservice.identity import Principal
 from docservice.rest.app import OPERATIONS
 from docservice.rest.document_queries import document_query
 from docservice.rest.queries import log_filters
-from docservice.rest.routes import reading
 from docservice.service.document_reader import DocumentReader
 from docservice.service.reader import LogReader
 from docservice.store import indexes
@@ -53,8 +52,8 @@ CLASSMATES = [2 * number for number in range(CLASS_SIZE)]
 ROLES = {"learner": hex_id(0, 4), "coach": hex_id(1, 5), "admin": hex_id(2, 5), "superuser": hex_id(3, 5)}
 
 LISTS: dict[str, Sequence[str]] = {
-    "masterylog": reading.MASTERY_FILTERS,
-    "attemptlog": reading.ATTEMPT_FILTERS,
+    "masterylog": MASTERY_FILTERS,
+    "attemptlog": ATTEMPT_FILTERS,
     **{name: kind.filters for name, kind in KINDS.items()},
 }
 OTHER_LISTS = {"generatecsvlogrequest"}  # a few rows a facility, not logs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zoneinfo
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -94,3 +96,44 @@ def test_other_form(text: str) -> None:
 def test_shown_in_its_own_zone(text: str, shown: str) -> None:
     """Answers show a time in the zone that it was recorded in, as Kolibri does."""
     assert iso_text(KolibriTime.parse(text).local()) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1970-01-01 00:00:05.000000(Africa/Monrovia)", "1969-12-31T23:16:05-00:44"),
+        ("1971-12-31 23:59:59.500000(Africa/Monrovia)", "1971-12-31T23:15:59.500000-00:44"),
+        ("1972-02-01 00:00:00.000000(Africa/Monrovia)", "1972-02-01T00:00:00Z"),
+        ("1850-06-01 00:00:00.000000(Asia/Kolkata)", "1850-06-01T05:53:00+05:53"),
+        ("1895-01-01 00:00:00.000000(Africa/Algiers)", "1895-01-01T00:12:00+00:12"),
+        ("1910-01-01 00:00:00.000000(Africa/Algiers)", "1910-01-01T00:09:00+00:09"),
+        ("1899-12-31 23:59:59.000000(America/New_York)", "1899-12-31T19:03:59-04:56"),
+        ("1905-01-01 00:00:00.000000(Africa/Lagos)", "1905-01-01T00:14:00+00:14"),
+        ("1901-12-13 20:45:51.000000(Europe/Paris)", "1901-12-13T20:54:51+00:09"),
+        ("1910-06-01 00:00:00.000000(Europe/Paris)", "1910-06-01T00:09:00+00:09"),
+        ("1915-01-01 00:00:00.000000(Europe/Dublin)", "1914-12-31T23:35:00-00:25"),
+        ("1930-01-01 00:00:00.000000(Asia/Kuala_Lumpur)", "1930-01-01T07:00:00+07:00"),
+        ("2024-01-01 00:00:00.000000(Etc/GMT+5)", "2023-12-31T19:00:00-05:00"),
+        ("2024-07-01 12:00:00.000000(Asia/Kathmandu)", "2024-07-01T17:45:00+05:45"),
+        ("2037-07-01 12:00:00.000000(America/New_York)", "2037-07-01T08:00:00-04:00"),
+        ("2038-01-19 03:14:08.000000(Europe/Berlin)", "2038-01-19T04:14:08+01:00"),
+        ("2040-07-01 12:00:00.000000(America/New_York)", "2040-07-01T07:00:00-05:00"),
+        ("2040-07-01 12:00:00.000000(Australia/Sydney)", "2040-07-01T23:00:00+11:00"),
+    ],
+)
+def test_offsets_are_those_of_kolibri(text: str, shown: str) -> None:
+    """Offsets have whole minutes, and are what Kolibri 0.19.5 answers, before zones had laws and after 2037 too."""
+    time = KolibriTime.parse(text)
+
+    assert iso_text(time.local()) == shown
+    assert time.local() == time.moment
+    assert str(time) == text
+
+
+@given(moments, st.sampled_from(sorted(zoneinfo.available_timezones())))
+def test_offsets_have_whole_minutes(moment: datetime, zone: str) -> None:
+    """In every zone and year a time is shown as RFC 3339 has it, and is the same moment."""
+    shown = iso_text(KolibriTime(moment, zone).local())
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?(Z|[+-]\d\d:\d\d)", shown)
+    assert datetime.fromisoformat(shown) == moment

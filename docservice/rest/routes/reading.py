@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from docservice.domain.filters import ATTEMPT_FILTERS, MASTERY_FILTERS
 from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
 from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
 from docservice.rest.json_body import json_answer, read_body
@@ -16,20 +17,6 @@ from docservice.rest.problems import ERROR_CODE_HEADER
 from docservice.rest.queries import PAGING, last_values, log_filters, page, parameters, require
 from docservice.rest.streaming import list_answer
 from docservice.service.reader import Rows
-
-MASTERY_FILTERS = ("content", "user", "complete", "quiz", "facility", "classroom", "learner_group")
-ATTEMPT_FILTERS = (
-    "masterylog",
-    "complete",
-    "user",
-    "content",
-    "item",
-    "mastery_level",
-    "facility",
-    "classroom",
-    "learner_group",
-)
-
 
 _TAG = "Reading"
 _MASTERY_QUERY = parameters(MASTERY_FILTERS, required=("content", "user"))
