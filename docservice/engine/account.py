@@ -19,7 +19,9 @@ from docservice.engine.files import USER
 
 _ROLES = [{"role": "root", "db": "admin"}]
 _PATIENCE_MS = 2_000
-_BOOTSTRAP_PATIENCE_MS = 20_000
+_BOOTSTRAP_PATIENCE_MS = 15_000
+"""The engine shakes hands with one client at a time, and waits for one that connects and says nothing."""
+
 _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _USER_EXISTS = 51003
 _SCRATCH = "docservice_tables"
@@ -148,11 +150,11 @@ def _strangers(client: Client) -> list[str]:
 
 @contextmanager
 def _bootstrap(port: int, certificates: Certificates) -> Iterator[Client]:
-    # More patience than usual: the engine shakes hands with one at a time, and a stranger may be slow at it.
     try:
         with _client(
             f"mongodb://127.0.0.1:{port}/?directConnection=true",
             serverSelectionTimeoutMS=_BOOTSTRAP_PATIENCE_MS,
+            connectTimeoutMS=_BOOTSTRAP_PATIENCE_MS,
             tls=True,
             tlsCAFile=str(certificates.authority),
             tlsCertificateKeyFile=str(certificates.client),

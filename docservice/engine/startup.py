@@ -198,7 +198,10 @@ async def _bootstrap(engine: EngineProcess, files: EngineFiles, database: Path) 
             await engine.start(0, timeout_seconds=START_SECONDS, certificates=certificates, database=database)
             yield certificates
         except account.NotAnswering as error:
-            raise StartFailed(f"the engine could not be prepared: {error}") from error
+            raise StartFailed(
+                f"the engine could not be prepared: {error} (if this happens again, look for a program on this machine "
+                "that connects to each new port and holds the connection)"
+            ) from error
         finally:
             await engine.stop(STOP_SECONDS)
         if code := await engine.wait():
