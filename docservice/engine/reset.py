@@ -35,6 +35,15 @@ async def reset_password(data_dir: Path) -> list[str]:
     if not await asyncio.to_thread(installed):
         raise EngineNotInstalled(NOT_INSTALLED)
     files = await asyncio.to_thread(EngineFiles, data_dir)
+    try:
+        return await _reset_locked(files)
+    except StartFailed as error:
+        raise EngineNotRunning(f"The password was not reset: {error}") from error
+    except OSError as error:
+        raise refused(data_dir, error) from error
+
+
+async def _reset_locked(files: EngineFiles) -> list[str]:
     if not await asyncio.to_thread(files.has_database):
         raise SettingsInvalid(
             f"There is no embedded engine's database in {files.database}, so there is no password to reset. "
@@ -44,15 +53,11 @@ async def reset_password(data_dir: Path) -> list[str]:
     lock = await asyncio.to_thread(locks.take_within, files.lock, _LOCK_SECONDS)
     if lock is None:
         raise EngineInUse(
-            f"The embedded engine of {data_dir} is running. Stop all commands that use this data directory, then try "
-            "again."
+            f"The embedded engine of {files.data_dir} is running. Stop all commands that use this data directory, then "
+            "try again."
         )
     try:
         return await _reset(files)
-    except StartFailed as error:
-        raise EngineNotRunning(f"The password was not reset: {error}") from error
-    except OSError as error:
-        raise refused(data_dir, error) from error
     finally:
         locks.release(lock)
 
@@ -60,8 +65,8 @@ async def reset_password(data_dir: Path) -> list[str]:
 async def _reset(files: EngineFiles) -> list[str]:
     if old := await asyncio.to_thread(read_password, files):
         await startup.end_predecessor(files, old)
-    password = make_password()
-    others = await startup.reset(EngineProcess(files, _CACHE_SIZE), files, password)
+    engine, password = EngineProcess(files, _CACHE_SIZE), make_password()
+    others = await startup.retried(lambda: startup.reset(engine, files, password))
     await asyncio.to_thread(write_private, files.password, password + "\n")
     await asyncio.to_thread(files.state.unlink, missing_ok=True)
     return others

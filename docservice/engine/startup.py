@@ -32,8 +32,9 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from docservice.engine import account
 from docservice.engine.certificates import Certificates, certificates_in, remove
@@ -59,6 +60,10 @@ _PORTS = range(20_000, 30_000)
 """Where a port is looked for: below those of outgoing connections, so that none takes it while the engine restarts."""
 
 _SAME_PORT_SECONDS = 10.0
+
+_ATTEMPTS = 3
+
+_Result = TypeVar("_Result")
 
 
 async def start(engine: EngineProcess, files: EngineFiles, password: str, *, port: int) -> None:
@@ -107,6 +112,24 @@ async def reset(engine: EngineProcess, files: EngineFiles, password: str) -> lis
     """
     async with _bootstrap(engine, files, files.database) as certificates:
         return await asyncio.to_thread(account.reset, engine.port, certificates, password)
+
+
+async def retried(action: Callable[[], Awaitable[_Result]]) -> _Result:
+    """The result of the action, which is tried three times.
+
+    The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was faster on the
+    port.
+
+    Raises:
+        StartFailed: what the last attempt raised.
+    """
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await action()
+        except StartFailed as error:
+            log.warning("attempt %d: %s", attempt, error)
+            await asyncio.sleep(0.2 * attempt)
+    return await action()
 
 
 async def choose_port(files: EngineFiles, *, keep: bool) -> int:

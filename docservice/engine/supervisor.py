@@ -75,19 +75,12 @@ class Supervisor:
         began = time.monotonic()
         self._password = ensure_password(self._files)
         unclean = await startup.end_predecessor(self._files, self._password)
-        attempts = 3
-        for attempt in range(1, attempts + 1):
+
+        async def start() -> None:
             port = await startup.choose_port(self._files, keep=unclean)
-            try:
-                await startup.start(self._engine, self._files, self._password, port=port)
-                break
-            except StartFailed as error:
-                # The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was
-                # faster on the port.
-                if attempt == attempts:
-                    raise
-                log.warning("attempt %d: %s", attempt, error)
-                await asyncio.sleep(0.2 * attempt)
+            await startup.start(self._engine, self._files, self._password, port=port)
+
+        await startup.retried(start)
         write_private(self._files.port, f"{self._engine.port}\n")
         elapsed = time.monotonic() - began
         log.info("engine %d is ready on port %d after %.2f s", self._engine.pid, self._engine.port, elapsed)

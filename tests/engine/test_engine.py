@@ -143,6 +143,7 @@ async def test_a_full_disk_is_named_when_the_engine_does_not_start(
 ) -> None:
     """One line says that there is no room, and not the end of a log."""
     (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "password").write_text("known")
     (data_dir / "engine" / "data").write_text("not the folder of a database")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 1024 * 1024))
 
@@ -172,6 +173,7 @@ async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
 async def test_an_engine_that_cannot_start_shows_its_log(data_dir: Path) -> None:
     """The error names the log and holds its last lines, with the engine's own reason."""
     (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "password").write_text("known")
     (data_dir / "engine" / "data").touch()
 
     with pytest.raises(EngineNotRunning, match=r"supervisor\.log") as raised:
