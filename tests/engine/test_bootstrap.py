@@ -63,17 +63,17 @@ def intruder(data_dir: Path) -> Callable[[], Intruder]:
     return attack
 
 
-def engine_log(data_dir: Path) -> str:
-    """What the engine said since its start before last."""
-    logs = (data_dir / "engine" / name for name in ("engine.log.1", "engine.log"))
-    return "".join(log.read_text() for log in logs if log.exists())
+def bootstrap_port(data_dir: Path) -> int:
+    """The port of the engine's start before last, which was the one without a sign-in."""
+    log = (data_dir / "engine" / "engine.log.1").read_text()
+    return int(log.partition("listening on 127.0.0.1:")[2].split()[0])
 
 
-def assert_nobody_got_in(result: dict[str, Any], *, ports: int = 2) -> None:
-    """Every way was tried on so many ports or more, and nothing was carried out."""
+def assert_nobody_got_in(result: dict[str, Any]) -> None:
+    """Every way was tried on more than one port, and nothing was carried out."""
     assert result["success"] == []
     assert all(result["tried"][way] for way in ("plain", "tls", "foreign certificate"))
-    assert len(result["ports"]) >= ports
+    assert len(result["ports"]) > 1
 
 
 async def strangers(data_dir: Path) -> list[str]:
@@ -128,8 +128,7 @@ async def test_nobody_gets_in_at_the_first_start(data_dir: Path, intruder: Any) 
         assert await strangers(data_dir) == []
 
     assert_nobody_got_in(result)
-    # The port of the moment without a sign-in was among those that were tried.
-    assert "TLS handshake" in engine_log(data_dir)
+    assert bootstrap_port(data_dir) in result["ports"]
 
 
 @linux
@@ -208,7 +207,7 @@ async def test_with_another_password_a_database_stays_closed(data_dir: Path, int
     async with intruder() as result:
         with pytest.raises(EnginePasswordWrong, match="does not take the password"):
             await EmbeddedEngine(data_dir).__aenter__()
-    assert_nobody_got_in(result, ports=1)
+    assert result["success"] == []  # It listens so shortly that there may have been no try at all.
     assert password.read_text() == "pass:word@with/signs%\n"
 
     password.write_text(kept)
