@@ -41,7 +41,9 @@
     ├── ServiceBusy                  too many requests are under way, or the service is stopping (retryable)
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
-    │   └── EngineNotRunning         the embedded engine did not start, or is gone
+    │   ├── EngineNotRunning         the embedded engine did not start, or is gone
+    │   ├── EnginePasswordWrong      its password file is missing, or does not open its data
+    │   └── EngineInUse              it runs, and what was asked needs it stopped (retryable)
     ├── ClientError                  a call over the REST API failed on its way
     │   ├── ServiceUnavailable       the service does not answer, or not now (retryable)
     │   ├── UnexpectedAnswer         the service answered what the client does not know
@@ -369,6 +371,19 @@ class EngineNotRunning(EngineError):
     """The embedded engine is not running."""
 
     code = "engine-not-running"
+    retryable = True
+
+
+class EnginePasswordWrong(EngineError):
+    """The password file of the embedded engine is missing, or does not open its data."""
+
+    code = "engine-password-wrong"
+
+
+class EngineInUse(EngineError):
+    """The embedded engine is running. Stop all commands that use its data directory first."""
+
+    code = "engine-in-use"
     retryable = True
 
 

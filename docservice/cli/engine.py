@@ -6,9 +6,10 @@ import asyncio
 
 from cyclopts import App
 
-from docservice.cli.console import StoreOptions, shell_address
+from docservice.cli.console import StoreOptions, run, say, shell_address
 from docservice.engine import running_uri
-from docservice.errors import EngineNotRunning
+from docservice.errors import EngineNotRunning, SettingsInvalid
+from docservice.settings import Settings
 
 app = App(name="engine", help="The embedded engine.")
 
@@ -30,3 +31,29 @@ def uri(*, options: StoreOptions = StoreOptions()) -> None:
             f"docservice serve --data-dir {settings.data_dir}"
         )
     print(shell_address(found, settings.database))
+
+
+@app.command
+def reset_password(*, options: StoreOptions = StoreOptions()) -> None:
+    """Make a new password for the embedded engine, when its file is lost or does not open the data.
+
+    Stop all commands that use the data directory first. The data stay as they are, and nobody else can reach the engine
+    while its password changes.
+    """
+    settings = options.settings()
+    if settings.mongodb_uri is not None:
+        raise SettingsInvalid(
+            "The password of a MongoDB server is changed there, not here: `engine reset-password` is for the embedded "
+            "engine. Leave out --mongodb-uri and DOCSERVICE_MONGODB_URI."
+        )
+    run(_reset(settings))
+
+
+async def _reset(settings: Settings) -> None:
+    # Only this command needs the engine's own client.
+    from docservice.engine.reset import reset_password as reset  # noqa: PLC0415
+
+    others = await reset(settings.data_dir)
+    say(f"The embedded engine in {settings.data_dir} has a new password, in {settings.data_dir / 'engine/password'}.")
+    if others:
+        say(f"It also has users that docservice did not make, who keep their passwords: {', '.join(others)}.")

@@ -1,23 +1,34 @@
 """The engine's account, and what else is made in an empty database; and checking that the account works.
 
 Apart from `store` this is the one module that imports PyMongo. The account has to exist before any store can connect,
-and this code runs in the supervisor's own process, never in the process of a command. It uses PyMongo's blocking
-client: call it in a thread.
+and this code runs in the supervisor's own process or in `docservice engine reset-password`, never in the process of a
+command that opens a store. It uses PyMongo's blocking client: call it in a thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from docservice.engine.certificates import Certificates
 from docservice.engine.files import USER
 
 _ROLES = [{"role": "root", "db": "admin"}]
 _PATIENCE_MS = 2_000
+_BOOTSTRAP_PATIENCE_MS = 15_000
+"""The engine shakes hands with one client at a time, and waits for one that connects and says nothing."""
+
+_REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _USER_EXISTS = 51003
 _SCRATCH = "docservice_tables"
+_OWN_DATABASES = {"admin", "config", "local"}
+"""Those that the engine has in an empty database."""
+
+Client = MongoClient[dict[str, Any]]
 
 
 class SignInRefused(Exception):
@@ -25,7 +36,7 @@ class SignInRefused(Exception):
 
 
 class NotAnswering(Exception):
-    """The engine does not answer."""
+    """The engine does not answer, or not as it should."""
 
 
 def check(uri: str) -> int:
@@ -43,47 +54,47 @@ def check(uri: str) -> int:
             client.admin.command("ping")
             return int(client.admin.command("serverStatus").get("pid", 0))
     except OperationFailure as error:
-        raise SignInRefused(str(error.details or error)) from error
+        if error.code in _REFUSALS:
+            raise SignInRefused(str(error.details or error)) from error
+        raise NotAnswering(str(error.details or error)) from error
     except PyMongoError as error:
         raise NotAnswering(str(error)) from error
 
 
-def create(port: int, password: str) -> None:
-    """Make the account, or give it this password, on an engine that asks for no sign-in.
+def fill(port: int, certificates: Certificates, password: str) -> list[str]:
+    """Make the tables and the account in a new database, on an engine that takes our certificate instead of a sign-in.
+
+    The engine has sixteen tables, and makes each when the first collection comes that belongs there. Killed while it
+    does, it leaves a database that no engine opens again; so they are all made while the database holds nothing yet.
+    Which table is a collection's follows from a hash (FNV-1a) whose last four bits differ for names that differ in the
+    last four bits of their last letter.
+
+    Returns:
+        What else is in the database, which should be nothing: names of users, roles, databases and collections.
 
     Raises:
         NotAnswering: the engine did not do it.
     """
-    try:
-        with _client(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
-            try:
-                client.admin.command("createUser", USER, pwd=password, roles=_ROLES)
-            except OperationFailure as error:
-                if error.code != _USER_EXISTS:
-                    raise
-                client.admin.command("updateUser", USER, pwd=password, roles=_ROLES)
-    except PyMongoError as error:
-        raise NotAnswering(str(error)) from error
+    with _bootstrap(port, certificates) as client:
+        for letter in "abcdefghijklmnop":
+            client[_SCRATCH].create_collection(letter)
+        client.drop_database(_SCRATCH)
+        _set_password(client, password)
+        return _strangers(client)
 
 
-def make_tables(port: int) -> None:
-    """Have an engine that asks for no sign-in make all the tables that documents will ever be kept in.
+def reset(port: int, certificates: Certificates, password: str) -> list[str]:
+    """Give the account this password, on an engine that takes our certificate instead of a sign-in.
 
-    It has sixteen, and makes each when the first collection comes that belongs there. Killed while it does, it leaves
-    a database that no engine opens again; so they are all made while the database holds nothing yet. Which table is
-    a collection's follows from a hash (FNV-1a) whose last four bits differ for names that differ in the last four bits
-    of their last letter.
+    Returns:
+        Names of the other users, as `database.user`.
 
     Raises:
         NotAnswering: the engine did not do it.
     """
-    try:
-        with _client(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
-            for letter in "abcdefghijklmnop":
-                client[_SCRATCH].create_collection(letter)
-            client.drop_database(_SCRATCH)
-    except PyMongoError as error:
-        raise NotAnswering(str(error)) from error
+    with _bootstrap(port, certificates) as client:
+        _set_password(client, password)
+        return [f"{database}.{user}" for database, user in _other_users(client)]
 
 
 def drop_others(uri: str) -> int:
@@ -98,28 +109,64 @@ def drop_others(uri: str) -> int:
     dropped = 0
     try:
         with _client(uri) as client:
-            # `usersInfo` of this engine lists one database only; this view has them all.
-            while others := [
-                user
-                for user in client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000)
-                if (user["user"], user["db"]) != (USER, "admin")
-            ]:
-                for user in others:
-                    client[user["db"]].command("dropUser", user["user"])
+            while others := _other_users(client):
+                for database, user in others:
+                    client[database].command("dropUser", user)
                 dropped += len(others)
     except PyMongoError as error:
         raise NotAnswering(str(error)) from error
     return dropped
 
 
-def _client(uri: str) -> MongoClient[dict[str, Any]]:
+def _set_password(client: Client, password: str) -> None:
+    try:
+        client.admin.command("createUser", USER, pwd=password, roles=_ROLES)
+    except OperationFailure as error:
+        if error.code != _USER_EXISTS:
+            raise
+        client.admin.command("updateUser", USER, pwd=password, roles=_ROLES)
+
+
+def _other_users(client: Client) -> list[tuple[str, str]]:
+    # `usersInfo` of this engine lists one database only; this view has them all.
+    users = client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000)
+    return [name for user in users if (name := (user["db"], user["user"])) != ("admin", USER)]
+
+
+def _strangers(client: Client) -> list[str]:
+    strangers = [f"user {database}.{user}" for database, user in _other_users(client)]
+    for database in client.list_database_names():
+        if database not in _OWN_DATABASES:
+            strangers.append(f"database {database}")
+        strangers += [
+            f"collection {database}.{name}"
+            for name in client[database].list_collection_names()
+            if not name.startswith("system.") and (database, name) != ("local", "oplog.rs")
+        ]
+        roles = client[database].command("rolesInfo", 1)["roles"]
+        strangers += [f"role {database}.{role['role']}" for role in roles]
+    return strangers
+
+
+@contextmanager
+def _bootstrap(port: int, certificates: Certificates) -> Iterator[Client]:
+    try:
+        with _client(
+            f"mongodb://127.0.0.1:{port}/?directConnection=true",
+            serverSelectionTimeoutMS=_BOOTSTRAP_PATIENCE_MS,
+            connectTimeoutMS=_BOOTSTRAP_PATIENCE_MS,
+            tls=True,
+            tlsCAFile=str(certificates.authority),
+            tlsCertificateKeyFile=str(certificates.client),
+        ) as client:
+            yield client
+    except PyMongoError as error:
+        raise NotAnswering(str(error)) from error
+
+
+def _client(uri: str, **options: Any) -> Client:
     # Without a short patience, `close()` of a client whose engine has gone waits half a minute for it.
+    patience = {"serverSelectionTimeoutMS": _PATIENCE_MS, "connectTimeoutMS": _PATIENCE_MS, "socketTimeoutMS": 10_000}
     return MongoClient(
-        uri,
-        serverSelectionTimeoutMS=_PATIENCE_MS,
-        connectTimeoutMS=_PATIENCE_MS,
-        socketTimeoutMS=10_000,
-        retryReads=False,
-        retryWrites=False,
-        appname="docservice-supervisor",
+        uri, retryReads=False, retryWrites=False, appname="docservice-supervisor", **{**patience, **options}
     )

@@ -17,7 +17,7 @@ from docservice.engine.lease import Lease, acquire, ask
 from docservice.engine.turns import Turns
 from docservice.errors import DocServiceError, EngineNotInstalled, EngineNotRunning, SettingsInvalid
 
-_NOT_INSTALLED = """\
+NOT_INSTALLED = """\
 No MongoDB address was given, and the embedded engine is not installed. Either
   - install it: pip install 'docservice[embedded]' (Python 3.11 to 3.13 on Linux x86-64 or ARM, macOS ARM, Windows), or
   - name a MongoDB server: set DOCSERVICE_MONGODB_URI or pass --mongodb-uri."""
@@ -130,12 +130,13 @@ class EmbeddedEngine:
         Raises:
             EngineNotInstalled: it is not installed; nothing was started.
             SettingsInvalid: the data directory cannot be used.
+            EnginePasswordWrong: there are data, and the password file is missing or does not open them.
             EngineNotRunning: it did not start, or not in time. May be tried again.
         """
         if self._lease:
             raise RuntimeError("this engine is entered already")
         if not await asyncio.to_thread(installed):
-            raise EngineNotInstalled(_NOT_INSTALLED)
+            raise EngineNotInstalled(NOT_INSTALLED)
         lease = await self._acquire()
         self._lease, self._uri, self._joined, self._restarts = lease, lease.uri, lease.supervisor is None, 0
         self._watch = asyncio.create_task(self._keep(lease), name="docservice-engine-watch")

@@ -5,9 +5,10 @@
         turn, turn.next           held by the process that runs a transaction and by the one that runs the next, see
                                   `turns`; never removed
         state.json                0600; written by the supervisor, removed by it when the engine has stopped cleanly
-        password                  0600; the password of the account `docservice`, made once
+        password                  0600; the password of the account `docservice`, made once; `reset` makes another
         port                      the port used last, preferred at the next start
-        bootstrap                 there while the account is being made, see `startup`
+        bootstrap.tls/            0700; certificates and keys of a bootstrap, see `startup`; removed after it
+        bootstrap                 left by an earlier version that was killed while it made the account, see `startup`
         secantusd.toml            written at each start
         supervisor.log, engine.log, each with one predecessor (`.1`)
         data.new/                 the database while it is being made, see `startup`
@@ -23,12 +24,15 @@ import errno
 import json
 import os
 import secrets
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
-from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
+from docservice.errors import DocServiceError, EngineNotRunning, EnginePasswordWrong, SettingsInvalid
 
 USER = "docservice"
 """Name of the one account that the engine has."""
@@ -56,6 +60,7 @@ class EngineFiles:
         self.password = self.directory / "password"
         self.port = self.directory / "port"
         self.bootstrap = self.directory / "bootstrap"
+        self.certificates = self.directory / "bootstrap.tls"
         self.config = self.directory / "secantusd.toml"
         self.supervisor_log = self.directory / "supervisor.log"
         self.engine_log = self.directory / "engine.log"
@@ -77,6 +82,15 @@ class EngineFiles:
                     pass
         except OSError as error:
             raise refused(self.data_dir, error) from error
+
+    def has_database(self) -> bool:
+        """Whether there is a database. An empty folder, which somebody made ready, is none."""
+        try:
+            return any(self.database.iterdir())
+        except FileNotFoundError:
+            return False
+        except NotADirectoryError:
+            return True
 
 
 @dataclass(frozen=True)
@@ -145,18 +159,56 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def sync_folder(folder: Path) -> None:
+    """Have all that was renamed in a folder so far on the disk, before what comes later."""
+    if sys.platform == "win32":  # Folders cannot be opened there.
+        return
+    with open_private(folder, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
+
+
 def ensure_password(files: EngineFiles) -> str:
-    """The password of the engine's account, made on the first call. Only the holder of the lock may call it."""
-    try:
-        password = files.password.read_text(encoding="ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
-        password = ""
+    """The password of the engine's account; made when there is no database yet. Only for the holder of the lock.
+
+    Raises:
+        EnginePasswordWrong: there is a database, and no password in the file. A database is not opened without it.
+    """
+    password = read_password(files)
     if not password:
-        password = secrets.token_urlsafe(32)
+        if files.has_database():
+            raise password_wrong(files)
+        password = make_password()
         write_private(files.password, password + "\n")
     # A copy put back from a backup may be open to others.
     files.password.chmod(0o600)
     return password
+
+
+def read_password(files: EngineFiles) -> str:
+    """The password in the file; empty when the file is missing, empty or not text."""
+    try:
+        return files.password.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def make_password() -> str:
+    """A new password, of letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(32)
+
+
+def password_wrong(files: EngineFiles) -> EnginePasswordWrong:
+    """The error to raise when a database is there and the password file does not open it; says what to do."""
+    what = (
+        f"The embedded engine does not take the password in {files.password}."
+        if read_password(files)
+        else f"The password of the embedded engine is gone: {files.password} is missing or empty. "
+        f"The data in {files.database} are not opened without it."
+    )
+    return EnginePasswordWrong(
+        f"{what} Put the file back from a backup, or make a new password for the same data: "
+        f"docservice engine reset-password --data-dir {shlex.quote(str(files.data_dir))}"
+    )
 
 
 def remembered_port(files: EngineFiles) -> int:
@@ -169,8 +221,9 @@ def remembered_port(files: EngineFiles) -> int:
 
 
 def connection_string(port: int, password: str) -> str:
-    """The URI that PyMongo, Motor and mongosh take. The password is URL-safe as it is made."""
-    return f"mongodb://{USER}:{password}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
+    """The URI that PyMongo, Motor and mongosh take."""
+    # The password is URL-safe as it is made, but the file may hold anything.
+    return f"mongodb://{USER}:{quote_plus(password)}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
 
 
 def set_aside(log: Path, over_bytes: int = 0) -> None:

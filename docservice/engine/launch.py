@@ -11,6 +11,12 @@ from pathlib import Path
 
 from docservice.engine.files import LOG_LIMIT_BYTES, EngineFiles, open_private, set_aside
 
+FAILED = 3
+"""Exit code of a supervisor that could not start the engine; its log says why."""
+
+PASSWORD_WRONG = 4
+"""Exit code of a supervisor whose password file is missing, or does not open the data."""
+
 
 class SupervisorProcess:
     """A supervisor that this process has started and that may outlive it.

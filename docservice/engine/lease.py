@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from docservice.engine import locks
-from docservice.engine.files import EngineFiles, EngineState, last_lines, refused
-from docservice.engine.launch import SupervisorProcess, spawn
+from docservice.engine.files import EngineFiles, EngineState, last_lines, password_wrong, refused
+from docservice.engine.launch import PASSWORD_WRONG, SupervisorProcess, spawn
 from docservice.engine.room import LEAST_BYTES_TO_START, mib
 from docservice.errors import EngineNotRunning
 
@@ -111,6 +111,7 @@ async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float
 
     Raises:
         SettingsInvalid: the data directory cannot be used.
+        EnginePasswordWrong: there are data, and the password file is missing or does not open them.
         EngineNotRunning: the engine could not be started, or not in time. May be tried again.
     """
     deadline = time.monotonic() + timeout_seconds
@@ -121,6 +122,8 @@ async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float
             reader, writer, answer = found
             # Of several commands that start at once each may start a supervisor, and one of these got the lock.
             return Lease(reader, writer, answer, ours if ours and ours.pid == answer["supervisor_pid"] else None)
+        if ours and ours.exit_code == PASSWORD_WRONG:
+            raise await asyncio.to_thread(password_wrong, files)
         if ours and ours.exit_code:
             raise await _not_running(files, "did not start")
         if (ours is None or ours.exit_code is not None) and not await asyncio.to_thread(locks.is_taken, files.lock):

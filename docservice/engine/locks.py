@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -31,6 +32,14 @@ else:
 def take(path: Path) -> int | None:
     """A descriptor that holds the lock until it is closed or the process ends, or None when another process has it."""
     return _open_locked(path, shared=False)
+
+
+def take_within(path: Path, seconds: float) -> int | None:
+    """As `take`, but waits: commands look at a lock for a moment now and then, which is no other holder."""
+    deadline = time.monotonic() + seconds
+    while (descriptor := take(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return descriptor
 
 
 def release(descriptor: int) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import cast
 
+from docservice.engine.certificates import Certificates
 from docservice.engine.files import EngineFiles, open_private, set_aside
 
 log = logging.getLogger(__name__)
@@ -71,14 +72,22 @@ class EngineProcess:
         """Process id of the engine that runs or ran last; 0 before the first."""
         return self._process.pid if self._process else 0
 
-    async def start(self, port: int, *, auth: bool, timeout_seconds: float, database: Path | None = None) -> None:
-        """Run the engine until it listens.
+    async def start(
+        self,
+        port: int,
+        *,
+        timeout_seconds: float,
+        certificates: Certificates | None = None,
+        database: Path | None = None,
+    ) -> None:
+        """Run the engine until it listens. It is closed to others in any case, by a sign-in or by certificates.
 
         Args:
             port: TCP port on loopback, or 0 for any.
-            auth: whether it asks for a sign-in.
             timeout_seconds: how long it may take, with the recovery after a crash.
-            database: the folder of the database; None: the one of the files.
+            certificates: if set, it asks for no sign-in, and takes only connections with the client certificate among
+                these. If unset, it asks for a sign-in.
+            database: the folder of the database; if unset, the one of the files.
 
         Raises:
             StartFailed: it ended or was too slow; it does not run any more.
@@ -87,7 +96,7 @@ class EngineProcess:
         _write_config(files.config, _CONFIG.format(cache_size=self._cache_size))
         set_aside(files.engine_log)
         self._process = process = await asyncio.create_subprocess_exec(
-            *_command(files, port, database or files.database, auth=auth),
+            *_command(files, port, database or files.database, certificates),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -193,10 +202,20 @@ def _write_config(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _command(files: EngineFiles, port: int, database: Path, *, auth: bool) -> list[str]:
+def _command(files: EngineFiles, port: int, database: Path, certificates: Certificates | None) -> list[str]:
     engine = [sys.executable, "-m", "secantus", "--config", str(files.config), "--host", "127.0.0.1"]
-    engine += ["--port", str(port), "--storage-path", str(database)] + (["--auth"] if auth else [])
+    engine += ["--port", str(port), "--storage-path", str(database)]
+    # There is no third way, so that no caller can start an engine that is open.
+    engine += ["--auth"] if certificates is None else _only_with_certificate(certificates)
     if sys.platform == "win32":  # No process can become another one there.
         return engine
     shim = Path(__file__).with_name("child.py")
     return [sys.executable, "-I", "-S", str(shim), str(os.getpid()), "--", *engine]
+
+
+def _only_with_certificate(certificates: Certificates) -> list[str]:
+    server = str(certificates.server)  # It holds the key, too.
+    return [
+        *("--tls-cert-file", server, "--tls-key-file", server),
+        *("--tls-ca-file", str(certificates.authority), "--tls-require-client-cert"),
+    ]

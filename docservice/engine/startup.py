@@ -1,14 +1,24 @@
 """From whatever an earlier supervisor left behind to an engine that runs and takes our sign-in.
 
-The engine has no exception for the first user: as long as it has no account, it runs either open to everybody or closed
-to everybody. So the account is made in a *bootstrap*: the engine runs without sign-in on a port that nobody knows yet,
-gets the account, and stops. The file `bootstrap` is there from before that until no other account can be left from it.
-A supervisor that is killed on the way leaves a database that refuses our sign-in, or the file, or both, and the next
-one does what is missing.
+The engine has no exception for the first user: as long as it has no account, it runs either without a sign-in or closed
+to everybody. So the account is made in a *bootstrap*: the engine runs without sign-in, but takes only TLS connections
+with a client certificate that was made for this moment (`certificates`), gets the account, and stops. At no moment does
+anybody else get a command through:
 
-A new database is made in a folder of its own and moved to its place when it is whole and the engine has stopped in
-order: an engine that is killed while it makes a table (or a power cut) leaves a database that cannot be opened again.
-That one holds nothing yet, and is made anew.
+- `EngineProcess.start` has two ways to run an engine, with a sign-in or with certificates. The engine shakes hands on
+  TLS before it reads the first command.
+- Only a new database is bootstrapped by itself. It is made in a folder of its own, looked through for anything that is
+  not ours as the last act before the engine stops, and then moved to its place: what is in its place has our account.
+- A database in its place is never opened without its password. When the file is missing or wrong that is an error, and
+  `docservice engine reset-password` (`reset`) does the bootstrap when somebody asks for it.
+- A supervisor that is killed on the way leaves an unfinished folder and certificates, which the next one removes. The
+  engine is killed with it, or (not on Linux) goes on to take the lost certificate alone.
+
+`tests/engine/test_bootstrap.py` proves it: another user tries all ports, plain and over TLS, all the time, while an
+engine is started, killed at each step, and its password reset.
+
+The folder of its own has a second reason: an engine that is killed while it makes a table (or a power cut) leaves a
+database that cannot be opened again. That one holds nothing yet, and is made again.
 """
 
 from __future__ import annotations
@@ -22,9 +32,20 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
 
 from docservice.engine import account
-from docservice.engine.files import EngineFiles, EngineState, connection_string, remembered_port, write_private
+from docservice.engine.certificates import Certificates, certificates_in, remove
+from docservice.engine.files import (
+    EngineFiles,
+    EngineState,
+    connection_string,
+    password_wrong,
+    remembered_port,
+    sync_folder,
+)
 from docservice.engine.process import EngineProcess, StartFailed
 
 log = logging.getLogger(__name__)
@@ -40,31 +61,34 @@ _PORTS = range(20_000, 30_000)
 
 _SAME_PORT_SECONDS = 10.0
 
+_ATTEMPTS = 3
+
+_Result = TypeVar("_Result")
+
 
 async def start(engine: EngineProcess, files: EngineFiles, password: str, *, port: int) -> None:
-    """Start the engine and sign in, with a bootstrap when there is no account that works.
+    """Start the engine and sign in; with a bootstrap before when there is no database.
 
     Args:
         engine: not running.
         files: its files.
-        password: what the account has or gets.
+        password: what the account has, or gets in a new database.
         port: TCP port, or 0 for any.
 
     Raises:
-        StartFailed: the engine does not start, or does not take the sign-in. It does not run any more.
+        StartFailed: the engine does not start. It does not run any more.
+        EnginePasswordWrong: the engine does not take the sign-in. It does not run any more.
     """
-    if not files.database.exists():
+    await asyncio.to_thread(remove, files.certificates)
+    if not await asyncio.to_thread(files.has_database):
         await _make(engine, files, password)
     try:
         await _start_closed(engine, password, port)
     except account.SignInRefused as error:
-        log.warning("the engine does not know our account, it is made again: %s", error)
-        await _bootstrap(engine, files, password)
-        try:
-            await _start_closed(engine, password, port)
-        except account.SignInRefused as again:
-            raise StartFailed(f"the engine refuses the sign-in: {again}") from again
+        log.error("the engine refuses the sign-in: %s", error)
+        raise password_wrong(files) from error
     if files.bootstrap.exists():
+        # An earlier version was killed while it made the account, with an engine that was open.
         try:
             dropped = await asyncio.to_thread(account.drop_others, connection_string(engine.port, password))
         except account.NotAnswering as error:
@@ -73,6 +97,39 @@ async def start(engine: EngineProcess, files: EngineFiles, password: str, *, por
         if dropped:
             log.warning("dropped %d users that somebody else made", dropped)
         files.bootstrap.unlink()
+
+
+async def reset(engine: EngineProcess, files: EngineFiles, password: str) -> list[str]:
+    """Give the account of a database that is there another password. The engine does not run before and after.
+
+    The password file is the caller's: written after this, so that it never holds a password which was not set.
+
+    Returns:
+        Names of other users in the database, as `database.user`.
+
+    Raises:
+        StartFailed: the engine does not start, or did not do it. The old password may be valid or not.
+    """
+    async with _bootstrap(engine, files, files.database) as certificates:
+        return await asyncio.to_thread(account.reset, engine.port, certificates, password)
+
+
+async def retried(action: Callable[[], Awaitable[_Result]]) -> _Result:
+    """The result of the action, which is tried three times.
+
+    The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was faster on the
+    port.
+
+    Raises:
+        StartFailed: what the last attempt raised.
+    """
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await action()
+        except StartFailed as error:
+            log.warning("attempt %d: %s", attempt, error)
+            await asyncio.sleep(0.2 * attempt)
+    return await action()
 
 
 async def choose_port(files: EngineFiles, *, keep: bool) -> int:
@@ -124,7 +181,7 @@ async def end_predecessor(files: EngineFiles, password: str) -> bool:
 
 
 async def _start_closed(engine: EngineProcess, password: str, port: int) -> None:
-    await engine.start(port, auth=True, timeout_seconds=START_SECONDS)
+    await engine.start(port, timeout_seconds=START_SECONDS)
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -142,32 +199,36 @@ async def _start_closed(engine: EngineProcess, password: str, port: int) -> None
 
 async def _make(engine: EngineProcess, files: EngineFiles, password: str) -> None:
     log.info("making the engine's database")
-    write_private(files.bootstrap, "")
     if files.unfinished.exists():
         await asyncio.to_thread(shutil.rmtree, files.unfinished)
-    await engine.start(0, auth=False, timeout_seconds=START_SECONDS, database=files.unfinished)
-    try:
-        await asyncio.to_thread(account.make_tables, engine.port)
-        await asyncio.to_thread(account.create, engine.port, password)
-    except account.NotAnswering as error:
-        raise StartFailed(f"the engine's database could not be made: {error}") from error
-    finally:
-        await engine.stop(STOP_SECONDS)
-    if code := await engine.wait():
-        raise StartFailed(f"the engine ended with {code} while its database was made")
+    async with _bootstrap(engine, files, files.unfinished) as certificates:
+        strangers = await asyncio.to_thread(account.fill, engine.port, certificates, password)
+    if strangers:
+        await asyncio.to_thread(shutil.rmtree, files.unfinished)
+        raise StartFailed(f"the new database was thrown away, because somebody else wrote into it: {strangers}")
+    if files.database.exists():
+        files.database.rmdir()
+    # The password comes before the database also after a power cut.
+    await asyncio.to_thread(sync_folder, files.directory)
     files.unfinished.replace(files.database)
 
 
-async def _bootstrap(engine: EngineProcess, files: EngineFiles, password: str) -> None:
-    log.info("making the engine's account")
-    write_private(files.bootstrap, "")
-    await engine.start(0, auth=False, timeout_seconds=START_SECONDS)
-    try:
-        await asyncio.to_thread(account.create, engine.port, password)
-    except account.NotAnswering as error:
-        raise StartFailed(f"the engine's account could not be made: {error}") from error
-    finally:
-        await engine.stop(STOP_SECONDS)
+@contextlib.asynccontextmanager
+async def _bootstrap(engine: EngineProcess, files: EngineFiles, database: Path) -> AsyncIterator[Certificates]:
+    """An engine without sign-in that only the holder of these certificates can use; it has stopped after the block."""
+    with certificates_in(files.certificates) as certificates:
+        try:
+            await engine.start(0, timeout_seconds=START_SECONDS, certificates=certificates, database=database)
+            yield certificates
+        except account.NotAnswering as error:
+            raise StartFailed(
+                f"the engine could not be prepared: {error} (if this happens again, look for a program on this machine "
+                "that connects to each new port and holds the connection)"
+            ) from error
+        finally:
+            await engine.stop(STOP_SECONDS)
+        if code := await engine.wait():
+            raise StartFailed(f"the engine ended with {code} while it was prepared")
 
 
 async def _end(pid: int) -> None:

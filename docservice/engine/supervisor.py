@@ -21,14 +21,12 @@ from typing import Any
 
 from docservice.engine import locks, startup
 from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
+from docservice.engine.launch import FAILED, PASSWORD_WRONG
 from docservice.engine.lease_server import LeaseServer
 from docservice.engine.process import EngineProcess, StartFailed
-from docservice.errors import DocServiceError
+from docservice.errors import DocServiceError, EnginePasswordWrong
 
 log = logging.getLogger("docservice.engine.supervisor")
-
-FAILED = 3
-"""Exit code when the engine could not be started; the log says why."""
 
 FIRST_LEASE_SECONDS = 15.0
 _DRAIN_SECONDS = 20.0
@@ -77,19 +75,12 @@ class Supervisor:
         began = time.monotonic()
         self._password = ensure_password(self._files)
         unclean = await startup.end_predecessor(self._files, self._password)
-        attempts = 3
-        for attempt in range(1, attempts + 1):
+
+        async def start() -> None:
             port = await startup.choose_port(self._files, keep=unclean)
-            try:
-                await startup.start(self._engine, self._files, self._password, port=port)
-                break
-            except StartFailed as error:
-                # The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was
-                # faster on the port.
-                if attempt == attempts:
-                    raise
-                log.warning("attempt %d: %s", attempt, error)
-                await asyncio.sleep(0.2 * attempt)
+            await startup.start(self._engine, self._files, self._password, port=port)
+
+        await startup.retried(start)
         write_private(self._files.port, f"{self._engine.port}\n")
         elapsed = time.monotonic() - began
         log.info("engine %d is ready on port %d after %.2f s", self._engine.pid, self._engine.port, elapsed)
@@ -130,7 +121,7 @@ class Supervisor:
                     # Never on another port: the commands could not find it there.
                     await startup.start(engine, self._files, self._password, port=port)
                     break
-                except (StartFailed, OSError) as error:
+                except (StartFailed, EnginePasswordWrong, OSError) as error:
                     log.error("the engine does not come back, next attempt in %g s: %s", pause, error)
             self._count += 1
             log.warning("engine %d restarted on port %d (%d times so far)", engine.pid, port, self._count)
@@ -160,19 +151,11 @@ class Supervisor:
             loop.add_signal_handler(number, self._terminated.set)
 
 
-def _take_lock(files: EngineFiles) -> int | None:
-    # Commands look at the lock for a moment now and then; that is no second supervisor.
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while (lock := locks.take(files.lock)) is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return lock
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a supervisor.
 
     Returns:
-        0 when it has done its work or another one does it, `FAILED` otherwise.
+        0 when it has done its work or another one does it, `FAILED` or `PASSWORD_WRONG` otherwise.
     """
     parser = argparse.ArgumentParser(prog="docservice.engine.supervisor")
     parser.add_argument("data_dir", type=Path)
@@ -183,11 +166,14 @@ def main(arguments: list[str] | None = None) -> int:
     files = EngineFiles(options.data_dir)
     try:
         files.prepare()
-        lock = _take_lock(files)
+        lock = locks.take_within(files.lock, _LOCK_SECONDS)
         if lock is None:
             log.info("another supervisor runs")
             return 0
         asyncio.run(Supervisor(files, options.cache_size).run())
+    except EnginePasswordWrong as error:
+        log.error("%s", error)
+        return PASSWORD_WRONG
     except (StartFailed, DocServiceError) as error:
         log.error("%s", error)
         return FAILED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -111,48 +110,6 @@ async def test_another_port_when_the_last_one_is_taken(data_dir: Path) -> None:
             await client.admin.command("ping")
 
 
-async def test_a_lost_password_is_replaced(data_dir: Path) -> None:
-    """Without its password file the engine gets a new password; the data stay."""
-    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
-        first = engine.uri
-        await client.things.kept.insert_one({})
-    (data_dir / "engine" / "password").unlink()
-
-    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
-        assert engine.uri != first
-        assert await client.things.kept.count_documents({}) == 1
-
-
-async def test_an_interrupted_bootstrap_is_made_good(data_dir: Path, tmp_path: Path, eventually: Any) -> None:
-    """A database without our account, and with one of somebody who used the open moment, ends with ours alone."""
-    folder = data_dir / "engine"
-    folder.mkdir(parents=True)
-    (folder / "bootstrap").touch()
-    (folder / "empty.toml").touch()
-    log = tmp_path / "open.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "secantus", "--config", str(folder / "empty.toml"), "--port", "0"]
-        process = await asyncio.create_subprocess_exec(
-            *command, "--storage-path", str(folder / "data"), stdout=output, stderr=output
-        )
-
-    async def listening() -> bool:
-        return "listening on" in log.read_text().rpartition("\n")[0]
-
-    await eventually(listening)
-    port = log.read_text().split("listening on ")[1].split()[0].rpartition(":")[2]
-    async with Client(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
-        await client.elsewhere.command("createUser", "intruder", pwd="secret", roles=[{"role": "root", "db": "admin"}])
-    process.terminate()
-    await process.wait()
-
-    async with EmbeddedEngine(data_dir) as engine, Client(engine.uri) as client:
-        users = await client.admin["system.users"].find({}).to_list(10)
-
-    assert [(user["db"], user["user"]) for user in users] == [("admin", "docservice")]
-    assert not (folder / "bootstrap").exists()
-
-
 async def test_a_new_database_has_all_its_tables(data_dir: Path) -> None:
     """No collection needs a new one: killed while it makes a table, the engine leaves a database that never opens."""
 
@@ -186,6 +143,7 @@ async def test_a_full_disk_is_named_when_the_engine_does_not_start(
 ) -> None:
     """One line says that there is no room, and not the end of a log."""
     (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "password").write_text("known")
     (data_dir / "engine" / "data").write_text("not the folder of a database")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 1024 * 1024))
 
@@ -215,6 +173,7 @@ async def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
 async def test_an_engine_that_cannot_start_shows_its_log(data_dir: Path) -> None:
     """The error names the log and holds its last lines, with the engine's own reason."""
     (data_dir / "engine").mkdir(parents=True)
+    (data_dir / "engine" / "password").write_text("known")
     (data_dir / "engine" / "data").touch()
 
     with pytest.raises(EngineNotRunning, match=r"supervisor\.log") as raised:
