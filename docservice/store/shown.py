@@ -8,9 +8,11 @@ from typing import Any
 
 from docservice.domain.document_query import FieldChoice
 from docservice.domain.rows import time_text
+from docservice.domain.shown_numbers import without_dust
 from docservice.store.json_codec import from_bson
 
 _LISTS = ("mastery_logs", "attempts")
+_SUMS = {"time_spent", "correct_sum"}
 _BOOKKEEPING = {
     "_recorded",
     "attempt_bytes",
@@ -40,6 +42,8 @@ def shown(document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> d
             found[name] = time_text(value, recorded.get(name))
         elif name in _LISTS:
             found[name] = [shown(embedded, fields, f"{path}{name}.") for embedded in value]
+        elif name in _SUMS and isinstance(value, float):
+            found[name] = without_dust(value)
         else:
             found[name] = from_bson(value)
     return found
