@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain import export_rows
-from docservice.domain.export_rows import UNKNOWN, Catalogue, Fields, Learner, Row, Span, visited_node, visitor
+from docservice.domain.export_rows import UNKNOWN, Catalogue, Learner, Row, Span, visited_node, visitor
 from docservice.domain.export_tables import TableName
-from docservice.domain.quiz_tries import QUIZ, numbered_tries
+from docservice.domain.quiz_tries import QUIZ, Fields, numbered_tries
 from docservice.errors import InvalidReference
 from docservice.service.ahead import ahead
 from docservice.service.quiz_tries import NumberedTries, QuizTries, of_quizzes

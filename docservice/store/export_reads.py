@@ -207,7 +207,7 @@ class ExportReads:
 
     async def attempts_of_tries(self, summary_ids: Collection[str]) -> dict[str, list[Document]]:
         """All attempts of the tries of some summaries, by the id of the mastery log."""
-        fields = _only(*_OWNER_FIELDS, "mastery_logs.id", mastery_logs__attempts=_ATTEMPT_FIELDS)
+        fields = list(_only(*_OWNER_FIELDS, "mastery_logs.id", mastery_logs__attempts=_ATTEMPT_FIELDS))
         attempts: dict[str, list[Document]] = {}
         async with aclosing(self._with_values(SUMMARIES, "_id", summary_ids, fields)) as found:
             async for summary in found:

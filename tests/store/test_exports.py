@@ -207,6 +207,31 @@ async def test_attempts_that_moved_to_buckets_come(
     assert exam[header.index("Questions correct")] == "0.5"
 
 
+async def test_tries_of_each_kind_are_numbered_from_one(
+    service: DocService, recorded_directory: dict[str, Any], tmp_path: Path
+) -> None:
+    """A content that was tried as an exercise and then as a practice quiz has a first and a second try of each."""
+    ids = recorded_directory["ids"]
+    learner, content = Principal(user_id=ids["learner1"]), uuid.uuid4().hex
+    models = ({"type": "m_of_n", "m": 1, "n": 1}, {"type": "quiz"})
+    for number, model in enumerate([*models, *models]):
+        moment = day(1 + number)
+        then = service.with_clock(lambda moment=moment: moment)  # type: ignore[misc]
+        nodes = dict.fromkeys(("node_id", "content_id", "channel_id"), content)
+        start = StartSession.parse({**nodes, "kind": "exercise", "mastery_model": model, "repeat": True})
+        started = await then.start_session(learner, start)
+        answer = {"item": f"q{number}", "correct": 1, "time_spent": 1, "answer": {}, "complete": True}
+        report = UpdateSession.parse({"interactions": [answer], "progress": 1})
+        await then.update_session(learner, started.session_id, report)
+    path = tmp_path / "attempt.csv"
+
+    await write_export(service, "attempt", ids["facility"], path, CsvWriter)
+
+    header, *rows = parsed(path)
+    numbers = {row[header.index("Question")]: row[header.index("Try number")] for row in rows}
+    assert numbers == {"q0": "1", "q1": "1", "q2": "2", "q3": "2"}
+
+
 async def test_a_failed_export_leaves_the_old_file(service: DocService, tmp_path: Path) -> None:
     """Without such a facility, or cancelled, an export leaves the file that was there and nothing else."""
     path = tmp_path / "export.csv"
