@@ -20,6 +20,7 @@ import pytest
 
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.export_tables import TABLES, TableName
+from docservice.domain.quiz_tries import migrated_level
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
@@ -205,6 +206,31 @@ async def test_attempts_that_moved_to_buckets_come(
     assert sorted(row[header.index("Question")] for row in rows) == sorted(["old", *(f"q{n}" for n in range(240))])
     header, exam = parsed(paths["exam"])
     assert exam[header.index("Questions correct")] == "0.5"
+
+
+async def test_a_long_migrated_quiz_counts_once(
+    service: DocService, recorded_directory: dict[str, Any], database: Any, tmp_path: Path
+) -> None:
+    """A copy with more attempts than a document embeds is joined with its exam log in whole."""
+    ids, content = recorded_directory["ids"], uuid.uuid4().hex
+    times = {"start_timestamp": day(1), "end_timestamp": day(2)}
+    answered = [{"item": f"q{number}", "correct": 1, "time_spent": 0.1, **times} for number in range(240)]
+    originals = [{**answer, "content_id": content} for answer in answered]
+    copies = [{**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered]
+    level = migrated_level(ids["quiz01"])
+    copied = {"mastery_level": level, "start_timestamp": day(1), "attempts": copies}
+    summary = {"user_id": ids["learner1"], "content_id": ids["quiz01"], "kind": "quiz", "start_timestamp": day(1)}
+    await service.exam_logs.save({"user_id": ids["learner1"], "exam_id": ids["quiz01"], "attempts": originals})
+    await service.content_summary_logs.save({**summary, "mastery_logs": [copied]})
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("attempt", "exam")}
+
+    await write_export(service, "attempt", ids["facility"], paths["attempt"], ParquetWriter)
+    await write_export(service, "exam", ids["facility"], paths["exam"], ParquetWriter)
+
+    attempts, tries = (pyarrow.parquet.read_table(path).to_pylist() for path in paths.values())
+    assert await database["attempt_overflow"].count_documents({}) > 0
+    assert sorted(row["item"] for row in attempts) == sorted(copy["item"] for copy in copies)
+    assert [(row["attempt_count"], row["correct_sum"], row["time_spent"]) for row in tries] == [(240, 240, 24)]
 
 
 async def test_tries_of_each_kind_are_numbered_from_one(
