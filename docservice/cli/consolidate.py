@@ -41,14 +41,15 @@ async def _consolidate(rule: str, dry_run: bool, options: StoreOptions) -> None:
     async with opened(settings) as service:
         with shown_progress() as watch:
             report = await service.consolidate([rule], dry_run=dry_run, watch=watch)
-    Console().print(consolidation_table(report, [rule]))
+    Console().print(consolidation_table(report, [rule], dry_run=dry_run))
     if dry_run:
         say("dry run: nothing was changed")
 
 
-def consolidation_table(report: ConsolidationReport, rules: list[str] | None = None) -> Table:
-    """What the rules found."""
-    table = Table("rule", "summaries looked at", "with mistakes", "records put right")
+def consolidation_table(report: ConsolidationReport, rules: list[str] | None = None, *, dry_run: bool = False) -> Table:
+    """What the rules found, and what they did about it or, in a dry run, would do."""
+    done = "records to put right" if dry_run else "records put right"
+    table = Table("rule", "summaries looked at", "with mistakes", done)
     for column in table.columns[1:]:
         column.justify = "right"
     for rule in rules or report.summaries:

@@ -70,7 +70,7 @@ def _merged(newest_first: list[Record]) -> Record:
         if exact(older, "start_timestamp") < exact(first, "start_timestamp"):
             first = older
     merged = {**kept, "time_spent": seconds, "interaction_history": interactions, "_morango_dirty_bit": True}
-    return _with_time(merged, "start_timestamp", first, "start_timestamp")
+    return with_time(merged, "start_timestamp", first, "start_timestamp")
 
 
 def _interactions(attempt: Mapping[str, Any]) -> list[Any]:
@@ -87,12 +87,12 @@ def progress(summary: Mapping[str, Any]) -> Mended:
     if not 0.999 < summary["progress"] < 1:
         return Mended(summary, 0)
     mended = {**summary, "progress": 1.0, "_morango_dirty_bit": True}
-    mended = _with_time(mended, "completion_timestamp", summary, "end_timestamp")
+    mended = with_time(mended, "completion_timestamp", summary, "end_timestamp")
     tries = list(summary.get("mastery_logs", ()))
     if tries:
         latest = max(range(len(tries)), key=lambda n: (tries[n]["end_timestamp"] is not None, _end(tries[n])))
         complete = {**tries[latest], "complete": True, "_morango_dirty_bit": True}
-        tries[latest] = _with_time(complete, "completion_timestamp", complete, "end_timestamp")
+        tries[latest] = with_time(complete, "completion_timestamp", complete, "end_timestamp")
         mended["mastery_logs"] = tries
     return Mended(mended, 1 + bool(tries))
 
@@ -120,7 +120,7 @@ def _ended(log: Record, summary: Mapping[str, Any]) -> Record:
         return log
     if exact(source, "end_timestamp") == exact(log, "end_timestamp"):
         return log
-    return _with_time({**log, "_morango_dirty_bit": True}, "end_timestamp", source, "end_timestamp")
+    return with_time({**log, "_morango_dirty_bit": True}, "end_timestamp", source, "end_timestamp")
 
 
 def exact(record: Mapping[str, Any], field: str) -> datetime:
@@ -138,13 +138,13 @@ def _end(log: Mapping[str, Any]) -> datetime:
     return exact(log, "end_timestamp" if log["end_timestamp"] is not None else "start_timestamp")
 
 
-def _with_time(record: Record, field: str, source: Mapping[str, Any], source_field: str) -> Record:
+def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], source_field: str) -> Record:
     """The record with a time of another, and with the text that a device recorded for it."""
     recorded = {name: text for name, text in record.get("_recorded", {}).items() if name != field}
     text = source.get("_recorded", {}).get(source_field)
     if text is not None:
         recorded[field] = text
-    changed = {**record, field: source[source_field]}
+    changed: Record = {**record, field: source[source_field]}
     if recorded or "_recorded" in record:
         changed["_recorded"] = recorded
     return changed

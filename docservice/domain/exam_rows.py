@@ -11,6 +11,7 @@ from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs import AnyJson
 from docservice.domain.results import Answer
 from docservice.domain.rows import shown_time
+from docservice.domain.shown_numbers import without_dust
 
 
 class ExamLogRow(Answer):
@@ -38,7 +39,7 @@ class ExamLogRow(Answer):
             user=log.user_id,
             closed=log.closed,
             progress=len({attempt.item for attempt in log.attempts}),
-            score=sum(attempt.correct for attempt in log.attempts) if log.attempts else None,
+            score=without_dust(sum(attempt.correct for attempt in log.attempts)) if log.attempts else None,
             completion_timestamp=shown_time(log, "completion_timestamp"),
         )
 

@@ -6,18 +6,18 @@ Rule: kolibri/core/logger/csv_export.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from docservice.domain.export_tables import TableName
+from docservice.domain.quiz_tries import QUIZ, Fields, QuizTry
 from docservice.domain.times import exact_time, to_milliseconds
 
 Row = tuple[Any, ...]
-Fields = Mapping[str, Any]
 
-QUIZ = "quiz"
 _FACILITY_TYPES = {"admin": "Admin", "coach": "Facility coach", "classroom assignable coach": "Class coach"}
 """From the role that counts most to the one that counts least; the real server takes any of several."""
 
@@ -30,8 +30,10 @@ class Learner(NamedTuple):
     user_type: str = "Learner"
 
 
-NOBODY = Learner()
-"""An anonymous visitor."""
+UNKNOWN = Learner()
+"""Somebody who is not in the directory, as the real server writes it."""
+
+_ANONYMOUS = Learner(user_type="Anonymous")
 
 
 class Place(NamedTuple):
@@ -124,6 +126,11 @@ def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Co
     return "Class coach" if "coach" in all_roles else "Learner"
 
 
+def visitor(table: TableName) -> Learner:
+    """What the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
+    return UNKNOWN if table in ("session", "summary") else _ANONYMOUS
+
+
 def visited_node(session: Fields) -> str | None:
     """The node that a visit was to; None if the visit does not say."""
     extra_fields = session.get("extra_fields")
@@ -172,85 +179,45 @@ def attempt_row(
     *,
     try_number: int | None = None,
     masterylog_id: str | None = None,
+    examlog_id: str | None = None,
 ) -> Row:
     """A row of `ATTEMPT`.
 
     Args:
         attempt: as it is embedded or in a bucket.
-        log: the summary or session that it belongs to.
+        log: the summary or session that it belongs to; of an exam log `kind` and `content_id` are enough.
         node_id: of the visit that names the content.
         learner: whose it is.
         catalogue: knows the content.
         try_number: of the try it belongs to; None if to none.
         masterylog_id: of that try.
+        examlog_id: of the exam log that holds that try.
     """
     if log["kind"] == QUIZ:
         content = (None, None, (), log["content_id"], catalogue.exam(log["content_id"]).get("title"))
     else:
         content = _content(log, node_id, catalogue)
-    ids = (attempt["id"], masterylog_id, attempt["sessionlog_id"], None)
+    ids = (attempt["id"], masterylog_id, attempt.get("sessionlog_id"), examlog_id)
     return (*learner, *content, log["kind"], try_number, *_answered(attempt), *ids)
 
 
-def exam_attempt_row(attempt: Fields, exam_log: Fields, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `ATTEMPT` for an attempt of an old exam log."""
-    exam_id = exam_log["exam_id"]
-    content = (None, None, (), exam_id, catalogue.exam(exam_id).get("title"))
-    ids = (attempt["id"], None, None, exam_log["_id"])
-    return (*learner, *content, QUIZ, 1, *_answered(attempt), *ids)
-
-
-def exam_row(exam_log: Fields, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `EXAM` for an old exam log."""
-    attempts = exam_log.get("attempts", ())
-    first = min(attempts, key=lambda attempt: attempt["start_timestamp"], default=None)
-    last = max(attempts, key=lambda attempt: attempt["end_timestamp"], default=None)
-    exam_id = exam_log["exam_id"]
+def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: Learner, catalogue: Catalogue) -> Row:
+    """A row of `EXAM`."""
+    exam, log = catalogue.exam(exam_id), quiz_try.log
     return (
         *learner,
         exam_id,
-        catalogue.exam(exam_id).get("title"),
-        1,
-        _time(first, "start_timestamp") if first else None,
-        _time(last, "end_timestamp") if last else None,
-        _time(exam_log, "completion_timestamp"),
-        float(sum(attempt["time_spent"] for attempt in attempts)),
-        exam_log["closed"],
-        len(attempts),
-        float(sum(attempt["correct"] for attempt in attempts)),
-        _count(catalogue.exam(exam_id).get("question_count")),
-        None,
-        exam_log["_id"],
-    )
-
-
-def quiz_row(summary: Fields, mastery_log: Fields, try_number: int, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `EXAM` for a try at a quiz."""
-    exam = catalogue.exam(summary["content_id"])
-    return (
-        *learner,
-        summary["content_id"],
         exam.get("title"),
         try_number,
-        *_times(mastery_log),
-        mastery_log["time_spent"],
-        mastery_log["complete"],
-        mastery_log["attempt_count"],
-        float(mastery_log["correct_sum"]),
+        *_times(log),
+        log["time_spent"],
+        log["complete"],
+        log["attempt_count"],
+        float(log["correct_sum"]),
         _count(exam.get("question_count")),
-        mastery_log["id"],
-        None,
+        quiz_try.masterylog_id,
+        quiz_try.examlog_id,
     )
-
-
-def numbered_tries(mastery_logs: Iterable[Fields]) -> Iterator[tuple[int, Fields]]:
-    """The tries of a summary with their numbers, oldest first.
-
-    A try at an exercise has its level; tries at quizzes have random levels below zero and are counted from 1.
-    """
-    ordered: Sequence[Fields] = sorted(mastery_logs, key=lambda log: (log["start_timestamp"], log["id"]))
-    for position, log in enumerate(ordered, 1):
-        yield (log["mastery_level"] if log["mastery_level"] > 0 else position), log
 
 
 def _content(log: Fields, node_id: str | None, catalogue: Catalogue) -> Row:

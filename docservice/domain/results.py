@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from docservice.domain.logs import AnyJson, AttemptLog
 from docservice.domain.progress import is_complete
+from docservice.domain.shown_numbers import without_dust
 from docservice.domain.tracking import Start, Update
 
 
@@ -73,7 +74,7 @@ class SessionStarted(Answer):
         fields: dict[str, Any] = {
             "progress": summary.progress if summary else 0,
             "extra_fields": summary.extra_fields if summary else {},
-            "time_spent": summary.time_spent if summary else 0,
+            "time_spent": without_dust(summary.time_spent) if summary else 0,
             "complete": summary is not None and is_complete(summary.progress),
             "session_id": start.session.id,
             "context": start.session.context,
@@ -85,7 +86,7 @@ class SessionStarted(Answer):
                 "totalattempts": current.attempt_count if current else 0,
             }
         if current is not None:
-            fields |= {"complete": current.complete, "time_spent": current.time_spent or 0}
+            fields |= {"complete": current.complete, "time_spent": without_dust(current.time_spent or 0)}
         return cls(**fields)
 
 

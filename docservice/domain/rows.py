@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel
 
 from docservice.domain.logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
+from docservice.domain.shown_numbers import without_dust
 from docservice.domain.times import exact_time, iso_text
 
 
@@ -49,7 +50,7 @@ class MasteryRow(BaseModel):
             completion_timestamp=shown_time(log, "completion_timestamp"),
             complete=log.complete,
             correct=int(round(log.correct_sum, 9)),
-            time_spent=log.time_spent,
+            time_spent=None if log.time_spent is None else without_dust(log.time_spent),
         )
 
 
@@ -165,7 +166,7 @@ def mastery_diff(
         diff = TryDiff(
             correct=shown.correct - before.correct,
             # A try from before the field existed has no time; the real server fails on it.
-            time_spent=None if times[0] is None or times[1] is None else times[0] - times[1],
+            time_spent=None if times[0] is None or times[1] is None else without_dust(times[0] - times[1]),
         )
     rows = []
     for attempt in attempts:

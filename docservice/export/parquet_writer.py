@@ -1,7 +1,8 @@
 """Parquet files: the same rows as the CSV files, typed.
 
-Times are UTC with microseconds, durations and progress are floats as they are stored (not cut), folders a list. The
-schema of a table is always the same, so that files of several facilities or days are one data set.
+Times are UTC with microseconds, durations and sums are rounded to millionths, progress is as it is stored (not cut),
+folders are a list. The schema of a table is always the same, so that files of several facilities or days are one data
+set.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from docservice.domain.export_rows import Row
-from docservice.domain.export_tables import Table
+from docservice.domain.export_tables import ColumnKind, Table
+from docservice.domain.shown_numbers import without_dust
 from docservice.errors import ParquetNotInstalled
 
 _GROUP_ROWS = 20_000
+_SUMS: frozenset[ColumnKind] = frozenset({"seconds", "number"})
 
 
 class ParquetWriter:
@@ -36,6 +39,7 @@ class ParquetWriter:
         except ImportError:
             raise ParquetNotInstalled() from None
         self._arrow: Any = pa
+        self._kinds = [column.kind for column in table.columns]
         types = {
             "time": pa.timestamp("us", tz="UTC"),
             **dict.fromkeys(("seconds", "progress", "number"), pa.float64()),
@@ -55,9 +59,9 @@ class ParquetWriter:
         """Append rows; folders are a list, so `levels` does not matter."""
         if not rows:
             return
-        columns = zip(*rows, strict=True)
         arrays = [
-            self._arrow.array(column, type=field.type) for column, field in zip(columns, self._schema, strict=True)
+            self._arrow.array(_shown(values, kind), type=field.type)
+            for values, kind, field in zip(zip(*rows, strict=True), self._kinds, self._schema, strict=True)
         ]
         self._waiting.append(self._arrow.record_batch(arrays, schema=self._schema))
         self._waiting_rows += len(rows)
@@ -73,3 +77,7 @@ class ParquetWriter:
         if self._waiting:
             self._file.write_table(self._arrow.Table.from_batches(self._waiting, self._schema))
             self._waiting, self._waiting_rows = [], 0
+
+
+def _shown(values: Sequence[Any], kind: ColumnKind) -> Sequence[Any]:
+    return [None if value is None else without_dust(value) for value in values] if kind in _SUMS else values

@@ -28,7 +28,7 @@ class ConsolidationReport:
     Attributes:
         summaries: how many were looked at, by rule.
         mended_summaries: in how many of them something was wrong, by rule.
-        mended_records: how many records were changed or merged into another, by rule.
+        mended_records: how many records were changed or merged into another, by rule; in a dry run: would be.
     """
 
     summaries: Counter[str] = field(default_factory=Counter)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain import export_rows
-from docservice.domain.export_rows import NOBODY, QUIZ, Catalogue, Fields, Learner, Row, Span, visited_node
+from docservice.domain.export_rows import UNKNOWN, Catalogue, Learner, Row, Span, visited_node, visitor
 from docservice.domain.export_tables import TableName
+from docservice.domain.quiz_tries import QUIZ, Fields, numbered_tries
 from docservice.errors import InvalidReference
 from docservice.service.ahead import ahead
+from docservice.service.quiz_tries import NumberedTries, QuizTries, of_quizzes
 from docservice.store.export_reads import ExportReads
 from docservice.store.port import Database
 
@@ -59,7 +61,7 @@ class LogRows:
         dataset_id = (await _facility(reads, facility_id))["dataset_id"]
         catalogue = Catalogue()
         await reads.learn_channels(catalogue)
-        export = _Export(reads, dataset_id, span, catalogue)
+        export = _Export(reads, dataset_id, span, catalogue, visitor(table))
         found = export.sessions() if table == "session" else export.by_learner(table)
         async with aclosing(found) as batches:
             async for rows, done in batches:
@@ -77,11 +79,12 @@ async def _facility(reads: ExportReads, facility_id: str) -> dict[str, Any]:
 class _Export:
     """One export under way."""
 
-    def __init__(self, reads: ExportReads, dataset_id: str, span: Span, catalogue: Catalogue) -> None:
+    def __init__(self, reads: ExportReads, dataset_id: str, span: Span, catalogue: Catalogue, visitor: Learner) -> None:
         self._reads = reads
         self._dataset_id = dataset_id
         self._span = span
         self._catalogue = catalogue
+        self._visitor = visitor
         self._learners: dict[str, Learner] = {}
         self._contents: set[str] = set()
         self._nodes: set[str] = set()
@@ -109,8 +112,8 @@ class _Export:
         return [export_rows.session_row(log, self._learner(log), self._catalogue) for log in logs]
 
     async def by_learner(self, table: TableName) -> AsyncGenerator[tuple[list[Row], float], None]:
-        # No log is written for anybody whom the directory does not know, and nobody leaves it: these are all.
-        user_ids = await self._reads.user_ids(self._dataset_id)
+        # By who has logs here: people move to other facilities, or are missing in the directory, and their logs stay.
+        user_ids = await self._reads.owners(self._dataset_id, with_exam_logs=table != "summary")
         read = {"summary": self._summaries, "attempt": self._attempts, "exam": self._exams}[table]
         for start in range(0, len(user_ids), _LEARNERS_AT_ONCE):
             some = user_ids[start : start + _LEARNERS_AT_ONCE]
@@ -127,30 +130,54 @@ class _Export:
         latest = await self._reads.latest_nodes(user_ids)
         async with aclosing(self._reads.summaries(user_ids)) as batches:
             async for batch in batches:
-                wanted = [(log, _latest_node(latest, log)) for log in batch if self._holds(log)]
+                wanted = [(log, _latest_node(latest, log)) for log in self._own(batch) if self._holds(log)]
                 await self._learn_nodes([log for log, _ in wanted], [node for _, node in wanted])
                 yield [export_rows.summary_row(log, node, self._learner(log), self._catalogue) for log, node in wanted]
 
     async def _attempts(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
         latest = await self._reads.latest_nodes(user_ids)
+        quiz_tries = await self._quiz_tries(user_ids)
         async with aclosing(self._reads.summaries(user_ids, tries=True, attempts=True)) as batches:
             async for batch in batches:
-                nodes = [_latest_node(latest, log) for log in batch]
-                await self._learn_nodes(batch, nodes)
-                await self._learn_exams(log["content_id"] for log in batch if log["kind"] == QUIZ)
-                for log, node in zip(batch, nodes, strict=True):
-                    for number, attempted in export_rows.numbered_tries(log.get("mastery_logs", ())):
-                        found = self._shelf(log, attempted, node, number, attempted["id"])
-                        async with aclosing(found) as shelves:
-                            async for rows in shelves:
-                                yield rows
-        async with aclosing(self._reads.exam_logs(user_ids)) as batches:
-            async for batch in batches:
-                await self._learn_exams(log["exam_id"] for log in batch)
+                logs = self._own(batch)
+                nodes = [_latest_node(latest, log) for log in logs]
+                await self._learn_nodes(logs, nodes)
+                await self._learn_exams(log["content_id"] for log in of_quizzes(logs))
+                tries_of = await quiz_tries.of_summaries(of_quizzes(logs))
+                for log, node in zip(logs, nodes, strict=True):
+                    if log["kind"] == QUIZ:
+                        found = self._quiz_attempts(log, tries_of[log["_id"]])
+                    else:
+                        found = self._attempts_of_tries(log, node)
+                    async with aclosing(found) as some:
+                        async for rows in some:
+                            yield rows
+        for user_id, exam_id, tries in quiz_tries.without_summary():
+            async with aclosing(self._quiz_attempts(_quiz_of(user_id, exam_id), tries)) as some:
+                async for rows in some:
+                    yield rows
+
+    async def _attempts_of_tries(self, log: dict[str, Any], node: str | None) -> AsyncGenerator[list[Row], None]:
+        for number, attempted in numbered_tries(log.get("mastery_logs", ())):
+            async with aclosing(self._shelf(log, attempted, node, number, attempted["id"])) as shelves:
+                async for rows in shelves:
+                    yield rows
+
+    async def _quiz_attempts(self, log: dict[str, Any], tries: NumberedTries) -> AsyncGenerator[list[Row], None]:
+        for number, quiz_try in tries:
+            if quiz_try.attempts is None:
+                async with aclosing(self._shelf(log, quiz_try.log, None, number, quiz_try.masterylog_id)) as shelves:
+                    async for rows in shelves:
+                        yield rows
+            else:
                 yield [
-                    export_rows.exam_attempt_row(attempt, log, self._learner(log), self._catalogue)
-                    for log in batch
-                    for attempt in log.get("attempts", ())
+                    export_rows.attempt_row(
+                        *(attempt, log, None, self._learner(log), self._catalogue),
+                        try_number=number,
+                        masterylog_id=quiz_try.masterylog_id,
+                        examlog_id=quiz_try.examlog_id,
+                    )
+                    for attempt in quiz_try.attempts
                     if self._span.holds(attempt["start_timestamp"])
                 ]
 
@@ -166,27 +193,30 @@ class _Export:
                             yield rows
 
     async def _exams(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
+        quiz_tries = await self._quiz_tries(user_ids)
         async with aclosing(self._reads.summaries(user_ids, tries=True)) as batches:
             async for batch in batches:
-                quizzes = [log for log in batch if log["kind"] == QUIZ]
+                quizzes = of_quizzes(self._own(batch))
                 await self._learn_exams(log["content_id"] for log in quizzes)
-                yield [
-                    export_rows.quiz_row(log, attempted, number, self._learner(log), self._catalogue)
-                    for log in quizzes
-                    for number, attempted in export_rows.numbered_tries(log.get("mastery_logs", ()))
-                    if self._span.holds(attempted["start_timestamp"])
-                ]
-        async with aclosing(self._reads.exam_logs(user_ids)) as batches:
-            async for batch in batches:
-                await self._learn_exams(log["exam_id"] for log in batch)
-                rows = [(log, export_rows.exam_row(log, self._learner(log), self._catalogue)) for log in batch]
-                yield [row for log, row in rows if self._exam_in_span(log)]
+                tries_of = await quiz_tries.of_summaries(quizzes)
+                yield [row for log in quizzes for row in self._quiz_rows(log, tries_of[log["_id"]])]
+        yield [
+            row
+            for user_id, exam_id, tries in quiz_tries.without_summary()
+            for row in self._quiz_rows(_quiz_of(user_id, exam_id), tries)
+        ]
 
-    def _exam_in_span(self, log: Fields) -> bool:
-        # An exam log does not keep its start: its first attempt does, and without attempts there is none to go by.
-        starts = [attempt["start_timestamp"] for attempt in log.get("attempts", ())]
-        began = min(starts, default=log["completion_timestamp"])
-        return began is None or self._span.holds(began)
+    def _quiz_rows(self, log: Fields, tries: NumberedTries) -> Iterator[Row]:
+        for number, quiz_try in tries:
+            # Without any attempt there is no start to go by, and perhaps no end either.
+            began = quiz_try.log["start_timestamp"] or quiz_try.log["completion_timestamp"]
+            if began is None or self._span.holds(began):
+                yield export_rows.quiz_row(log["content_id"], quiz_try, number, self._learner(log), self._catalogue)
+
+    async def _quiz_tries(self, user_ids: Sequence[str]) -> QuizTries:
+        tries = await QuizTries.read(self._reads, self._dataset_id, user_ids)
+        await self._learn_exams(tries.exam_ids)
+        return tries
 
     async def _shelf(
         self, log: dict[str, Any], shelf: Fields, node: str | None, number: int | None, masterylog_id: str | None
@@ -213,8 +243,11 @@ class _Export:
     def _holds(self, log: Fields) -> bool:
         return log["kind"] != QUIZ and self._span.holds(log["start_timestamp"])
 
+    def _own(self, logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [log for log in logs if log["dataset_id"] == self._dataset_id]
+
     def _learner(self, log: Fields) -> Learner:
-        return self._learners.get(log["user_id"], NOBODY)
+        return self._visitor if log["user_id"] is None else self._learners.get(log["user_id"], UNKNOWN)
 
     async def _learn_people(self, user_ids: set[str | None]) -> None:
         unknown = {user_id for user_id in user_ids if user_id is not None} - self._learners.keys()
@@ -233,6 +266,11 @@ class _Export:
         unknown = set(exam_ids) - self._catalogue.exams.keys()
         if unknown:
             await self._reads.learn_exams(self._catalogue, unknown)
+
+
+def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
+    """What rows say of a quiz that has exam logs and no summary."""
+    return {"user_id": user_id, "content_id": exam_id, "kind": QUIZ}
 
 
 def _latest_node(latest: dict[tuple[str, str, str | None], Any], log: Fields) -> str | None:

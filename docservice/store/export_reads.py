@@ -36,11 +36,16 @@ _SCAN_SHARE = 4
 them: the embedded engine needs about eight times as long to find a document by a value as to read one in a row."""
 
 _TIMES = ("start_timestamp", "end_timestamp", "completion_timestamp")
-_SUMMARY_FIELDS = ("user_id", "content_id", "channel_id", "kind", *_TIMES, "time_spent", "progress", "_recorded")
-_TRY_FIELDS = (
-    *("id", "mastery_level", *_TIMES, "time_spent", "complete", "attempt_count", "correct_sum"),
-    "_recorded",
+_OF_WHOM = ("dataset_id", "user_id")
+_SUMMARY_FIELDS = (
+    *_OF_WHOM,
+    *("content_id", "channel_id", "kind", *_TIMES, "time_spent", "progress", "_recorded"),
 )
+_TRY_FIELDS = (
+    *("id", "mastery_level", "mastery_criterion.type", *_TIMES, "time_spent", "complete", "attempt_count"),
+    *("correct_sum", "_recorded"),
+)
+_EXAM_LOG_FIELDS = (*_OF_WHOM, "exam_id", "closed", "completion_timestamp", "_recorded")
 _ATTEMPT_FIELDS = (
     *("id", "item", "sessionlog_id", *_TIMES, "time_spent", "correct", "complete", "hinted", "error"),
     *("simple_answer", "_recorded"),
@@ -77,11 +82,15 @@ class ExportReads:
         async with aclosing(self._database.stream("facility_collections", query, {"name": 1}, limit=limit)) as found:
             return [facility async for facility in found]
 
-    async def user_ids(self, dataset_id: str) -> list[str]:
-        """All people of a facility, those with deleted accounts too, by id."""
-        found = self._database.stream("facility_users", {"dataset_id": dataset_id}, {"_id": 1})
-        async with aclosing(found) as users:
-            return sorted([user["_id"] async for user in users])
+    async def owners(self, dataset_id: str, *, with_exam_logs: bool) -> list[str]:
+        """All people who have summaries (or exam logs) in a facility, by id, wherever they are now."""
+        found: set[str] = set()
+        for collection in (SUMMARIES, EXAM_LOGS) if with_exam_logs else (SUMMARIES,):
+            # Grouped: the embedded engine takes a hundred times as long for `distinct`.
+            pipeline = [{"$match": {"dataset_id": dataset_id}}, {"$group": {"_id": "$user_id"}}]
+            async with aclosing(self._database.aggregate(collection, pipeline)) as owners:
+                found |= {owner["_id"] async for owner in owners}
+        return sorted(found)
 
     async def sessions(self, dataset_id: str) -> AsyncGenerator[tuple[list[Document], float], None]:
         """All visits of a facility in no order, some hundred at a time, each time with the part that is done (0..1)."""
@@ -140,7 +149,10 @@ class ExportReads:
     async def summaries(
         self, user_ids: Sequence[str], *, tries: bool = False, attempts: bool = False
     ) -> AsyncGenerator[list[Document], None]:
-        """The summaries of some learners, some at a time; with their tries, and the attempts embedded in these."""
+        """The summaries of some learners, some at a time; with their tries, and the attempts embedded in these.
+
+        They are of all facilities: the embedded engine has no index for a learner and a facility.
+        """
         fields = _only(*_SUMMARY_FIELDS, *_OWNER_FIELDS)
         if tries:
             fields |= _only(mastery_logs=_TRY_FIELDS)
@@ -177,14 +189,38 @@ class ExportReads:
                 for bucket in batch:
                     yield [attempt for attempt in bucket["attempts"] if attempt["id"] not in here]
 
-    async def exam_logs(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Document], None]:
-        """The old exam logs of some learners, with their attempts."""
-        fields = _only("user_id", "exam_id", "closed", "completion_timestamp", "_recorded", attempts=_ATTEMPT_FIELDS)
-        fields["attempts.content_id"] = 1
+    async def exam_logs(self, user_ids: Sequence[str]) -> list[Document]:
+        """The exam logs of some learners in all facilities, with their attempts."""
+        fields = _only(*_EXAM_LOG_FIELDS, attempts=(*_ATTEMPT_FIELDS, "content_id"))
         query = {"user_id": {"$in": list(user_ids)}}
         async with aclosing(self._database.batches(EXAM_LOGS, query, fields, size=_HEAVY_BATCH)) as batches:
-            async for batch in batches:
-                yield batch
+            return [log async for batch in batches for log in batch]
+
+    async def quiz_summaries(
+        self, user_ids: Sequence[str], exam_ids: Collection[str]
+    ) -> AsyncGenerator[Document, None]:
+        """The summaries of some learners and quizzes in all facilities, with the levels of their tries."""
+        ordered, fields = sorted(exam_ids), ("user_id", "content_id", "kind", "mastery_logs.mastery_level")
+        for start in range(0, len(ordered), _AT_ONCE):
+            some = ordered[start : start + _AT_ONCE]
+            query = {"user_id": {"$in": list(user_ids)}, "content_id": {"$in": some}}
+            async with aclosing(self._database.stream(SUMMARIES, query, _only(*fields))) as found:
+                async for summary in found:
+                    yield summary
+
+    async def attempts_of_tries(self, summary_ids: Collection[str]) -> dict[str, list[Document]]:
+        """All attempts of the tries of some summaries, by the id of the mastery log."""
+        fields = list(_only(*_OWNER_FIELDS, "mastery_logs.id", mastery_logs__attempts=_ATTEMPT_FIELDS))
+        attempts: dict[str, list[Document]] = {}
+        async with aclosing(self._with_values(SUMMARIES, "_id", summary_ids, fields)) as found:
+            async for summary in found:
+                for log in summary.get("mastery_logs", ()):
+                    embedded = log.get("attempts", [])
+                    moved = self.moved_attempts(summary, log["id"], {attempt["id"] for attempt in embedded})
+                    async with aclosing(moved) as buckets:
+                        of_log = [attempt async for bucket in buckets for attempt in bucket]
+                    attempts[log["id"]] = [*of_log, *embedded]
+        return attempts
 
     async def learners(self, user_ids: Collection[str]) -> dict[str, Learner]:
         """What rows say of some people, by id; who is not in the directory is left out."""

@@ -10,7 +10,10 @@ from docservice.domain.document_query import FieldChoice
 from docservice.domain.logs import SyncableLog
 from docservice.domain.rows import time_text
 from docservice.domain.shown_fields import shown_fields
+from docservice.domain.shown_numbers import without_dust
 from docservice.store.json_codec import from_bson
+
+_SUMS = {"time_spent", "correct_sum"}
 
 
 def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
@@ -34,6 +37,8 @@ def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldCh
             found[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
         elif isinstance(value, datetime):
             found[field.name] = time_text(value, recorded.get(field.name))
+        elif field.name in _SUMS and isinstance(value, float):
+            found[field.name] = without_dust(value)
         else:
             found[field.name] = from_bson(value)
     return found

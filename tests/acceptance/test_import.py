@@ -66,6 +66,9 @@ async def test_import_and_consolidate(mongodb_uri: str, database: Any, classless
     assert all(row[1:3] == [0, 0] for row in table(second).values())
     assert table(dry) == table(done) == {"progress": [1, 1, 2]}
     assert "nothing was changed" in dry.err
+    assert "records to put right" in dry.out
+    assert "records put right" not in dry.out
+    assert "records put right" in done.out
     assert left == 1
     assert table(again) == {"progress": [0, 0, 0]}
 

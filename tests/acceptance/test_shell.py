@@ -18,6 +18,7 @@ from bson import json_util
 
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.ids import record_id
+from docservice.domain.quiz_tries import migrated_level
 
 from .mongo_shell import ROOT, mongosh, shell_uri
 from .running import Service
@@ -50,6 +51,7 @@ class Visit:
         answers: `(item, right, with a hint, seconds)`.
         done: whether the content was completed.
         level: which try it is; 0: a quiz or no exercise.
+        upgraded: whether it was an exam log that an upgrade of Kolibri copied into a try.
     """
 
     who: str
@@ -58,6 +60,7 @@ class Visit:
     answers: Sequence[tuple[str, bool, bool, int]] = ()
     done: bool = False
     level: int = 0
+    upgraded: bool = False
 
 
 TOPIC_OF = {"adding": "Fractions", "halves": "Fractions", "area": "Measuring", "garden": "Measuring"}
@@ -79,6 +82,7 @@ VISITS = (
     Visit("brian", 13, "area", asked(("q1", HINTED), ("q2", HINTED), ("q3", RIGHT), ("q4", WRONG)), level=1),
     Visit("brian", 3, "adding", asked(("q1", WRONG), ("q2", HINTED)), level=1),
     Visit("brian", 1, "quiz", asked(("a", RIGHT), ("b", WRONG))),
+    Visit("chloe", 60, "quiz", asked(("a", RIGHT), ("b", RIGHT), ("c", RIGHT)), done=True, upgraded=True),
     Visit("chloe", 4, "garden", done=True),
     Visit("daudi", 2, "adding", asked(*[("q2", HINTED)] * 9), done=True, level=1),
     Visit("daudi", 1, "area", asked(("q1", WRONG)), level=1),
@@ -149,6 +153,9 @@ async def make(logs: DocService) -> None:
     for visit in VISITS:
         who = Principal(user_id=of(visit.who))
         moment = NOW - visit.days_ago * DAY
+        if visit.upgraded:
+            await save_upgraded(logs, visit, moment)
+            continue
         then = logs.with_clock(lambda moment=moment: moment)  # type: ignore[misc]
         if visit.content == "quiz":
             start = StartSession.parse({"quiz_id": of("quiz")})
@@ -168,6 +175,30 @@ async def make(logs: DocService) -> None:
     for name, (system, browser) in DEVICES.items():
         device = ({"name": system, "major": "1"}, {"name": browser, "major": "2"})
         await logs.update_user_session(Principal(user_id=of(name)), *device)
+
+
+async def save_upgraded(logs: DocService, visit: Visit, moment: datetime) -> None:
+    """Save an exam log, and the try that Kolibri makes of it."""
+    learner, quiz, exercise = of(visit.who), of("quiz"), of("adding")
+    times = {"start_timestamp": moment, "end_timestamp": moment}
+    answered = [
+        {"item": item, "correct": int(right), "hinted": hinted, "time_spent": seconds, "complete": True, **times}
+        for item, right, hinted, seconds in visit.answers
+    ]
+    originals = [{**answer, "content_id": exercise} for answer in answered]
+    copies = [{**a, "item": f"{exercise}:{a['item']}", "sessionlog_id": of("visit")} for a in answered]
+    completed = {"completion_timestamp": moment}
+    await logs.exam_logs.save({"user_id": learner, "exam_id": quiz, "closed": True, "attempts": originals, **completed})
+    tried = {
+        "mastery_level": migrated_level(quiz),
+        "mastery_criterion": {"type": "quiz", "coach_assigned": True},
+        "complete": True,
+        "attempts": copies,
+        **times,
+        **completed,
+    }
+    summary = {"user_id": learner, "content_id": quiz, "kind": "quiz", "progress": 1, **times, **completed}
+    await logs.content_summary_logs.save({**summary, "mastery_logs": [tried]})
 
 
 def time_of(visit: Visit) -> int:

@@ -20,6 +20,7 @@ import pytest
 
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.export_tables import TABLES, TableName
+from docservice.domain.quiz_tries import migrated_level
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
@@ -205,6 +206,56 @@ async def test_attempts_that_moved_to_buckets_come(
     assert sorted(row[header.index("Question")] for row in rows) == sorted(["old", *(f"q{n}" for n in range(240))])
     header, exam = parsed(paths["exam"])
     assert exam[header.index("Questions correct")] == "0.5"
+
+
+async def test_a_long_migrated_quiz_counts_once(
+    service: DocService, recorded_directory: dict[str, Any], database: Any, tmp_path: Path
+) -> None:
+    """A copy with more attempts than a document embeds is joined with its exam log in whole."""
+    ids, content = recorded_directory["ids"], uuid.uuid4().hex
+    times = {"start_timestamp": day(1), "end_timestamp": day(2)}
+    answered = [{"item": f"q{number}", "correct": 1, "time_spent": 0.1, **times} for number in range(240)]
+    originals = [{**answer, "content_id": content} for answer in answered]
+    copies = [{**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered]
+    level = migrated_level(ids["quiz01"])
+    copied = {"mastery_level": level, "start_timestamp": day(1), "attempts": copies}
+    summary = {"user_id": ids["learner1"], "content_id": ids["quiz01"], "kind": "quiz", "start_timestamp": day(1)}
+    await service.exam_logs.save({"user_id": ids["learner1"], "exam_id": ids["quiz01"], "attempts": originals})
+    await service.content_summary_logs.save({**summary, "mastery_logs": [copied]})
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("attempt", "exam")}
+
+    await write_export(service, "attempt", ids["facility"], paths["attempt"], ParquetWriter)
+    await write_export(service, "exam", ids["facility"], paths["exam"], ParquetWriter)
+
+    attempts, tries = (pyarrow.parquet.read_table(path).to_pylist() for path in paths.values())
+    assert await database["attempt_overflow"].count_documents({}) > 0
+    assert sorted(row["item"] for row in attempts) == sorted(copy["item"] for copy in copies)
+    assert [(row["attempt_count"], row["correct_sum"], row["time_spent"]) for row in tries] == [(240, 240, 24)]
+
+
+async def test_tries_of_each_kind_are_numbered_from_one(
+    service: DocService, recorded_directory: dict[str, Any], tmp_path: Path
+) -> None:
+    """A content that was tried as an exercise and then as a practice quiz has a first and a second try of each."""
+    ids = recorded_directory["ids"]
+    learner, content = Principal(user_id=ids["learner1"]), uuid.uuid4().hex
+    models = ({"type": "m_of_n", "m": 1, "n": 1}, {"type": "quiz"})
+    for number, model in enumerate([*models, *models]):
+        moment = day(1 + number)
+        then = service.with_clock(lambda moment=moment: moment)  # type: ignore[misc]
+        nodes = dict.fromkeys(("node_id", "content_id", "channel_id"), content)
+        start = StartSession.parse({**nodes, "kind": "exercise", "mastery_model": model, "repeat": True})
+        started = await then.start_session(learner, start)
+        answer = {"item": f"q{number}", "correct": 1, "time_spent": 1, "answer": {}, "complete": True}
+        report = UpdateSession.parse({"interactions": [answer], "progress": 1})
+        await then.update_session(learner, started.session_id, report)
+    path = tmp_path / "attempt.csv"
+
+    await write_export(service, "attempt", ids["facility"], path, CsvWriter)
+
+    header, *rows = parsed(path)
+    numbers = {row[header.index("Question")]: row[header.index("Try number")] for row in rows}
+    assert numbers == {"q0": "1", "q1": "1", "q2": "2", "q3": "2"}
 
 
 async def test_a_failed_export_leaves_the_old_file(service: DocService, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from docservice.domain.export_rows import Catalogue, Learner, Span, numbered_tries, session_row, user_type
+from docservice.domain.export_rows import Catalogue, Learner, Span, session_row, user_type
 from docservice.domain.export_tables import EXAM, SESSION, TABLES
 from docservice.export import CsvWriter, ParquetWriter
 from docservice.export.csv_writer import harmless
@@ -141,17 +141,6 @@ def test_the_last_day_that_there_is() -> None:
     span = Span(end=datetime(9999, 12, 31, tzinfo=UTC))
 
     assert all(map(span.holds, [MOMENT, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]))
-
-
-def test_tries_are_numbered() -> None:
-    """Tries at exercises have their level, tries at quizzes are counted by their start."""
-    tries = [
-        {"id": "b", "mastery_level": -77, "start_timestamp": MOMENT + timedelta(hours=1)},
-        {"id": "a", "mastery_level": -5, "start_timestamp": MOMENT},
-    ]
-
-    assert [(number, log["id"]) for number, log in numbered_tries(tries)] == [(1, "a"), (2, "b")]
-    assert [number for number, _ in numbered_tries([{**tries[0], "mastery_level": 3}])] == [3]
 
 
 def test_csv_numbers_times_and_folders(tmp_path: Path) -> None:
