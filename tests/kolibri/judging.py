@@ -25,6 +25,7 @@ from docservice.rest.auth import bearer_identity
 
 _SECRET = "a key for tests that is long enough for HS256"
 _SUMMED = ("time_spent", "progress", "correct", "complete", "hinted", "closed")
+_JSON = {"answer", "interaction_history", "mastery_criterion"}
 Sums = dict[tuple[str, str | None], dict[str, float]]
 """Of each log table and learner: how many rows, and the sums of their numbers."""
 
@@ -112,10 +113,18 @@ def _apart(ours: Any, theirs: Any) -> list[Any]:
 
 def _ordered(body: Any) -> Any:
     if isinstance(body, dict):
-        return {name: _ordered(value) for name, value in body.items()}
+        return {name: _plain(name, value) if name in _JSON else _ordered(value) for name, value in body.items()}
     if isinstance(body, list) and all(isinstance(row, dict) and "id" in row for row in body):
         return sorted(body, key=lambda row: row["id"])
     return body
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value of a JSON field: Kolibri shows the text of JSON in JSON as that text, and `{}` as a history."""
+    inner = _value(value)
+    if name == "interaction_history":
+        return inner or []
+    return inner if inner is None or isinstance(inner, (dict, list)) else value
 
 
 async def everything(database: Any) -> dict[str, dict[Any, Any]]:
@@ -188,8 +197,11 @@ def _add(sums: dict[str, float], record: Mapping[str, Any]) -> None:
 
 def _value(stored: Any) -> Any:
     """A JSON value, from a column too, where old Kolibris wrote the text of JSON as JSON."""
-    while isinstance(stored, str):
-        stored = json.loads(stored)
+    try:
+        while isinstance(stored, str):
+            stored = json.loads(stored)
+    except ValueError:
+        return stored
     return stored
 
 
