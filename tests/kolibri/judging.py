@@ -115,8 +115,9 @@ def _ordered(body: Any) -> Any:
     if isinstance(body, dict):
         return {name: _plain(name, value) if name in _JSON else _ordered(value) for name, value in body.items()}
     if isinstance(body, list) and all(isinstance(row, dict) and "id" in row for row in body):
-        return sorted(body, key=lambda row: row["id"])
-    return body
+        return sorted(map(_ordered, body), key=lambda row: row["id"])
+    # A sum of floats differs in its last digits by the order of the additions.
+    return round(body, 6) if isinstance(body, float) else body
 
 
 def _plain(name: str, value: Any) -> Any:
