@@ -129,12 +129,13 @@ def _plain(name: str, value: Any) -> Any:
 
 
 async def everything(database: Any) -> dict[str, dict[Any, Any]]:
-    """All documents by collection and id; views hold none of their own."""
-    return {
+    """All documents by collection and id, without empty collections; views hold none of their own."""
+    found = {
         name: {document["_id"]: document async for document in database[name].find()}
         for name in await database.list_collection_names(filter={"type": "collection"})
         if not name.startswith("system.")
     }
+    return {name: documents for name, documents in found.items() if documents}
 
 
 def sums_of_tables(path: Path) -> Sums:
