@@ -52,14 +52,18 @@ async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, options: S
     _show(report)
 
 
+_COLUMNS = ("read", "new", "updated", "unchanged", "kept", "withdrawn", "set aside")
+
+
 def _show(report: ImportReport) -> None:
-    table = Table("records", *("read", "new", "updated", "unchanged", "kept", "withdrawn", "set aside"))
+    # Terminals are narrow, and mostly nothing is withdrawn.
+    hidden = () if any(counts.withdrawn for counts in report.counts.values()) else ("withdrawn",)
+    columns = [column for column in _COLUMNS if column not in hidden]
+    table = Table("records", *columns)
     for column in table.columns[1:]:
         column.justify = "right"
     for kind, counts in report.counts.items():
-        numbers = (counts.read, counts.new, counts.updated, counts.unchanged, counts.kept)
-        numbers = (*numbers, counts.withdrawn, counts.set_aside)
-        table.add_row(kind, *map(str, numbers))
+        table.add_row(kind, *(str(getattr(counts, column.replace(" ", "_"))) for column in columns))
     Console().print(table)
     if report.mended.summaries:
         Console().print(consolidation_table(report.mended))
