@@ -27,6 +27,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from docservice.errors import SettingsInvalid
+from docservice.kolibri.log_lock import log_kept
 
 LOCK_WAIT_SECONDS = 30.0
 """How long a program that writes may keep the file locked, or in change, until the import gives up."""
@@ -165,7 +166,7 @@ def database_copy(database: Path, folder: Path, order: CopyOrder) -> DatabaseCop
         before = _fingerprint(database)
         _require_room(database, folder)
         moment = datetime.now(UTC)
-        in_place = _readable_in_place(database) and _copy_by_sqlite(database, target, order, deadline)
+        in_place = _copied_in_place(database, target, order, deadline)
         if not in_place:
             _wait_for_clock(before)
             before = _fingerprint(database)
@@ -193,21 +194,28 @@ def _journals(copy: Path, before: _Fingerprint, *, in_place: bool) -> str:
     return ""
 
 
-def _readable_in_place(database: Path) -> bool:
-    """Whether SQLite can read the file where it is without making one beside it.
+def _copied_in_place(database: Path, target: Path, order: CopyOrder, deadline: float) -> bool:
+    """Have SQLite copy a database from where it is; False if it would make or write a file there to do so.
 
     Raises:
-        SettingsInvalid: it is not a database.
+        SettingsInvalid: it is not a database, or it is locked.
     """
-    if _beside(database, _WAL).exists():
-        return _beside(database, _SHARED_MEMORY).exists()
+    if not _beside(database, _WAL).exists():
+        return not _is_in_wal_mode(database) and _copy_by_sqlite(database, target, order, deadline)
+    # Who closes the database as the last one removes the log, and SQLite would make a new one.
+    with log_kept(database) as kept:
+        complete = kept and _beside(database, _WAL).exists() and _beside(database, _SHARED_MEMORY).exists()
+        return complete and _copy_by_sqlite(database, target, order, deadline)
+
+
+def _is_in_wal_mode(database: Path) -> bool:
     header = _beginning(database, len(_MAGIC) + 4)
     if not header.startswith(_MAGIC):
         # The first page may be half written, and whole in the journal.
         if not _size(_beside(database, _JOURNAL)):
             raise _no_database(database)
-        return True
-    return _WAL_VERSION not in header[len(_MAGIC) + 2 : len(_MAGIC) + 4]
+        return False
+    return _WAL_VERSION in header[len(_MAGIC) + 2 : len(_MAGIC) + 4]
 
 
 def _copy_by_sqlite(database: Path, target: Path, order: CopyOrder, deadline: float) -> bool:
