@@ -27,30 +27,43 @@ def kolibri(
     consolidate: Annotated[
         bool, Parameter(help="also put right what old Kolibris recorded wrongly, as docservice consolidate does")
     ] = False,
+    keep_missing: Annotated[
+        bool,
+        Parameter(help="leave people, roles, classes, quizzes, lessons that are gone in the Kolibri"),
+    ] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Bring a Kolibri's people, content tree and logs; again changes nothing.
 
-    PATH is a Kolibri home folder, its db.sqlite3, or that file gzipped. It is only read. An import that was interrupted
-    is run again and completes; what learners have done here since the first import is kept.
+    PATH is a Kolibri home folder, its db.sqlite3, or that file gzipped. It may be in use; nothing is written there. An
+    import that was interrupted is run again and completes; what learners have done here since the first import is kept.
+    People, roles, memberships, classes, quizzes and lessons of the Kolibri's facilities that it does not have any more
+    are withdrawn here, too; logs and content never are.
     """
-    run(_kolibri(path, consolidate, options))
+    run(_kolibri(path, consolidate, keep_missing, options))
 
 
-async def _kolibri(path: Path, consolidate: bool, options: StoreOptions) -> None:
+async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, options: StoreOptions) -> None:
     async with opened(options.settings()) as service:
         with progress() as watch:
-            report = await import_kolibri(service, path, consolidate=consolidate, watch=watch)
+            report = await import_kolibri(
+                service, path, consolidate=consolidate, keep_missing=keep_missing, watch=watch
+            )
     _show(report)
 
 
+_COLUMNS = ("read", "new", "updated", "unchanged", "kept", "withdrawn", "set aside")
+
+
 def _show(report: ImportReport) -> None:
-    table = Table("records", *("read", "new", "updated", "unchanged", "kept", "set aside"))
+    # Terminals are narrow, and mostly nothing is withdrawn.
+    hidden = () if any(counts.withdrawn for counts in report.counts.values()) else ("withdrawn",)
+    columns = [column for column in _COLUMNS if column not in hidden]
+    table = Table("records", *columns)
     for column in table.columns[1:]:
         column.justify = "right"
     for kind, counts in report.counts.items():
-        numbers = (counts.read, counts.new, counts.updated, counts.unchanged, counts.kept, counts.set_aside)
-        table.add_row(kind, *map(str, numbers))
+        table.add_row(kind, *(str(getattr(counts, column.replace(" ", "_"))) for column in columns))
     Console().print(table)
     if report.mended.summaries:
         Console().print(consolidation_table(report.mended))
@@ -58,5 +71,7 @@ def _show(report: ImportReport) -> None:
         say(f"set aside: {number:,} {kind}: {reason}")
     for (kind, name), number in report.altered.most_common():
         say(f"imported in part: {number:,} {kind} without all of {name}; their rows are in import_set_aside")
+    if report.copied:
+        say(report.copied)
     for note in report.notes:
         say(note)

@@ -118,6 +118,13 @@ class DirectoryBatch:
         )
 
 
+def label_of(collection: str, record: Mapping[str, Any]) -> str:
+    """What people call a record of the directory, or the records of a MongoDB collection if none is given."""
+    if collection == "facility_collections":
+        return _COLLECTION_SECTIONS.get(record.get("kind", ""), "collections")
+    return {"facility_users": "users"}.get(collection, collection.replace("_", " "))
+
+
 def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
     """All records of the directory, in an order in which each comes after what it names."""
     tables = home.tables
@@ -218,8 +225,10 @@ def _content(home: KolibriHome) -> Iterator[DirectoryBatch]:
         row[0] for rows in home.tables.chunks("content_channelmetadata", {"id": "NULL"}, _CHUNK) for row in rows
     )
     for file in home.channel_files:
+        if file.stem in known:
+            continue  # its channel is in the main database; there is nothing to copy it for
         try:
-            with opened_tables(file) as tables:
+            with opened_tables(file, home.order) as tables:
                 yield from _content_tables(tables, skip=known)
         except SettingsInvalid as error:
             # One damaged channel is no reason to go without the rest.

@@ -5,25 +5,19 @@ A home folder holds `db.sqlite3` and, under `content/databases`, one database fo
 
 from __future__ import annotations
 
-import gzip
-import shutil
 import sqlite3
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from docservice.errors import SettingsInvalid
+from docservice.kolibri.private_copy import CopyOrder, database_copy, is_packed, unpacked_copy
 from docservice.kolibri.tables import Tables
 
 _MAIN = "db.sqlite3"
 _CHANNELS = "content/databases"
-_PIECE_BYTES = 4 * 1024 * 1024
-_FREE_PARTS_LEFT = 10
-"""One part in so many of the free disk stays free when a file is unpacked."""
 
 
 @dataclass(frozen=True)
@@ -33,62 +27,92 @@ class KolibriHome:
     Attributes:
         tables: those of the main database.
         channel_files: the databases of channels that lie beside it.
+        copied: says that a private copy is read, of what and as of when; empty for a file that was unpacked.
+        order: how the databases of channels are to be copied.
     """
 
     tables: Tables
     channel_files: list[Path] = field(default_factory=list)
+    copied: str = ""
+    order: CopyOrder = field(default_factory=CopyOrder)
 
 
 @contextmanager
-def opened_home(path: Path) -> Iterator[KolibriHome]:
+def opened_home(path: Path, order: CopyOrder | None = None) -> Iterator[KolibriHome]:
     """A Kolibri's data, all as of one moment, until the block ends.
 
     Args:
-        path: a home folder, a `db.sqlite3`, or one packed with gzip.
+        path: a home folder, a `db.sqlite3`, or one packed with gzip. It may be in use.
+        order: how long to wait for programs that write to it; also ends the wait.
 
     Raises:
-        SettingsInvalid: there is no Kolibri database at `path`.
+        SettingsInvalid: there is no Kolibri database at `path`, it stays locked, or there is no room for a copy of it.
+        CopyStopped: the order was taken back.
     """
+    order = order or CopyOrder()
     with ExitStack() as stack:
         database, folder = _located(path)
-        if _starts_with(database, b"\x1f\x8b"):
-            database = _unpacked(database, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        tables = stack.enter_context(opened_tables(database))
+        tables, copied = stack.enter_context(_opened_copy(database, order))
         if "logger_contentsummarylog" not in tables:
             raise SettingsInvalid(f"{path} is no Kolibri database: it has no table logger_contentsummarylog.")
         channels = sorted((folder / _CHANNELS).glob("*.sqlite3")) if folder else []
-        yield KolibriHome(tables, channels)
+        yield KolibriHome(tables, channels, copied, order)
 
 
 @contextmanager
-def opened_tables(database: Path) -> Iterator[Tables]:
-    """The tables of one SQLite file.
+def opened_tables(database: Path, order: CopyOrder | None = None) -> Iterator[Tables]:
+    """The tables of one SQLite file, as of one moment.
 
     Raises:
-        SettingsInvalid: it is none, or cannot be opened.
+        SettingsInvalid: it is none, cannot be opened, or there is no room for a copy of it.
+        CopyStopped: the order was taken back.
     """
-    if not _starts_with(database, b"SQLite format 3\x00"):
-        raise SettingsInvalid(f"{database} is no SQLite database.")
-    # Without a write-ahead log nobody has the file open, and it can be read without leaving anything beside it. With
-    # one, the latest changes may be in the log only, and somebody may be writing.
-    live = database.with_name(database.name + "-wal").exists()
-    address = f"file:{quote(str(database.resolve()))}?mode=ro" + ("" if live else "&immutable=1")
+    with _opened_copy(database, order or CopyOrder()) as (tables, _):
+        yield tables
+
+
+@contextmanager
+def _opened_copy(database: Path, order: CopyOrder) -> Iterator[tuple[Tables, str]]:
+    """The tables of a private copy of a database, and a sentence that says so."""
+    # SQLite looks for journals beside the file itself, not beside a link to it.
+    database = database.resolve()
+    copied = ""
     try:
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise SettingsInvalid(f"{database} cannot be opened: {error}. Stop Kolibri, or give a copy.") from None
+        folder = tempfile.TemporaryDirectory(prefix="docservice-import-")
+    except OSError as error:
+        raise SettingsInvalid(f"There is no folder for a private copy of {database}: {error.strerror}.") from None
+    # The folder goes as soon as the copy is open: an open file stays until it is closed, and not longer, even if the
+    # import is killed.
+    with folder:
+        if is_packed(database):
+            path = unpacked_copy(database, Path(folder.name), order)
+        else:
+            copy = database_copy(database, Path(folder.name), order)
+            path = copy.path
+            copied = f"A private copy of {database} was read, as of {copy.moment:%Y-%m-%d %H:%M:%S} UTC"
+            copied += f", {copy.journals}." if copy.journals else "."
+        connection = _connected(database, path)
     try:
-        try:
-            # Functions that a schema calls may do no harm, should somebody have made the file for that.
-            connection.execute("PRAGMA trusted_schema = OFF")
-            # One snapshot for all that is read, however long it takes.
-            connection.execute("BEGIN")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
-            raise SettingsInvalid(f"{database} cannot be read: {error}. Stop Kolibri, or give a copy.") from None
-        yield Tables(connection)
+        yield Tables(connection), copied
     finally:
         connection.close()
+
+
+def _connected(database: Path, copy: Path) -> sqlite3.Connection:
+    """A connection to the copy of a database, with one snapshot for all that is read, however long it takes."""
+    connection = sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
+    try:
+        # Functions that a schema calls may do no harm, should somebody have made the file for that.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        # What a journal undoes is undone, what a log holds is added, and the one file is all there is.
+        connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise SettingsInvalid(f"{database} cannot be read: {error}. It may be damaged.") from None
+    return connection
 
 
 def _located(path: Path) -> tuple[Path, Path | None]:
@@ -98,29 +122,3 @@ def _located(path: Path) -> tuple[Path, Path | None]:
     if not path.is_file():
         raise SettingsInvalid(f"There is no {path}. Give a Kolibri home folder, its db.sqlite3, or that file gzipped.")
     return path, path.parent if path.name == _MAIN else None
-
-
-def _starts_with(path: Path, beginning: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(beginning)) == beginning
-    except OSError as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def _unpacked(packed: Path, folder: Path) -> Path:
-    target = folder / _MAIN
-    # A small file may unpack to any size: others need the disk, too.
-    reserve = shutil.disk_usage(folder).free // _FREE_PARTS_LEFT
-    try:
-        with gzip.open(packed) as source, target.open("wb") as sink:
-            while piece := source.read(_PIECE_BYTES):
-                if shutil.disk_usage(folder).free - len(piece) < reserve:
-                    raise SettingsInvalid(
-                        f"{packed} unpacks to at least {sink.tell() + len(piece):,} bytes, for which {folder.parent} "
-                        "has no room. Make room there, name another folder in TMPDIR, or unpack it yourself."
-                    )
-                sink.write(piece)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SettingsInvalid(f"{packed} cannot be unpacked: {error}.") from None
-    return target

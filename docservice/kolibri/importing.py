@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from docservice.domain.consolidation import RULES
+from docservice.domain.withdrawal import WITHDRAWN_KINDS
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
-from docservice.kolibri.directory import directory_batches
+from docservice.kolibri.directory import directory_batches, label_of
+from docservice.kolibri.facilities import held_facilities
 from docservice.kolibri.home import KolibriHome, opened_home
 from docservice.kolibri.merging import count_records, merged, record_names
+from docservice.kolibri.private_copy import LOCK_WAIT_SECONDS, CopyOrder
 from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.service import DocService
-from docservice.service.ahead import ahead, in_thread
+from docservice.service.ahead import ahead, in_thread, to_its_end
 from docservice.service.consolidation import mended
 from docservice.service.watch import Unwatched, Watch
 from docservice.store.bulk import BulkStore
 from docservice.store.directory import DirectoryStore
 from docservice.store.imported import ImportedStore, same, settled
 from docservice.store.port import Document
+from docservice.store.withdrawals import WithdrawalStore
 
 SET_ASIDE = "import_set_aside"
 """The collection of rows that cannot become part of a document."""
@@ -52,7 +57,13 @@ _STAGES = (
 
 
 async def import_kolibri(
-    service: DocService, path: Path | str, *, consolidate: bool = False, watch: Watch | None = None
+    service: DocService,
+    path: Path | str,
+    *,
+    consolidate: bool = False,
+    keep_missing: bool = False,
+    lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    watch: Watch | None = None,
 ) -> ImportReport:
     """Bring a Kolibri's people, content tree and logs into the service.
 
@@ -61,34 +72,48 @@ async def import_kolibri(
 
     Args:
         service: entered.
-        path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It is only read.
+        path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It may be in use; nothing is written there.
         consolidate: put right in each summary what old Kolibris recorded wrongly; see `domain.consolidation`.
+        keep_missing: leave people, roles and other records of the directory that the Kolibri does not have (any more).
+        lock_wait_seconds: how long a program that writes to the Kolibri is waited for.
         watch: hears how far the import is.
 
     Raises:
-        SettingsInvalid: there is no Kolibri database at `path`.
+        SettingsInvalid: there is no Kolibri database at `path`, it stays locked, or a copy of it has no room.
         StoreError: the database failed; what was imported until then stays. See `retryable`.
     """
-    opening = opened_home(Path(path))
-    home = await asyncio.to_thread(opening.__enter__)
-    try:
-        return await _Import(service, home, watch or Unwatched(), list(RULES) if consolidate else []).run()
-    finally:
-        opening.__exit__(None, None, None)
+    order = CopyOrder(lock_wait_seconds)
+    async with _opened(Path(path), order) as home:
+        rules = list(RULES) if consolidate else []
+        return await _Import(service, home, watch or Unwatched(), rules, keep_missing=keep_missing).run()
+
+
+@asynccontextmanager
+async def _opened(path: Path, order: CopyOrder) -> AsyncIterator[KolibriHome]:
+    """A home, opened in a thread; nothing of it is left behind, even if the caller is cancelled meanwhile."""
+    with ExitStack() as stack:
+        yield await to_its_end(stack.enter_context, opened_home(path, order), ask_to_end=order.stop)
 
 
 class _Import:
-    def __init__(self, service: DocService, home: KolibriHome, watch: Watch, rules: Sequence[str]) -> None:
+    def __init__(
+        self, service: DocService, home: KolibriHome, watch: Watch, rules: Sequence[str], *, keep_missing: bool
+    ) -> None:
         self._rules = rules
+        self._keep_missing = keep_missing
         self._home = home
         self._watch = watch
         self._bulk = BulkStore(service.database)
         self._store = ImportedStore(service.database)
         self._directory = DirectoryStore(service.database)
-        self._report = ImportReport()
+        self._withdrawals = WithdrawalStore(service.database)
+        self._report = ImportReport(copied=home.copied)
         self._aside: set[str] = set()
 
     async def run(self) -> ImportReport:
+        # First of all, so that an import that is interrupted leaves nobody a right that was taken from them.
+        if not self._keep_missing:
+            await self._withdraw()
         self._aside = await self._store.ids(SET_ASIDE)
         await self._import_directory()
         for stage in _STAGES:
@@ -96,9 +121,27 @@ class _Import:
         await self._set_orphans_aside()
         return self._report
 
+    async def _withdraw(self) -> None:
+        """Remove the records of the home's facilities that the home does not have any more."""
+        held, reason = await to_its_end(held_facilities, self._home.tables)
+        if reason:
+            self._report.notes.append(reason)
+            return
+        stored = {kind: await self._withdrawals.of_facilities(kind, held.dataset_ids) for kind in WITHDRAWN_KINDS}
+        for kind, ours in stored.items():
+            if kind in held.unknown:
+                if ours:
+                    left = f"{len(ours):,} {label_of(kind, {})} were left as they are"
+                    self._report.notes.append(f"{left}: {held.unknown[kind]}.")
+                continue
+            gone = [record for record in ours if record["_id"] not in held.record_ids[kind]]
+            await self._withdrawals.withdraw(kind, [record["_id"] for record in gone])
+            for record in gone:
+                self._report.of(label_of(kind, record)).withdrawn += 1
+
     async def _import_directory(self) -> None:
         self._watch.begin("directory")
-        async with ahead(in_thread(directory_batches(self._home))) as batches:
+        async with ahead(in_thread(directory_batches(self._home), self._home.order.stop)) as batches:
             async for batch in batches:
                 if batch.records:
                     done = await self._directory.upsert(batch.records)
@@ -111,7 +154,7 @@ class _Import:
                 self._watch.advance("directory", len(batch.records))
 
     async def _import_logs(self, stage: _Stage) -> None:
-        total = await asyncio.to_thread(self._home.tables.count, stage.table.name)
+        total = await to_its_end(self._home.tables.count, stage.table.name)
         self._watch.begin(stage.table.label, total)
         fresh = await self._store.is_empty(stage.collection)
         async with ahead(in_thread(self._prepared(stage))) as batches:
@@ -202,7 +245,7 @@ class _Import:
                 await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)
                 self._watch.advance("records without a parent", len(batch.set_aside))
-        lone = await asyncio.to_thread(assembling.attempts_without_session, self._home.tables)
+        lone = await to_its_end(assembling.attempts_without_session, self._home.tables)
         if lone:
             self._report.notes.append(
                 f"{lone:,} attempts name a content session that the Kolibri does not have; their tries keep them."

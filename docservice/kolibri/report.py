@@ -10,7 +10,7 @@ from docservice.service.consolidation import ConsolidationReport
 
 @dataclass
 class Counts:
-    """What became of the records of one kind; the sum of all but the first is the first.
+    """What became of the records of one kind; the sum of all but the first and the last is the first.
 
     Attributes:
         read: rows of the Kolibri.
@@ -19,6 +19,7 @@ class Counts:
         unchanged: are here as the Kolibri has them.
         kept: are here otherwise, and newer (or put in order since), so they stay as they are here.
         set_aside: cannot become part of a document; their rows are kept in `import_set_aside`.
+        withdrawn: were here and are gone in the Kolibri, so they were removed here.
     """
 
     read: int = 0
@@ -27,6 +28,7 @@ class Counts:
     unchanged: int = 0
     kept: int = 0
     set_aside: int = 0
+    withdrawn: int = 0
 
     def __iadd__(self, other: Counts) -> Counts:
         for name in vars(self):
@@ -45,6 +47,7 @@ class ImportReport:
         altered: how many imported records of a kind hold less than their row in a column: `{(kind, column): number}`;
             those rows are kept in `import_set_aside` as well.
         notes: what else is worth knowing, in sentences.
+        copied: says that a private copy of the database was read, and as of when; empty for a packed file.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class ImportReport:
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     mended: ConsolidationReport = field(default_factory=ConsolidationReport)
+    copied: str = ""
 
     def of(self, kind: str) -> Counts:
         """The counts of a kind, to read or to add to."""
@@ -66,8 +70,9 @@ class ImportReport:
         self.altered.update(other.altered)
         self.notes += other.notes
         self.mended.add(other.mended)
+        self.copied = self.copied or other.copied
 
     @property
     def changes(self) -> int:
-        """How many records this import wrote; 0 when all was here."""
-        return sum(counts.new + counts.updated for counts in self.counts.values())
+        """How many records this import wrote or withdrew; 0 when all was here."""
+        return sum(counts.new + counts.updated + counts.withdrawn for counts in self.counts.values())

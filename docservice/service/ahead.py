@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar, cast
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -53,17 +54,38 @@ async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterat
             reading.exception()
 
 
-async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
-    """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended."""
+def _nothing() -> None:
+    pass
+
+
+async def in_thread(items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing) -> AsyncGenerator[Item, None]:
+    """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
+
+    Args:
+        items: what is iterated.
+        ask_to_end: is called when an item that is being made is not wanted any more.
+    """
     end = object()
-    while True:
-        making = asyncio.ensure_future(asyncio.to_thread(next, items, end))
-        try:
-            item = await asyncio.shield(making)
-        except asyncio.CancelledError:
-            # A thread cannot be stopped, and what it reads must not be closed under its hands.
-            await asyncio.wait([making])
-            raise
-        if item is end:
-            return
+    while (item := await to_its_end(next, items, end, ask_to_end=ask_to_end)) is not end:
         yield cast("Item", item)
+
+
+async def to_its_end(
+    function: Callable[..., Result], *arguments: object, ask_to_end: Callable[[], None] = _nothing
+) -> Result:
+    """The result of a function that blocks, called in a thread.
+
+    A thread cannot be stopped, and what it works on must not be closed under its hands: when this is cancelled, it
+    asks the function to end, and waits until it has.
+    """
+    calling = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        ask_to_end()
+        while not calling.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([calling])
+        if not calling.cancelled():
+            calling.exception()
+        raise

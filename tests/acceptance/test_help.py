@@ -20,7 +20,7 @@ OPTIONS = {
     ("token",): ("--ttl-seconds", *STORE),
     ("engine", "uri"): STORE,
     ("directory", "import"): STORE,
-    ("import", "kolibri"): ("--consolidate", *STORE),
+    ("import", "kolibri"): ("--consolidate", "--keep-missing", *STORE),
     ("consolidate", "quiz-attempts"): ("--dry-run", *STORE),
     ("consolidate", "progress"): ("--dry-run", *STORE),
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .running import Finished, run
+from .running import COMMAND, Finished, environment, eventually, names_in, run
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -71,6 +73,55 @@ async def test_import_and_consolidate(mongodb_uri: str, database: Any, classless
     assert "records put right" in done.out
     assert left == 1
     assert table(again) == {"progress": [0, 0, 0]}
+
+
+async def test_what_is_gone_is_counted(mongodb_uri: str, database: Any, classless: Path) -> None:
+    """The table says how many roles were withdrawn, with `--keep-missing` none; a line says what was read."""
+    options = ("--mongodb-uri", mongodb_uri, "--database", database.name)
+    with closing(sqlite3.connect(classless)) as file:
+        file.execute("DELETE FROM logger_contentsessionlog")
+        file.execute("DELETE FROM content_contentnode")
+        file.commit()
+
+    first = await run("import", "kolibri", str(classless), *options)
+    with closing(sqlite3.connect(classless)) as file:
+        file.execute("DELETE FROM kolibriauth_role")
+        file.commit()
+    kept = await run("import", "kolibri", str(classless), "--keep-missing", *options)
+    done = await run("import", "kolibri", str(classless), *options, env={"COLUMNS": "120"})
+
+    assert f"A private copy of {classless} was read, as of 20" in first.err
+    assert "roles" not in table(kept)
+    assert "withdrawn" not in kept.out
+    assert table(done)["roles"] == [0, 0, 0, 0, 0, 9, 0]
+
+
+async def test_stopped_while_it_waits(mongodb_uri: str, database: Any, classless: Path, tmp_path: Path) -> None:
+    """SIGTERM ends an import that waits for another program, and leaves no copy."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with closing(sqlite3.connect(classless, isolation_level=None)) as busy:
+        busy.execute("PRAGMA journal_mode = DELETE")
+        busy.execute("BEGIN EXCLUSIVE")
+        process = await asyncio.create_subprocess_exec(
+            *(*COMMAND, "import", "kolibri", str(classless), "--mongodb-uri", mongodb_uri),
+            *("--database", database.name),
+            env=environment({"TMPDIR": str(temporary)}),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            await eventually(lambda: names_in(temporary), "the folder of a copy")
+            process.terminate()
+            async with asyncio.timeout(20):
+                _, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert b"stopped" in err
+    assert names_in(temporary) == []
 
 
 async def test_a_path_without_a_kolibri(mongodb_uri: str, database: Any, tmp_path: Path) -> None:

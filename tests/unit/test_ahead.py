@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from docservice.service.ahead import ahead, in_thread
+from docservice.service.ahead import ahead, in_thread, to_its_end
 
 PLACE: ContextVar[int] = ContextVar("PLACE")
 
@@ -186,3 +186,33 @@ async def test_a_source_that_loses_a_cancellation_ends() -> None:
 
     assert source.closed
     assert source.at == 3
+
+
+async def test_a_function_in_a_thread_is_asked_to_end() -> None:
+    """Cancelled once or more, the caller asks the function to end, and goes on when it has."""
+    asked, goes_on = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def work(seconds: float) -> None:
+        asked.wait(seconds)
+        goes_on.wait(seconds)
+        ended.append(asked.is_set())
+
+    working = asyncio.create_task(to_its_end(work, 30.0, ask_to_end=asked.set))
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+        working.cancel()
+    await asyncio.sleep(0.02)
+    assert not working.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+    assert ended == [True]
+
+
+async def test_a_function_in_a_thread_that_fails() -> None:
+    """Its result and its error are the caller's."""
+    assert await to_its_end(int, "12") == 12
+    with pytest.raises(ValueError, match="invalid literal"):
+        await to_its_end(int, "x")

@@ -1,0 +1,63 @@
+"""What a Kolibri holds of its facilities, so that what it does not hold is known to be gone.
+
+A record whose row cannot be read is there all the same, and what is not known is not gone: a file without a table, or
+one of a device that has only some learners of the facility, takes nothing away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docservice.domain.ids import is_hex_id
+from docservice.domain.withdrawal import Held
+from docservice.kolibri.tables import Tables
+
+_ROWS = 5000
+_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "roles": (("kolibriauth_role", "id"),),
+    "memberships": (("kolibriauth_membership", "id"),),
+    "facility_users": (("kolibriauth_facilityuser", "id"),),
+    "exams": (("exams_exam", "id"), ("exams_individualsyncableexam", "exam_id")),
+    "lessons": (("lessons_lesson", "id"), ("lessons_individualsyncablelesson", "lesson_id")),
+    "course_sessions": (("courses_coursesession", "id"),),
+    "facility_collections": (("kolibriauth_collection", "id"),),
+}
+"""For each collection the columns that hold ids of its records; without the first table nothing is known of it."""
+
+
+def held_facilities(tables: Tables) -> tuple[Held, str]:
+    """All that a Kolibri holds of its facilities, and why that is nothing, if so.
+
+    Returns:
+        What it holds; a sentence where no facility is held as a whole, else an empty text.
+    """
+    dataset_ids, reason = _whole_facilities(tables)
+    record_ids: dict[str, frozenset[str]] = {}
+    unknown: dict[str, str] = {}
+    for kind, columns in _COLUMNS.items():
+        first = columns[0][0]
+        if first not in tables:
+            unknown[kind] = f"the Kolibri has no table {first}"
+            continue
+        ids = [value for table, column in columns for (value,) in _rows(tables, table, column)]
+        if all(map(is_hex_id, ids)):
+            record_ids[kind] = frozenset(ids)
+        else:
+            unknown[kind] = f"not all ids in {first} can be read"
+    return Held(dataset_ids, record_ids, unknown), reason
+
+
+def _whole_facilities(tables: Tables) -> tuple[frozenset[str], str]:
+    if any(partial for (partial,) in _rows(tables, "device_devicesettings", "subset_of_users_device")):
+        return frozenset(), "Nothing was withdrawn: this Kolibri has only some of the learners of its facility."
+    datasets = {dataset_id for (dataset_id,) in _rows(tables, "kolibriauth_facilitydataset", "id")}
+    collections = _rows(tables, "kolibriauth_collection", "dataset_id", "kind")
+    whole = datasets & {dataset_id for dataset_id, kind in collections if kind == "facility"}
+    found = frozenset(filter(is_hex_id, whole))
+    reason = "" if found else "Nothing was withdrawn: this Kolibri has no facility with its dataset."
+    return found, reason
+
+
+def _rows(tables: Tables, table: str, *columns: str) -> list[tuple[Any, ...]]:
+    names = dict.fromkeys(columns, "NULL")
+    return [row[: len(columns)] for rows in tables.chunks(table, names, _ROWS) for row in rows]
