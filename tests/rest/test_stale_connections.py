@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -112,7 +113,9 @@ async def test_requests_do_not_fail_on_stale_connections(
         if session_id in path:
             assert found["time_spent"] == 15
     await idle_then_cut(gateway, logs)
-    async with client.post(TRACK, json=start_body(), headers={**headers, "Idempotency-Key": "again"}) as response:
+    async with client.post(
+        TRACK, json=start_body(), headers={**headers, "Idempotency-Key": uuid.uuid4().hex}
+    ) as response:
         assert response.status == 200
 
 
@@ -143,6 +146,7 @@ async def test_calls_do_not_fail_on_stale_connections(
 
 async def test_writes_at_once_do_not_fail_on_stale_connections(logs: DocService, gateway: Gateway) -> None:
     """Each of several that begin together is written once."""
+
     async def begin(number: int) -> str:
         content = f"{number:032x}"
         request = StartSession(node_id=content, content_id=content, channel_id=content, kind="html5")
