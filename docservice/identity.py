@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from docservice.domain.ids import is_hex_id
+from docservice.domain.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
 from docservice.published_keys import PublishedKeys
 
@@ -24,9 +29,6 @@ _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
 _LEEWAY_SECONDS = 10
 SERVICE_SCOPE = "service"
 """The `scope` of a service token. It counts only in tokens signed with the service's own key."""
-
-SHORTEST_SAFE_SECRET = 32
-"""Characters; HS256 keys under it can be guessed from a token."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,16 @@ def load_or_create_secret(data_dir: Path) -> str:
     """The key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
 
     Raises:
-        SettingsInvalid: the file cannot be written or read.
+        SettingsInvalid: the file cannot be written or read, or the key in it is too short.
     """
     path = secret_path(data_dir)
+    secret = _kept_secret(path, data_dir)
+    if problem := key_problem(secret):
+        raise SettingsInvalid(f"The key file {path} cannot be used: {problem} > {path}, or remove the file.")
+    return secret
+
+
+def _kept_secret(path: Path, data_dir: Path) -> str:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         try:
@@ -86,19 +95,48 @@ def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -
     """A signed token for a user.
 
     Args:
-        secret: the HS256 key.
+        secret: the HS256 key, at least 32 bytes.
         user_id: 32 hex characters.
         now: aware.
         ttl_seconds: how long it is valid.
+
+    Raises:
+        SettingsInvalid: the key is too short.
     """
-    claims = {"sub": user_id, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}
-    return jwt.encode(claims, secret, algorithm="HS256")
+    return _signed({"sub": user_id, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}, secret)
 
 
 def issue_service_token(secret: str, *, now: datetime, ttl_seconds: int) -> str:
     """A signed token for a program that writes the directory; see `issue_token`."""
-    claims = {"scope": SERVICE_SCOPE, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}
+    return _signed({"scope": SERVICE_SCOPE, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}, secret)
+
+
+def _signed(claims: dict[str, Any], secret: str) -> str:
+    _require_strong(secret)
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _require_strong(secret: str) -> None:
+    if problem := key_problem(secret):
+        raise SettingsInvalid(f"Tokens cannot be signed: {problem}")
+
+
+def require_public_key(text: str) -> None:
+    """Check that a text is a public key that tokens of a host's sign-in can be signed with.
+
+    Raises:
+        SettingsInvalid: it is not.
+    """
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    is_p256 = isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
+    if not is_p256 and not isinstance(key, RSAPublicKey):
+        raise SettingsInvalid(
+            "The public key is not one for RS256 or ES256: it begins with -----BEGIN PUBLIC KEY----- and is of an RSA "
+            "or a P-256 key."
+        )
 
 
 class TokenVerifier:
@@ -116,15 +154,20 @@ class TokenVerifier:
         """Choose what to trust; at least one of the three keys.
 
         Args:
-            secret: HS256 key.
+            secret: HS256 key, at least 32 bytes.
             public_key: PEM text, for RS256 and ES256.
             jwks_url: where RS256 and ES256 keys are published; fetched when first needed, then cached.
             audience: `aud` that a token must have; None: not asked for.
             issuer: `iss` that a token must have; None: not asked for.
 
         Raises:
-            SettingsInvalid: `jwks_url` is no http or https address.
+            SettingsInvalid: `secret` is too short, `public_key` is not a public key of these kinds, or `jwks_url` is
+                not an http or https address.
         """
+        if secret is not None:
+            _require_strong(secret)
+        if public_key is not None:
+            require_public_key(public_key)
         self._secret = secret
         self._public_key = public_key
         self._published = PublishedKeys(jwks_url) if jwks_url else None

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from docservice.domain.signing_keys import key_problem
 from docservice.errors import SettingsInvalid
 
+_PREFIX = "DOCSERVICE_"
+_OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI"}
+_OF_KUBERNETES = re.compile(r"DOCSERVICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+"""Kubernetes, and Docker's old links, tell each container of a service that is called docservice with these."""
+
+_NOT_IN_A_DATABASE_NAME = set('/\\. "$*<>:|?\0')
+_LONGEST_DATABASE_NAME_BYTES = 63
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
     """All settings, with units in the names."""
 
-    model_config = SettingsConfigDict(env_prefix="DOCSERVICE_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="ignore", env_ignore_empty=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     mongodb_uri: Annotated[
         SecretStr | None, Field(description="MongoDB connection string; none: the embedded engine in `data_dir`")
@@ -30,7 +45,8 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="address that `serve` listens on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port that `serve` listens on; 0 picks a free one")] = 8000
     secret_key: Annotated[
-        SecretStr | None, Field(description="key of HS256 tokens; none: one is generated into `data_dir`")
+        SecretStr | None,
+        Field(description="key of HS256 tokens, at least 32 bytes; none: one is made in `data_dir`"),
     ] = None
     jwt_jwks_url: Annotated[
         str | None, Field(description="where the host's sign-in publishes its RS256/ES256 keys")
@@ -72,7 +88,9 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="how long a connection may wait for the next whole request line and headers")
     ] = 75.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 2_621_440
-    mongodb_timeout_ms: Annotated[int, Field(ge=100, description="deadline for one action on the database")] = 10_000
+    mongodb_timeout_ms: Annotated[
+        int, Field(ge=100, le=3_600_000, description="deadline for one action on the database")
+    ] = 10_000
     min_free_disk_bytes: Annotated[
         int, Field(ge=0, description="writes into the embedded engine are refused while its disk has less; 0: never")
     ] = 134_217_728
@@ -83,6 +101,32 @@ class Settings(BaseSettings):
         float,
         Field(ge=0, description="how long a stopping `serve` still takes requests while `/readyz` already fails"),
     ] = 0.0
+
+    @field_validator("database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        found = sorted(_NOT_IN_A_DATABASE_NAME & set(value))
+        if found:
+            raise ValueError(f"{value!r} cannot be the name of a database: it has {' and '.join(map(repr, found))}")
+        if len(value.encode("utf-8", "surrogatepass")) > _LONGEST_DATABASE_NAME_BYTES:
+            raise ValueError(f"the name of a database has at most {_LONGEST_DATABASE_NAME_BYTES} bytes")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (problem := key_problem(value.get_secret_value())):
+            raise ValueError(problem)
+        return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _check_jwks_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+                raise ValueError("it is not an http or https address, as https://login.example/jwks.json is one")
+        return value
 
     @field_validator("cors_origins")
     @classmethod
@@ -123,16 +167,43 @@ class Settings(BaseSettings):
         """The settings of the environment, with those given in their place; None means not given.
 
         Raises:
-            SettingsInvalid: a value does not fit; the message names the variable.
+            SettingsInvalid: a value does not fit, or a `DOCSERVICE_*` variable is not a setting; it is named.
         """
+        _require_known(os.environ)
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         except ValidationError as error:
-            problems = "; ".join(
-                f"DOCSERVICE_{str(details['loc'][0]).upper()} (or its option): {details['msg']}"
-                for details in error.errors(include_input=False)
-            )
-            raise SettingsInvalid(problems) from None
+            raise SettingsInvalid(
+                "; ".join(_problem(details) for details in error.errors(include_input=False))
+            ) from None
+
+
+def _problem(details: ErrorDetails) -> str:
+    variable = f"{_PREFIX}{str(details['loc'][0]).upper()}"
+    message = details["msg"].removeprefix("Value error, ")
+    if variable == "DOCSERVICE_PORT" and os.environ.get(variable, "").startswith("tcp://"):
+        message += " (Kubernetes sets it for a service called docservice: set enableServiceLinks to false in the pod)"
+    return f"{variable} (or its option): {message}"
+
+
+def _require_known(environment: Mapping[str, str]) -> None:
+    """Refuse variables that look like settings and are none: what a mistyped one was to say would not count.
+
+    Raises:
+        SettingsInvalid: the message names them, with the settings whose names are near.
+    """
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    problems = []
+    for name, value in sorted(environment.items()):
+        upper = name.upper()  # Case does not count in a setting's name, so it does not count here.
+        if not upper.startswith(_PREFIX) or not value or upper in known | _OF_THE_TESTS:
+            continue
+        if not _OF_KUBERNETES.fullmatch(upper):
+            near = get_close_matches(upper.removeprefix(_PREFIX), [each.removeprefix(_PREFIX) for each in known])
+            hint = f"; did you mean {' or '.join(_PREFIX + each for each in near)}?" if near else "."
+            problems.append(f"{name} is not a setting{hint}")
+    if problems:
+        raise SettingsInvalid(f"{' '.join(problems)} `docservice settings` prints all settings.")
 
 
 def _listed(value: str | None) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -19,6 +19,7 @@ from docservice.engine import EngineEvent, has_data
 from docservice.errors import DocServiceError, RequestError, SettingsInvalid
 from docservice.service import DocService
 from docservice.settings import Settings
+from docservice.store.mongodb_address import MongoAddress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 """Everything that is not a command's result goes to standard error, so that results can be piped."""
@@ -29,7 +30,7 @@ EXIT_USAGE = 2
 _CANCEL_AGAIN_SECONDS = 3.0
 """More than it takes to leave in order: what is under way then is cut short."""
 
-_AGAIN = "Run the same command again: it goes on, or starts anew."
+_AGAIN = "Run the same command again: it goes on where it stopped."
 
 
 @Parameter(name="*")
@@ -45,7 +46,13 @@ class StoreOptions:
 
     def settings(self, **given: object) -> Settings:
         """The settings of the environment with these options and `given` in their place."""
-        return Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)
+        settings = Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)
+        if settings.mongodb_uri is not None:
+            try:
+                MongoAddress.parse(settings.mongodb_uri.get_secret_value())
+            except SettingsInvalid as error:
+                raise SettingsInvalid(f"DOCSERVICE_MONGODB_URI (or --mongodb-uri): {error}") from None
+        return settings
 
 
 def require_data(settings: Settings) -> None:
@@ -106,17 +113,48 @@ def run(
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            stopped_by = runner.run(_until_stopped(command))
+            stopped = runner.run(_until_stopped(command))
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
-        stopped_by = signal.SIGINT
-    if stopped_by is not None:
-        say(f"docservice: {'interrupted' if stopped_by == signal.SIGINT else 'stopped'}. {_AGAIN}")
-        sys.exit(128 + stopped_by)
+        stopped = _Stopped(signal.SIGINT, ())
+    if stopped is not None:
+        how = "interrupted" if stopped.by == signal.SIGINT else "stopped"
+        say(" ".join((f"docservice: {how}.", *stopped.notes)))
+        sys.exit(128 + stopped.by)
 
 
-async def _until_stopped(command: Coroutine[Any, Any, None]) -> int | None:
+@contextmanager
+def resumable() -> Iterator[None]:
+    """A block of long work that the same command, run again, goes on with.
+
+    If it is stopped, or ends with an error that may pass, the person at the console is told so. What fails before such
+    a block has nothing to go on with.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as stop:
+        stop.add_note(_AGAIN)
+        raise
+    except DocServiceError as error:
+        if error.retryable:
+            error.add_note(_AGAIN)
+        raise
+
+
+class _Stopped(NamedTuple):
+    """A command was ended by a signal.
+
+    Attributes:
+        by: its number.
+        notes: what to say of the work that was under way.
+    """
+
+    by: int
+    notes: tuple[str, ...]
+
+
+async def _until_stopped(command: Coroutine[Any, Any, None]) -> _Stopped | None:
     """Run a command; which signal stopped it, None if it came to its end."""
     running = asyncio.ensure_future(command)
     stopped_by: int | None = None
@@ -134,10 +172,10 @@ async def _until_stopped(command: Coroutine[Any, Any, None]) -> int | None:
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         await running
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as stop:
         if stopped_by is None:
             raise
-        return stopped_by
+        return _Stopped(stopped_by, _notes(stop))
     return None
 
 
@@ -150,12 +188,16 @@ def _cancel(running: asyncio.Future[None]) -> None:
 
 def fail(error: DocServiceError) -> NoReturn:
     """Print the error and leave: 2 if the caller can mend it, else 1."""
-    message = str(error)
+    message, notes = str(error), _notes(error)
     # What may be tried again says so itself where there is more to it than that.
-    if error.retryable and " again" not in message:
-        message = f"{message.rstrip('.')}. {_AGAIN}"
+    if notes and " again" not in message:
+        message = " ".join((f"{message.rstrip('.')}.", *notes))
     say(f"docservice: {message}")
     sys.exit(exit_code_of(error))
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(getattr(error, "__notes__", ())))
 
 
 def exit_code_of(error: DocServiceError) -> int:

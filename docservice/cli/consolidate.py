@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import StoreOptions, opened, require_data, run, say
+from docservice.cli.console import StoreOptions, opened, require_data, resumable, run, say
 from docservice.cli.progress import progress as shown_progress
 from docservice.service.consolidation import ConsolidationReport
 
@@ -39,7 +40,7 @@ async def _consolidate(rule: str, dry_run: bool, options: StoreOptions) -> None:
     settings = options.settings()
     require_data(settings)
     async with opened(settings) as service:
-        with shown_progress() as watch:
+        with nullcontext() if dry_run else resumable(), shown_progress() as watch:
             report = await service.consolidate([rule], dry_run=dry_run, watch=watch)
     Console().print(consolidation_table(report, [rule], dry_run=dry_run))
     if dry_run:

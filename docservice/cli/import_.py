@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli import ndjson
-from docservice.cli.console import StoreOptions, opened, run, say
+from docservice.cli.console import StoreOptions, opened, resumable, run, say
 from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
 from docservice.kolibri import ImportReport, import_kolibri
@@ -45,7 +45,7 @@ def kolibri(
 
 async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, options: StoreOptions) -> None:
     async with opened(options.settings()) as service:
-        with progress() as watch:
+        with resumable(), progress() as watch:
             report = await import_kolibri(
                 service, path, consolidate=consolidate, keep_missing=keep_missing, watch=watch
             )

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, run, say
+from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.cli.progress import progress
 from docservice.export.files import STANDARD
 from docservice.export.ndjson import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
@@ -66,7 +66,7 @@ def read(
 
 async def _read(file: Path, replace: bool, options: StoreOptions) -> None:
     async with opened(options.settings()) as service:
-        with progress() as watch:
+        with resumable(), progress() as watch:
             report = await import_ndjson(service, file, replace=replace, watch=watch)
     _show(report)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ from aiohttp import web
 
 from docservice.cli.token import signing_secret
 from docservice.errors import SettingsInvalid
-from docservice.identity import SHORTEST_SAFE_SECRET, TokenVerifier
+from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
@@ -25,8 +24,6 @@ from docservice.rest.proxies import Proxies
 from docservice.rest.traffic import TRAFFIC, Traffic
 from docservice.service import DocService
 from docservice.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 LONGEST_REQUEST_LINE = 65_536
 """Bytes: a list of documents takes a thousand content ids, 33 bytes each; aiohttp's own limit holds 240."""
@@ -59,13 +56,17 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise SettingsInvalid(
+            f"{host!r} is not the name of a host. Name an address of this machine with --host or DOCSERVICE_HOST."
+        ) from None
     except OSError as error:
         # What `create_server` adds to the system's words only repeats the address.
         reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         another = (
-            "Choose another one with --port (0 picks a free one)."
+            "Choose another one with --port or DOCSERVICE_PORT (0 picks a free one)."
             if error.errno in {errno.EADDRINUSE, errno.EACCES}
-            else "Name an address of this machine with --host."
+            else "Name an address of this machine with --host or DOCSERVICE_HOST."
         )
         raise SettingsInvalid(f"Cannot listen on {host} port {port}: {reason}. {another}") from None
 
@@ -79,6 +80,9 @@ def address_of(listener: socket.socket) -> str:
 class StopSignals:
     """SIGTERM and Ctrl-C: the first asks for an orderly stop, the second ends the process at once.
 
+    A signal that the process was started with ignored stays ignored, as in every Python program: a shell script starts
+    what it puts in the background (`&`) so that Ctrl-C is not for it.
+
     Attributes:
         asked: set at the first.
         before_the_end: called at the second.
@@ -90,7 +94,8 @@ class StopSignals:
         self.before_the_end: Callable[[], None] | None = None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._take, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._take, number)
 
     def _take(self, number: int) -> None:
         if self.asked.is_set():
@@ -106,13 +111,8 @@ def token_verifier(settings: Settings) -> TokenVerifier:
     Raises:
         SettingsInvalid: a key cannot be read.
     """
-    secret = signing_secret(settings)
-    if len(secret) < SHORTEST_SAFE_SECRET:
-        logger.warning(
-            "DOCSERVICE_SECRET_KEY has fewer than %d characters and can be guessed from a token", SHORTEST_SAFE_SECRET
-        )
     return TokenVerifier(
-        secret=secret,
+        secret=signing_secret(settings),
         public_key=_public_key(settings.jwt_public_key_file),
         jwks_url=settings.jwt_jwks_url,
         audience=settings.jwt_audience,
@@ -124,9 +124,14 @@ def _public_key(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeError) as error:
-        raise SettingsInvalid(f"The key file {path} cannot be read: {error}") from None
+        text = path.read_text(encoding="ascii")
+        require_public_key(text)
+    except (OSError, UnicodeError, SettingsInvalid) as error:
+        reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
+        if isinstance(error, UnicodeError):
+            reason = "it is not PEM text"
+        raise SettingsInvalid(f"DOCSERVICE_JWT_PUBLIC_KEY_FILE, {path}: {reason.rstrip('.')}.") from None
+    return text
 
 
 def metrics_of(

@@ -68,7 +68,7 @@ class MotorDatabase(PyMongoDatabase):
                     await asyncio.sleep(wait)
                     pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
-    async def _address(self) -> tuple[str, int]:
+    async def _server(self) -> tuple[str, int]:
         with self.guarded():
             # The blocking client waits for a server here.
             return await asyncio.to_thread(lambda: self._client.address) or ("?", 0)

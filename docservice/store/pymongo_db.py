@@ -12,13 +12,15 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
 from docservice.store.activity import Activity, PoolActivity
 from docservice.store.failures import only_duplicates, translated
+from docservice.store.first_contact import tls_mismatch
+from docservice.store.mongodb_address import MongoAddress
 from docservice.store.port import Collection, Document, Result
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -31,6 +33,17 @@ _MAY_BE_LOST = (
     "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
     "Make room if it is full, and try again."
 )
+_IDLE_MILLISECONDS = 120_000
+"""How long a connection may be unused before it is replaced: the embedded engine closes those that were silent for 300
+seconds, firewalls often after 240. The driver does not notice: it reads from a connection only to get an answer."""
+
+_NOTHING = {"find": "device_settings", "filter": {"_id": ""}, "limit": 1}
+_DRIVER_WAITED = "No servers found yet"
+"""What the driver says when no server has said anything at all."""
+
+_READS = {"count", "find", "hello", "listCollections", "ping"}
+"""Commands that may be sent twice. The driver repeats queries by itself, but none of what it is given as a command."""
+
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
 
@@ -53,6 +66,8 @@ class PyMongoDatabase:
         self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._own_turn = asyncio.Lock()
         self._is_embedded = False
+        self._process: Any = None
+        self._address: MongoAddress | None = None
         self.name = database.name
         self.activity = Activity()
 
@@ -77,15 +92,17 @@ class PyMongoDatabase:
                 processes; None: it does so with those of this object only.
 
         Raises:
-            SettingsInvalid: the URI is not one, or the name.
+            SettingsInvalid: the URI is not one, an option in it is not, or the name.
         """
         pool = PoolActivity()
+        address = MongoAddress.parse(uri)
         try:
-            database = _client(uri, timeout_seconds, pool)[name]
+            database = _client(address, timeout_seconds, pool)[name]
         except InvalidName as error:
             raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
         made = cls(database, owned=True, timeout_seconds=timeout_seconds)
         made.activity.pool = pool
+        made._address = address
         made._has_room = has_room
         made._turn = turn or nullcontext
         return made
@@ -93,7 +110,9 @@ class PyMongoDatabase:
     async def move(self, uri: str) -> None:
         """Go on with the same database at another address; statements under way at the old one fail."""
         old = self._database.client
-        self._database = _with_our_options(_client(uri, self._timeout_seconds, self.activity.pool)[self.name])
+        self._address = MongoAddress.parse(uri)
+        client = _client(self._address, self._timeout_seconds, self.activity.pool)
+        self._database = _with_our_options(client[self.name])
         await old.close()
 
     def __getitem__(self, collection: str) -> Collection:
@@ -124,9 +143,10 @@ class PyMongoDatabase:
     async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         with self.guarded():
             for attempt in range(_LOST_RACES):
+                process = self._process
                 try:
                     result = await self._in_transaction(action)
-                    await self._confirm()
+                    await self._confirm(process)
                     return result
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if isinstance(error, BulkWriteError) and not only_duplicates(error):
@@ -169,7 +189,7 @@ class PyMongoDatabase:
         with self.guarded():
             before = await self._engine_process()
             yield
-            await self._confirm()
+            await self._confirm(before)
             # Several statements: an engine may have lost what one of them wrote, and another one have taken the rest.
             if await self._engine_process() != before:
                 raise StoreUnavailable(_MAY_BE_LOST)
@@ -178,8 +198,8 @@ class PyMongoDatabase:
         if self._has_room is not None:
             await self._has_room()
 
-    async def _confirm(self) -> None:
-        """Make sure that what was acknowledged is kept.
+    async def _confirm(self, process: Any) -> None:
+        """Make sure that what was acknowledged is kept; `process` is the engine's as it was known before the write.
 
         The embedded engine also acknowledges what its log had no room for, or could not write for another reason. From
         then on it refuses every read, until its supervisor has started it anew.
@@ -188,7 +208,13 @@ class PyMongoDatabase:
             return
         try:
             # A command, because the driver would repeat a mere query on an engine that was started anew.
-            await self._database.command({"find": "device_settings", "filter": {"_id": ""}, "limit": 1})
+            await self._database.command(_NOTHING)
+        except AutoReconnect:
+            # Perhaps only this connection was stale. An engine that has been running since before the write is asked
+            # once more; of another one nobody knows what it found on the disk.
+            if process is None or await self._engine_process() != process:
+                raise
+            await self._confirm(None)
         except OperationFailure as error:
             raise StoreUnavailable(_MAY_BE_LOST) from error
 
@@ -196,25 +222,42 @@ class PyMongoDatabase:
         """What tells one run of the embedded engine from another; None of other servers."""
         if not self._is_embedded:
             return None
-        return (await self._database.command({"hello": 1})).get("topologyVersion", {}).get("processId")
+        self._process = _process_of(await self._read_command({"hello": 1}))
+        return self._process
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""
         with self.guarded():
+            if next(iter(command)) in _READS:
+                return await self._read_command(command)
+            return await self._database.command(dict(command))
+
+    async def _read_command(self, command: Mapping[str, Any]) -> Document:
+        """The answer to a command that only reads, asked once more if the connection was stale.
+
+        The first failure makes the driver drop all connections that it had, so that the second one is new.
+        """
+        try:
+            return await self._database.command(dict(command))
+        except AutoReconnect as error:
+            if error.timeout:
+                raise
             return await self._database.command(dict(command))
 
     async def require_transactions(self) -> None:
         """Do nothing if the server is part of a replica set or a sharded cluster.
 
         Raises:
+            SettingsInvalid: the address says something else about TLS than the server.
             StandaloneServer: it is a standalone; the message has the command that turns it into a replica set.
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
-        hello = await self.command({"hello": 1})
+        hello = await self._first_answer()
         self._is_embedded = hello.get("setName") == _EMBEDDED_SET
+        self._process = _process_of(hello) if self._is_embedded else None
         if hello.get("setName") or hello.get("msg") == "isdbgrid":
             return
-        address = "{}:{}".format(*(await self._address()))
+        address = "{}:{}".format(*(await self._server()))
         if hello.get("isreplicaset"):
             raise StoreUnavailable(
                 f"The replica set at {address} was never initiated. Run once: "
@@ -226,7 +269,23 @@ class PyMongoDatabase:
             f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
         )
 
-    async def _address(self) -> tuple[str, int]:
+    async def _first_answer(self) -> Document:
+        try:
+            return await self.command({"hello": 1})
+        except (StoreUnavailable, StoreTimeout) as error:
+            if self._address is None:
+                raise
+            hosts = list(self._database.client.topology_description.server_descriptions())
+            mismatch = await tls_mismatch(self._address, hosts, str(error), self._timeout_seconds)
+            if mismatch is not None:
+                raise mismatch from error
+            said = str(error).rstrip(".")
+            if _DRIVER_WAITED in said:
+                names = ", ".join(f"{host}:{port}" if port else host for host, port in hosts)
+                said = f"No MongoDB server answers: {names} said nothing for {self._timeout_seconds:g} s"
+            raise StoreUnavailable(f"{said}. Check host and port, and whether the server runs.") from error
+
+    async def _server(self) -> tuple[str, int]:
         with self.guarded():
             return await self._database.client.address or ("?", 0)
 
@@ -291,18 +350,24 @@ class PyMongoDatabase:
             await self._database.client.close()
 
 
-def _client(uri: str, timeout_seconds: float, pool: PoolActivity | None) -> AsyncMongoClient[Document]:
+def _process_of(hello: Document) -> Any:
+    return hello.get("topologyVersion", {}).get("processId")
+
+
+def _client(address: MongoAddress, timeout_seconds: float, pool: PoolActivity | None) -> AsyncMongoClient[Document]:
     milliseconds = int(timeout_seconds * 1000)
+    chosen: dict[str, Any] = {} if "maxidletimems" in address.options else {"maxIdleTimeMS": _IDLE_MILLISECONDS}
     try:
         with translated():
             return AsyncMongoClient(
-                uri,
+                address.uri,
                 appname="docservice",
                 serverSelectionTimeoutMS=milliseconds,
                 connectTimeoutMS=milliseconds,
                 event_listeners=[] if pool is None else [pool],
+                **chosen,
             )
-    except ValueError as error:  # of some malformed addresses the driver does not make an error of its own
+    except (OSError, ValueError) as error:  # of some malformed addresses the driver does not make an error of its own
         raise SettingsInvalid(f"The MongoDB address is not usable: {error}") from error
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,31 @@ async def eventually(check: Callable[[], Any], what: str, seconds: float = 30.0)
         pytest.fail(f"not within {seconds:g} s: {what}")
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """A block in which Ctrl-C counts for this process, and for good for those that are started in it.
+
+    A shell script starts what it puts in the background with SIGINT ignored, and programs inherit that from the tests.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def ignoring_ctrl_c() -> Iterator[None]:
+    """A block in which programs are started as a script starts them with `&`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextlib.asynccontextmanager
 async def connection(base: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A bare connection to a service, for what no HTTP client would do; closed at the end of the block."""
@@ -86,15 +111,16 @@ async def run(
     program: tuple[str, ...] = COMMAND,
 ) -> Finished:
     """Run a command to its end; it is killed and the test fails when that takes too long."""
-    process = await asyncio.create_subprocess_exec(
-        *program,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(env),
-        cwd=cwd,
-    )
+    with interruptible():
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(env),
+            cwd=cwd,
+        )
     try:
         async with asyncio.timeout(seconds):
             out, err = await process.communicate(stdin)
@@ -188,12 +214,18 @@ class Services:
     folder: Path
     started: list[Service] = field(default_factory=list)
 
-    async def spawn(self, *options: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None) -> Service:
+    async def spawn(
+        self,
+        *options: str,
+        data_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        started_by: Callable[[], contextlib.AbstractContextManager[None]] = interruptible,
+    ) -> Service:
         """Start `docservice serve` on a free port and do not wait for it."""
         number = len(self.started)
         data_dir = data_dir or self.folder / f"data{number}"
         log = self.folder / f"serve{number}.log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, started_by():
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
                 *("serve", "--port", "0", "--data-dir", str(data_dir), *options),

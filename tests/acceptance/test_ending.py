@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from docservice.cli.console import run
+from docservice.cli.console import resumable, run
 from docservice.errors import DirectoryIncomplete, DocServiceError, SettingsInvalid, StoreUnavailable
 
-from .running import COMMAND, START_SECONDS, environment, eventually, linux_only
+from .running import COMMAND, START_SECONDS, environment, eventually, interruptible, linux_only
+from .running import run as run_command
 
 AGAIN = "Run the same command again"
 
@@ -29,7 +30,7 @@ AGAIN = "Run the same command again"
         (
             StoreUnavailable("The connection is gone"),
             1,
-            f"The connection is gone. {AGAIN}: it goes on, or starts anew.",
+            f"The connection is gone. {AGAIN}: it goes on where it stopped.",
         ),
         (StoreUnavailable("The disk is full: make room and try again."), 1, "make room and try again."),
         (DirectoryIncomplete("No facility."), 1, "No facility."),
@@ -39,16 +40,78 @@ AGAIN = "Run the same command again"
 def test_an_error_says_what_to_do(
     error: DocServiceError, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line; where the same command may succeed later it says so, once."""
+    """One line; of long work that the same command goes on with it says so, once, where that may succeed later."""
 
     async def fails() -> None:
-        raise error
+        with resumable():
+            raise error
 
     with pytest.raises(SystemExit) as ended:
         run(fails())
 
     assert ended.value.code == code
     assert capsys.readouterr().err.endswith(f"{said}\n")
+
+
+def test_an_error_before_the_work_promises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What fails before long work began has nothing to go on with, though it may succeed later."""
+
+    async def fails() -> None:
+        raise StoreUnavailable("The connection is gone.")
+
+    with pytest.raises(SystemExit) as ended:
+        run(fails())
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "docservice: The connection is gone.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", "kolibri", "home", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("import", "ndjson", "file", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("generate", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("consolidate", "progress", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("verify", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("indexes", "apply", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("serve", "--port", "0", "--mongodb-uri", "mongodb://127.0.0.1:1/"),
+        ("engine", "uri"),
+    ],
+    ids=lambda value: " ".join(value[:2]),
+)
+async def test_what_never_began_is_not_called_resumable(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """A mistyped host and an engine that does not run: exit code 1 and one line without such a promise."""
+    ended = await run_command(*arguments, env={"DOCSERVICE_MONGODB_TIMEOUT_MS": "300"}, cwd=tmp_path)
+
+    assert (ended.code, len(ended.err.splitlines())) == (1, 1), ended.err
+    assert AGAIN not in ended.err
+
+
+async def test_a_question_is_not_work_to_go_on_with(tmp_path: Path) -> None:
+    """Ctrl-C at a command that only looks: one line, 130, no promise."""
+    program = (
+        "import asyncio\n"
+        "from docservice.cli.console import run\n"
+        "async def looks():\n"
+        "    print('here', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "run(looks())\n"
+    )
+    with interruptible():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+            cwd=tmp_path,
+        )
+    assert process.stdout
+    await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), START_SECONDS)
+
+    assert (process.returncode, err.decode()) == (130, "docservice: interrupted.\n")
 
 
 @linux_only
@@ -63,9 +126,10 @@ def test_a_stop_that_gets_lost_is_asked_for_again(
         os.kill(os.getpid(), number)
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(30)
-        await asyncio.sleep(30)
+        with resumable():
+            await asyncio.sleep(30)
 
-    with pytest.raises(SystemExit) as ended:
+    with interruptible(), pytest.raises(SystemExit) as ended:
         run(loses_one())
 
     assert ended.value.code == code
@@ -87,9 +151,10 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         "        print('deaf', flush=True)\n"
         "run(deaf())\n"
     )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE, env=environment(), cwd=tmp_path
-    )
+    with interruptible():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE, env=environment(), cwd=tmp_path
+        )
     assert process.stdout
     for said in (b"here\n", b"deaf\n"):
         assert await asyncio.wait_for(process.stdout.readline(), START_SECONDS) == said
@@ -115,14 +180,15 @@ async def test_an_import_that_waits_for_a_pipe_ends_at_once(
     """Ctrl-C and SIGTERM end it though nobody sends more or closes the pipe."""
     os.mkfifo(tmp_path / "pipe")
     ends = os.pipe() if path == "-" else (os.open(tmp_path / "pipe", os.O_RDWR),) * 2
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *("import", "ndjson", path, "--mongodb-uri", mongodb_uri, "--database", database.name),
-        stdin=ends[0],
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(),
-        cwd=tmp_path,
-    )
+    with interruptible():
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *("import", "ndjson", path, "--mongodb-uri", mongodb_uri, "--database", database.name),
+            stdin=ends[0],
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+            cwd=tmp_path,
+        )
     try:
         os.write(ends[1], b'{"collection": ')
         await eventually(lambda: not unread(ends[0]), "it reads", START_SECONDS)

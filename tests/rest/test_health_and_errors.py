@@ -9,12 +9,11 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Any
 
 import brotli
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from pymongo.uri_parser import parse_uri
 
 from docservice import ANONYMOUS, DocService, Principal
 from docservice.rest import create_app
@@ -25,6 +24,7 @@ else:
     from backports import zstd
 
 from .asking import TRACK, Client, everything, put, start, start_body
+from .gateway import Gateway
 
 
 @pytest.fixture
@@ -44,53 +44,6 @@ def collected() -> Iterator[None]:
     """Collect what the driver left, before another test begins."""
     yield
     gc.collect()
-
-
-class Gateway:
-    """A way to the database that a test can shut.
-
-    Attributes:
-        port: where it listens on loopback.
-    """
-
-    port: int
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._pipes: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *details: object) -> None:
-        await self.shut()
-
-    async def shut(self) -> None:
-        """Take no more connections and cut those that are there."""
-        self._server.close()
-        for pipe in self._pipes:
-            pipe.cancel()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
-        if not self._server.is_serving():  # shut meanwhile
-            back.close()
-            writer.close()
-            return
-        for source, target in ((reader, back), (there, writer)):
-            self._pipes.add(asyncio.create_task(self._pass(source, target)))
-
-    @staticmethod
-    async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                target.write(data)
-                await target.drain()
-        finally:
-            target.close()
 
 
 async def somebody(request: Any) -> Principal:
@@ -122,12 +75,10 @@ async def test_health_answers_head(client: Client, path: str) -> None:
 @pytest.mark.usefixtures("collected")
 async def test_ready_without_database(mongodb_uri: str, database: Any) -> None:
     """Without its database the process is alive, but not ready: 503 with Retry-After as problem JSON."""
-    host, port = parse_uri(mongodb_uri)["nodelist"][0]
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(Gateway(host, port))
-        uri = mongodb_uri.replace(f"{host}:{port}", f"127.0.0.1:{gateway.port}")
+        gateway = await stack.enter_async_context(Gateway(mongodb_uri))
         service = await stack.enter_async_context(
-            DocService(uri, database=database.name, timeout_seconds=2, apply_indexes=False)
+            DocService(gateway.uri, database=database.name, timeout_seconds=2, apply_indexes=False)
         )
         app = create_app(service, identify=somebody)
         client = await stack.enter_async_context(TestClient(TestServer(app)))
