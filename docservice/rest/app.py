@@ -26,6 +26,7 @@ from docservice.rest.routes import (
     export_files,
     export_requests,
     health,
+    manual,
     reading,
     sittings,
     tracking,
@@ -46,6 +47,7 @@ _SUBJECTS = (
     health,
     metrics_route,
     description,
+    manual,
 )
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
