@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -72,6 +73,7 @@ def render(text: str, link: PageLink, *, anchor_prefix: str = "") -> Rendered:
     headings = _name_headings(tokens, anchor_prefix)
     for token in _all_tokens(tokens):
         _adapt(token, link, anchor_prefix)
+    _label_cells(tokens)
     html = parser.renderer.render(_with_frames(tokens), parser.options, {})
     return Rendered(html, headings)
 
@@ -85,10 +87,10 @@ def _name_headings(tokens: Sequence[Token], prefix: str) -> list[Heading]:
     """Give each heading its anchor; the second heading of the same text gets `-1`, as Git hosts do."""
     headings: list[Heading] = []
     seen: dict[str, int] = {}
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if opening.type != "heading_open":
             continue
-        text = "".join(child.content for child in content.children or ())
+        text = _plain(content)
         name = slug(text)
         count = seen[name] = seen.get(name, -1) + 1
         heading = Heading(int(opening.tag[1:]), text, prefix + (f"{name}-{count}" if count else name))
@@ -126,6 +128,26 @@ def _adapt(token: Token, link: PageLink, prefix: str) -> None:
     elif token.type in ("th_open", "td_open") and "style" in token.attrs:
         style = str(token.attrs.pop("style"))
         token.attrSet("class", style.replace("text-align:", "align-"))
+
+
+def _label_cells(tokens: Sequence[Token]) -> None:
+    """Give each cell of a table the heading of its column, which a narrow screen shows before the cell."""
+    labels: list[str] = []
+    column = 0
+    for opening, content in pairwise(tokens):
+        if opening.type == "thead_open":
+            labels = []
+        elif opening.type == "tr_open":
+            column = 0
+        elif opening.type == "th_open":
+            labels.append(_plain(content))
+        elif opening.type == "td_open":
+            opening.attrSet("data-label", labels[column])
+            column += 1
+
+
+def _plain(inline: Token) -> str:
+    return "".join(child.content for child in inline.children or ())
 
 
 def _with_frames(tokens: Sequence[Token]) -> list[Token]:

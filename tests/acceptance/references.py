@@ -32,8 +32,9 @@ COMMANDS = {
     "engine uri": ("engine", "uri"),
     "settings": ("settings",),
 }
-"""For each section of the commands whose options it lists. Sections of several commands list more by `MORE_COMMANDS`."""
-MORE_COMMANDS = {"indexes": (("indexes", "script"),), "consolidate": ()}
+"""For each section of the page of commands, the command whose options it lists."""
+MORE_COMMANDS = {"indexes": (("indexes", "script"),)}
+"""Other commands whose options the section lists, too."""
 COMMON_OPTIONS = ("--mongodb-uri", "--database", "--data-dir")
 _WIDE = {"COLUMNS": "400"}
 """Columns of a terminal on which no line of a help text is broken."""

@@ -13,7 +13,8 @@ async def main() -> None:
             answers = sum(each.attempt_count for each in log.mastery_logs)
             right = sum(each.correct_sum for each in log.mastery_logs)
             if answers >= 5 and right / answers < 0.5:
-                print(f"{names[log.user_id]} needs help with “{titles[log.content_id]}”: {right:.0f} of {answers} right")
+                name, title = names[log.user_id], titles[log.content_id]
+                print(f"{name} needs help with “{title}”: {right:.0f} of {answers} right")
 
 
 asyncio.run(main())

@@ -63,11 +63,8 @@ async def file(request: web.Request) -> web.Response:
 
 
 async def _answer(request: web.Request, make: Callable[[], str], media_type: str) -> web.Response:
-    """Return a text with its ETag; 304 without a body if the browser has it.
-
-    Args:
-        make: gives the text; runs in a thread, because the first time it reads files and renders them.
-    """
+    """Return a text with its ETag; 304 without a body if the browser has it."""
+    # The first time, the text is read from files and rendered: not on the event loop.
     body = (await asyncio.to_thread(make)).encode()
     tag = hashlib.sha256(body).hexdigest()[:32]
     known = {each.value for each in request.if_none_match or ()}
