@@ -50,7 +50,7 @@ async def options_of(*command: str) -> dict[str, str]:
     """Return the arguments and options of a command with their meaning, as its help shows them."""
     helped = await run(*command, "--help", env=_WIDE)
     rows = re.findall(r"^│ (?:\*|) *(\S.*?) *(?:  +(.*?))? *│$", helped.out, re.MULTILINE)
-    return {name.strip(): meaning.strip() for name, meaning in rows}
+    return {name.strip(): meaning.removesuffix("[default: False]").strip() for name, meaning in rows}
 
 
 async def command_tables() -> dict[tuple[str, str], str]:
