@@ -50,6 +50,7 @@
     │   └── ClientClosed             the client was not entered, or has been left
     ├── ExportError                  an exported file cannot be written
     │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
+    ├── ExtraNotInstalled            a part of docservice needs an extra that is not installed
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -433,6 +434,12 @@ class ParquetNotInstalled(ExportError):
     """Parquet files need pyarrow. Install it with `pip install 'docservice[parquet]'`, or export CSV."""
 
     code = "parquet-not-installed"
+
+
+class ExtraNotInstalled(DocServiceError, ImportError):
+    """This part of docservice needs an extra that is not installed."""
+
+    code = "extra-not-installed"
 
 
 class SettingsInvalid(DocServiceError):

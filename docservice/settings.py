@@ -211,7 +211,7 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table, one row each: variable, default, meaning. The README has it."""
+    """The settings as a Markdown table, one row each: variable, default, meaning. The manual has it."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, setting in Settings.model_fields.items():
         default = "" if setting.default is None else f"`{setting.default}`"

@@ -21,11 +21,15 @@ async def confirmed(question: str) -> bool:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str] = loop.create_future()
 
+    def told(line: str) -> None:
+        if not answer.done():
+            answer.set_result(line)
+
     def read() -> None:
         # Straight from the terminal: who waits in Python's own buffer would hold up the end of the process.
         line = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
         if not loop.is_closed():
-            loop.call_soon_threadsafe(lambda: answer.done() or answer.set_result(line))
+            loop.call_soon_threadsafe(told, line)
 
     # A daemon, because nothing ends a thread that waits for the terminal when the command is stopped.
     threading.Thread(target=read, name="docservice-answer", daemon=True).start()

@@ -172,10 +172,10 @@ async def _until_stopped(command: Coroutine[Any, Any, None]) -> _Stopped | None:
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         await running
-    except asyncio.CancelledError as stop:
+    except asyncio.CancelledError as cancelled:
         if stopped_by is None:
             raise
-        return _Stopped(stopped_by, _notes(stop))
+        return _Stopped(stopped_by, _notes(cancelled))
     return None
 
 

@@ -7,5 +7,5 @@ from docservice.settings import settings_table
 
 
 def settings(*, options: StoreOptions = StoreOptions()) -> None:
-    """Print all settings with their defaults, as the Markdown table that the README has. Nothing is read or started."""
+    """Print all settings with their defaults, as the Markdown table that the manual has. Nothing is read or started."""
     print(settings_table())

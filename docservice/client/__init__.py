@@ -1,5 +1,9 @@
 """A client of the REST API, for programs that are not the service themselves."""
 
+from docservice.extras import require
+
+require("rest", "docservice.client")
+
 from docservice.client.log_client import LogClient
 from docservice.client.retries import Retries
 

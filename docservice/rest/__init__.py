@@ -1,12 +1,20 @@
 """The HTTP surface: aiohttp routes over `DocService`, to serve alone or inside an application of a host."""
 
+from typing import TYPE_CHECKING, Any
+
+from docservice.extras import require
+
+require("rest", "docservice.rest")
+
 from docservice.rest.app import DEFAULT_MAX_BODY_BYTES, create_app, entered
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
 from docservice.rest.keys import SERVICE, Identify
-from docservice.rest.metrics import Metrics
 from docservice.rest.proxies import Proxies
 from docservice.rest.traffic import Traffic
+
+if TYPE_CHECKING:
+    from docservice.rest.metrics import Metrics
 
 __all__ = [
     "DEFAULT_MAX_BODY_BYTES",
@@ -20,3 +28,13 @@ __all__ = [
     "create_app",
     "entered",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Metrics` when it is first used: it needs the extra `serve`."""
+    if name == "Metrics":
+        require("serve", "docservice.rest.Metrics")
+        from docservice.rest.metrics import Metrics  # noqa: PLC0415
+
+        return Metrics
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -13,7 +13,6 @@ from docservice.export import BackgroundExports
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
 from docservice.rest.keys import DESCRIPTION, EXPORTS, IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
-from docservice.rest.metrics import Metrics
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
@@ -26,6 +25,7 @@ from docservice.rest.routes import (
     export_files,
     export_requests,
     health,
+    manual,
     reading,
     sittings,
     tracking,
@@ -33,6 +33,9 @@ from docservice.rest.routes import (
 from docservice.rest.routes import metrics as metrics_route
 from docservice.rest.traffic import TRAFFIC, Traffic, lift_deadline, limited
 from docservice.service import DocService
+
+if TYPE_CHECKING:
+    from docservice.rest.metrics import Metrics
 
 _SUBJECTS = (
     tracking,
@@ -46,6 +49,7 @@ _SUBJECTS = (
     health,
     metrics_route,
     description,
+    manual,
 )
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from docservice.export import BackgroundExports
 from docservice.identity import Principal
-from docservice.rest.metrics import Metrics
 from docservice.rest.operations import Operation
 from docservice.service import DocService
+
+if TYPE_CHECKING:
+    from docservice.rest.metrics import Metrics
 
 Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
 """Says who sent a request, at once or awaited; raises `Unauthenticated`, or aiohttp's own 401, for a bad sign-in."""
@@ -22,7 +24,7 @@ IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
 """Gives the API description, without `servers`."""
-METRICS = web.AppKey("METRICS", Metrics)
+METRICS: web.AppKey[Metrics] = web.AppKey("METRICS")
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -30,6 +30,8 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 class Metrics:
     """The metrics of one application, in a registry of its own."""
+
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(
         self, *, token: str | None = None, worker: str | None = None, restarts: int = 0, others: Others | None = None

@@ -1,4 +1,4 @@
-"""The examples of the README run: as they are written, as processes, outside of the repository."""
+"""The examples of README and manual run: as they are written, as processes, outside of the repository."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 
 from docservice import demo
 
+from .manual import OUTPUTS, ROOT, blocks
 from .mongo_shell import shell_uri
 from .running import START_SECONDS, STOP_SECONDS, environment, run
-from .test_readme import OUTPUTS, ROOT, blocks
 
 pytestmark = pytest.mark.slow
 
@@ -36,20 +36,20 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def test_the_readme_quotes_them() -> None:
-    """The Python blocks of the README are the example files, word for word."""
+def test_the_manual_quotes_them() -> None:
+    """Each example file is a Python block of README or manual, word for word."""
     for path in EXAMPLES.glob("*.py"):
         assert path.read_text(encoding="utf-8") in blocks("python"), path.name
 
 
 async def try_plain(python: str, folder: Path) -> None:
-    """The plain examples print what the README shows and leave no engine behind."""
-    for name in ("plain_asyncio.py", "query_logs.py"):
+    """The plain examples print what the manual shows and leave no engine behind."""
+    for name in ("who_is_stuck.py", "plain_asyncio.py", "query_logs.py"):
         ended = await run(*WARNING_FREE, name, cwd=folder, program=(python,))
 
         assert (ended.code, ended.err) == (0, "")
         assert ended.out == OUTPUTS[(EXAMPLES / name).read_text(encoding="utf-8")]
-    for data_dir in ("docservice-data", "example-data"):
+    for data_dir in ("school-data", "docservice-data", "example-data"):
         assert (folder / data_dir / "engine").is_dir()
         assert not (folder / data_dir / "engine" / "state.json").exists()
 

@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands, its example, its tables."""
+"""README and manual tell the truth: their commands, their examples, their tables."""
 
 from __future__ import annotations
 
@@ -19,32 +19,21 @@ from docservice import demo
 from docservice.domain.directory import directory_records
 from docservice.settings import Settings
 
+from .manual import CONTRIBUTING, EVERYTHING, OUTPUTS, PAGES, README, ROOT, blocks, blocks_of
 from .running import Service, run
 from .signing import headers_with_own_key
 from .test_demo import printed_curl
 from .test_help import OPTIONS, STORE, help_of
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = ROOT / "tests" / "examples"
 
 Client = AsyncMongoClient[dict[str, Any]]
 
 
-def blocks(language: str) -> list[str]:
-    """The code blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-
-
-OUTPUTS = dict(
-    re.findall(r"^```python\n((?:(?!```).*\n)*)```\n\n```text\n((?:(?!```).*\n)*)```$", README, re.MULTILINE)
-)
-"""What the README shows below an example, by the example."""
-
-
 def usage_lines() -> dict[tuple[str, ...], str]:
-    """The lines of the README that show how a command is called, by command."""
+    """The lines of the reference that show how a command is called, by command."""
     found = {}
-    for line in "".join(blocks("sh")).splitlines():
+    for line in "".join(blocks_of(PAGES["commands"], "sh")).splitlines():
         words = line.partition("#")[0].split()
         if words[:1] != ["docservice"]:
             continue
@@ -55,12 +44,17 @@ def usage_lines() -> dict[tuple[str, ...], str]:
     return found
 
 
+def test_the_readme_is_short() -> None:
+    """Somebody who sees the project for the first time reads the README to its end: it has at most 150 lines."""
+    assert len(README.splitlines()) <= 150
+
+
 def test_every_block_is_looked_at() -> None:
     """A new kind of block needs a test of its own here."""
-    kinds = re.findall(r"^```(\w+)$", README, re.MULTILINE)
+    kinds = re.findall(r"^```(\w+)$", "".join(EVERYTHING.values()), re.MULTILINE)
 
-    assert set(kinds) == {"sh", "console", "python", "text", "js", "json"}
-    assert len(blocks("python")) == len(list((ROOT / "tests" / "examples").glob("*.py")))
+    assert set(kinds) == {"sh", "console", "python", "text", "js", "json", "toml"}
+    assert set(blocks("python")) == {path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
     assert all(text in OUTPUTS.values() for text in blocks("text"))
     assert len(blocks("console")) == 1
 
@@ -83,7 +77,7 @@ async def test_the_client_example_runs(demo_service: Service, tmp_path: Path) ->
 
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
 async def test_each_command_is_shown_with_its_options(command: tuple[str, ...]) -> None:
-    """The README has a line for every command; the options in it exist, and none but the common ones is left out."""
+    """The reference has a line for every command; its options exist, and none but the common ones is left out."""
     line = usage_lines()[command]
     shown = set(re.findall(r"--[a-z-]+", line))
     known = set(re.findall(r"--[a-z-]+", (await help_of(*command)).out))
@@ -94,8 +88,9 @@ async def test_each_command_is_shown_with_its_options(command: tuple[str, ...]) 
 
 
 async def test_every_command_takes_the_common_options() -> None:
-    """What the README says of every command holds for every command."""
-    assert "Every command takes `--data-dir`, `--mongodb-uri` and `--database`." in " ".join(README.split())
+    """What the reference says of every command holds for every command."""
+    told = " ".join(PAGES["commands"].split())
+    assert "Every command takes `--data-dir`, `--mongodb-uri` and `--database`." in told
 
     helps = {command: (await help_of(*command)).out for command in OPTIONS}
     lacking = [command for command, text in helps.items() if any(name not in text for name in STORE)]
@@ -107,7 +102,7 @@ def test_the_two_commands_name_what_is_there() -> None:
     """Each of the two commands sets up an extra that exists and then runs a program that the extra brings."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-    pairs = re.findall(r"^sh \.ci/setup (\w+) && \.venv/bin/(\S+)(.*)$", "".join(blocks("sh")), re.MULTILINE)
+    pairs = re.findall(r"^sh \.ci/setup (\w+) && \.venv/bin/(\S+)(.*)$", "".join(blocks_of(README, "sh")), re.MULTILINE)
 
     assert [pair[1] for pair in pairs] == ["docservice", "pytest"]
     for extra, program, arguments in pairs:
@@ -126,11 +121,12 @@ async def test_the_setup_script_is_clean() -> None:
     assert (ended.code, ended.out) == (0, "")
 
 
-BENCHMARKS = re.findall(r"`\.venv/bin/python -m (tests\.benchmarks\.\w+)`", README)
+BENCHMARKS = re.findall(r"`\.venv/bin/python -m (tests\.benchmarks\.\w+)`", CONTRIBUTING)
 
 
+@pytest.mark.skipif(not CONTRIBUTING, reason="needs a checkout")
 def test_each_benchmark_is_named() -> None:
-    """The README says how each benchmark is run."""
+    """CONTRIBUTING says how each benchmark is run."""
     there = {f"tests.benchmarks.{path.stem}" for path in (ROOT / "tests" / "benchmarks").glob("[a-z]*.py")}
 
     assert set(BENCHMARKS) == there
@@ -145,7 +141,7 @@ async def test_the_benchmark_command_exists(module: str) -> None:
 
 
 @pytest.mark.engine
-async def test_the_curl_of_the_readme_is_the_printed_one(demo_service: Service, http: aiohttp.ClientSession) -> None:
+async def test_the_curl_of_the_manual_is_the_printed_one(demo_service: Service, http: aiohttp.ClientSession) -> None:
     """Same address, headers and body as `serve --demo` prints, and the answer has the fields that are shown."""
     shown = blocks("console")[0]
     command, answer = shown[: shown.index("\n{")], shown[shown.index("\n{") :]
@@ -168,7 +164,7 @@ async def test_the_curl_of_the_readme_is_the_printed_one(demo_service: Service, 
 
 
 @pytest.mark.engine
-async def test_the_document_of_the_readme_is_in_the_demo(demo_service: Service) -> None:
+async def test_the_document_of_the_manual_is_in_the_demo(demo_service: Service) -> None:
     """The summary shown is one of the demo's: the same id and numbers, the same fields in the same order."""
     [shown] = [block for block in blocks("js") if "findOne({_id:" in block]
     [shown_id] = re.findall(r"^  _id: '(\w+)'", shown, re.MULTILINE)
@@ -189,7 +185,7 @@ async def test_the_document_of_the_readme_is_in_the_demo(demo_service: Service) 
 
 
 @pytest.mark.engine
-async def test_the_query_of_the_readme_is_answered_by_an_index(demo_service: Service) -> None:
+async def test_the_query_of_the_manual_is_answered_by_an_index(demo_service: Service) -> None:
     """It finds documents of the demo's learner, and its first field is the first key of a described index."""
     [query] = [block for block in blocks("js") if ".sort({progress: 1})" in block]
     [(user_id, kind)] = re.findall(r'find\(\{user_id: "(\w+)", kind: "(\w+)"\}\)\.sort\(\{progress: 1\}\)', query)
@@ -205,12 +201,12 @@ async def test_the_query_of_the_readme_is_answered_by_an_index(demo_service: Ser
 
 
 async def test_the_settings_are_the_table_that_the_command_prints() -> None:
-    """The README has the output of `docservice settings` as it is, and every setting has a row there."""
+    """The reference has the output of `docservice settings` as it is, and every setting has a row there."""
     ended = await run("settings")
 
     assert (ended.code, ended.err) == (0, "")
-    assert f"\n{ended.out}\n" in README
-    rows = re.findall(r"^\| `DOCSERVICE_(\w+)` \| (.*?) ?\| (.+) \|$", README, re.MULTILINE)
+    assert f"\n{ended.out}\n" in PAGES["settings"]
+    rows = re.findall(r"^\| `DOCSERVICE_(\w+)` \| (.*?) ?\| (.+) \|$", PAGES["settings"], re.MULTILINE)
     assert [name.lower() for name, _, _ in rows] == list(Settings.model_fields)
     for (_, default, meaning), setting in zip(rows, Settings.model_fields.values(), strict=True):
         assert default == ("" if setting.default is None else f"`{setting.default}`")
@@ -218,13 +214,13 @@ async def test_the_settings_are_the_table_that_the_command_prints() -> None:
 
 
 def test_other_variables_are_explained() -> None:
-    """A DOCSERVICE_ variable that the README names outside of the table is a setting or the one of the tests."""
+    """A DOCSERVICE_ variable that a text names is a setting or the one of the tests."""
     known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields} | {"DOCSERVICE_TEST_MONGODB_URI"}
 
-    assert set(re.findall(r"DOCSERVICE_[A-Z_]+", README)) <= known
+    assert set(re.findall(r"DOCSERVICE_[A-Z_]+", "".join(EVERYTHING.values()))) <= known
 
 
-def test_the_directory_of_the_readme_is_one() -> None:
+def test_the_directory_of_the_manual_is_one() -> None:
     """The directory file shown has only records that an import takes."""
     [shown] = blocks("json")
 
@@ -232,7 +228,7 @@ def test_the_directory_of_the_readme_is_one() -> None:
 
 
 @pytest.mark.engine
-async def test_the_directory_curl_of_the_readme_is_taken(demo_service: Service, http: aiohttp.ClientSession) -> None:
+async def test_the_directory_curl_of_the_manual_is_taken(demo_service: Service, http: aiohttp.ClientSession) -> None:
     """With a token of `docservice token --service` the record is taken; it is one of the demo's, so nothing changes."""
     [command] = [block for block in blocks("sh") if "/api/directory/" in block]
     words = shlex.split(command)

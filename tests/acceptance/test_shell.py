@@ -1,4 +1,4 @@
-"""What people do at the Mongo shell: the queries of the README, and the script that applies `indexes/`."""
+"""What people do at the Mongo shell: the queries of the manual, and the script that applies `indexes/`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.ids import record_id
 from docservice.domain.quiz_tries import migrated_level
 
+from .manual import PAGES
 from .mongo_shell import ROOT, mongosh, shell_uri
 from .running import Service
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(360), pytest.mark.slow]
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
 
@@ -324,8 +324,8 @@ QUERIES: dict[str, Callable[[list[Any]], None]] = {
 
 
 def snippets() -> dict[str, str]:
-    """The queries of the README's cookbook by what they answer; what comes before the first one has none."""
-    [block] = re.findall(r"^```js\n(// Who it is about.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    """The queries of the cookbook by what they answer; what comes before the first one has none."""
+    [block] = re.findall(r"^```js\n(// Who it is about.*?)^```$", PAGES["shell"], re.DOTALL | re.MULTILINE)
     parts = [part.split("\n", 1) for part in block.strip().split("\n\n")]
     return {title.removeprefix("// "): code for title, code in parts}
 
@@ -341,7 +341,7 @@ def script() -> str:
 
 @pytest.fixture(scope="module")
 async def answers(mongodb_uri: str, mongo: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the shell says to each query of the README, asked of the visits above."""
+    """What the shell says to each query of the cookbook, asked of the visits above."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     async with DocService(mongodb_uri, database=name) as logs:
         await make(logs)
@@ -356,13 +356,13 @@ async def answers(mongodb_uri: str, mongo: Any, tmp_path_factory: pytest.TempPat
     return json_util.loads(ended.out.strip().splitlines()[-1], json_options=options)
 
 
-def test_every_query_of_the_readme_is_asked() -> None:
+def test_every_query_of_the_cookbook_is_asked() -> None:
     """The cookbook has these queries and no others."""
     assert list(snippets())[1:] == list(QUERIES)
 
 
 @pytest.mark.parametrize("title", QUERIES)
-async def test_query_of_the_readme(answers: Any, title: str) -> None:
+async def test_query_of_the_cookbook(answers: Any, title: str) -> None:
     """The shell's answer is what the visits say, counted here without any database."""
     QUERIES[title](answers[title])
 

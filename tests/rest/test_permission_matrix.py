@@ -449,6 +449,10 @@ CHECKS: dict[tuple[str, str], Callable[[Case], Awaitable[None]]] = {
     ("GET", "/api/openapi.json"): open_to_all("/api/openapi.json"),
     ("GET", "/api/docs/"): open_to_all("/api/docs/"),
     ("GET", "/api/docs/{file}"): open_to_all("/api/docs/icon.svg"),
+    ("GET", "/"): open_to_all("/"),
+    ("GET", "/docs/"): open_to_all("/docs/"),
+    ("GET", "/docs/{page}"): open_to_all("/docs/tutorial"),
+    ("GET", "/docs/files/{file}"): open_to_all("/docs/files/manual.css"),
     ("GET", "/metrics"): open_to_all("/metrics", 404),  # the application of these tests counts nothing
 }
 """For each operation what must hold for a role and an owner."""

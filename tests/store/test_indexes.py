@@ -260,7 +260,7 @@ def test_described_index(index: Any) -> None:
 
 
 async def test_the_query_of_the_readme_uses_an_index(service: DocService, database: Any) -> None:
-    """The query that the README and `serve --demo` offer does not look at other learners' documents."""
+    """The query that the manual and `serve --demo` offer does not look at other learners' documents."""
     query = {
         "find": "content_summary_logs",
         "filter": {"user_id": "a" * 32, "kind": "exercise"},

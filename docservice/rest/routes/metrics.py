@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from docservice.errors import Unauthenticated
 from docservice.rest.keys import METRICS
@@ -17,7 +16,7 @@ async def metrics(request: web.Request) -> web.Response:
     if found is None:
         raise web.HTTPNotFound
     found.admit(request)
-    return web.Response(body=await found.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+    return web.Response(body=await found.text(), headers={"Content-Type": found.content_type})
 
 
 OPERATIONS = (

@@ -1,0 +1,135 @@
+"""The tables of the manual that follow from the code. `python -m tests.acceptance.references` writes them again."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from docservice.errors import DocServiceError
+from docservice.rest.problems import INTERNAL_ERROR, status_of
+from docservice.settings import settings_table
+from docservice.store.index_files import contents
+
+from .manual import MANUAL, PAGES, section
+from .running import run
+
+COMMANDS = {
+    "serve": ("serve",),
+    "token": ("token",),
+    "directory import": ("directory", "import"),
+    "import kolibri": ("import", "kolibri"),
+    "import ndjson": ("import", "ndjson"),
+    "generate": ("generate",),
+    "consolidate": ("consolidate", "progress"),
+    "export csv": ("export", "csv"),
+    "export parquet": ("export", "parquet"),
+    "export ndjson": ("export", "ndjson"),
+    "verify": ("verify",),
+    "indexes": ("indexes", "apply"),
+    "engine uri": ("engine", "uri"),
+    "settings": ("settings",),
+}
+"""For each section of the page of commands, the command whose options it lists."""
+MORE_COMMANDS = {"indexes": (("indexes", "script"),)}
+"""Other commands whose options the section lists, too."""
+COMMON_OPTIONS = ("--mongodb-uri", "--database", "--data-dir")
+_WIDE = {"COLUMNS": "400"}
+"""Columns of a terminal on which no line of a help text is broken."""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+async def options_of(*command: str) -> dict[str, str]:
+    """Return the arguments and options of a command with their meaning, as its help shows them."""
+    helped = await run(*command, "--help", env=_WIDE)
+    rows = re.findall(r"^│ (?:\*|) *(\S.*?) *(?:  +(.*?))? *│$", helped.out, re.MULTILINE)
+    return {name.strip(): meaning.removesuffix("[default: False]").strip() for name, meaning in rows}
+
+
+async def command_tables() -> dict[tuple[str, str], str]:
+    """Return the tables of options, by page and heading."""
+    tables = {}
+    common: dict[str, str] = {}
+    for name, command in COMMANDS.items():
+        options: dict[str, str] = {}
+        for each in (command, *MORE_COMMANDS.get(name, ())):
+            options |= await options_of(*each)
+        own = {option: meaning for option, meaning in options.items() if option.split()[0] not in COMMON_OPTIONS}
+        common |= {option: meaning for option, meaning in options.items() if option not in own}
+        if own:
+            tables["commands", f"## docservice {name}"] = _option_table(own)
+    tables["commands", "## Options of every command"] = _option_table(common)
+    return tables
+
+
+def _option_table(options: dict[str, str]) -> str:
+    return table(("option", "meaning"), ((f"`{option}`", meaning) for option, meaning in options.items()))
+
+
+def index_tables() -> dict[tuple[str, str], str]:
+    """Return the tables of indexes and views, by page and heading."""
+    files = list(contents())
+    indexes = [
+        (
+            f"`{file['collection']}` `{index['name']}`",
+            ", ".join(f"`{key}`" + (" descending" if order == -1 else "") for key, order in index["keys"]),
+            index["serves"],
+        )
+        for file in files
+        for index in file.get("indexes", ())
+    ]
+    views = [(f"`{file['view']}`", file["about"]) for file in files if "view" in file]
+    return {
+        ("indexes", "## Indexes"): table(("collection and index", "keys", "serves"), indexes),
+        ("indexes", "## Views"): table(("view", "one row is"), views),
+    }
+
+
+def error_classes(kind: type[DocServiceError] = DocServiceError) -> list[type[DocServiceError]]:
+    """Return a class of errors and all below it, as the tree in `docservice.errors` draws them."""
+    return [kind, *(found for child in kind.__subclasses__() for found in error_classes(child))]
+
+
+def error_tables() -> dict[tuple[str, str], str]:
+    """Return the table of error codes, by page and heading."""
+    rows = []
+    for kind in error_classes():
+        status = status_of(kind)
+        meaning = (inspect.getdoc(kind) or "").partition("\n")[0]
+        rows.append(
+            (f"`{kind.code}`", "" if status == INTERNAL_ERROR else str(status), "yes" * kind.retryable, meaning)
+        )
+    return {("errors", "## Codes"): table(("code", "status", "retry", "meaning"), rows)}
+
+
+def setting_tables() -> dict[tuple[str, str], str]:
+    """Return the table of settings, by page and heading."""
+    return {("settings", "# Settings"): settings_table()}
+
+
+def with_table(text: str, heading: str, new: str) -> str:
+    """Return a page with a table in the place of the first one below a heading."""
+    below = section(text, heading)
+    changed = re.sub(r"^\|.*?(?=^[^|]|\Z)", lambda _: f"{new}\n", below, count=1, flags=re.MULTILINE | re.DOTALL)
+    return text.replace(f"{heading}\n{below}", f"{heading}\n{changed}")
+
+
+async def main() -> None:
+    """Write all tables into the pages."""
+    tables = setting_tables() | index_tables() | error_tables() | await command_tables()
+    pages = dict(PAGES)
+    for (page, heading), new in tables.items():
+        pages[page] = with_table(pages[page], heading, new)
+    for page in {page for page, _ in tables}:
+        (MANUAL / f"{page}.md").write_text(pages[page], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
