@@ -92,7 +92,7 @@ BAD += [
         5,
         True,
         b"a" * 32,
-        ObjectId(),
+        ObjectId("0" * 24),
         re.compile("a"),
         Regex("a"),
         {"$ne": None},
