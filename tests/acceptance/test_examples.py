@@ -63,7 +63,7 @@ async def try_motor(python: str, folder: Path, mongodb_uri: str) -> None:
 
 
 async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:
-    """The aiohttp host serves the API below /logs to whom it signed in, its own page, and stops in good order."""
+    """The aiohttp host serves API and manual below /logs, its own page, and stops in good order."""
     process = await asyncio.create_subprocess_exec(
         *(python, *WARNING_FREE, "aiohttp_host.py"),
         cwd=folder,
@@ -89,6 +89,8 @@ async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:
                 pass
             async with http.get("/my-progress", headers=signed_in) as mine:
                 progress = await mine.json()
+            async with http.get("/logs/docs/tutorial") as manual, http.get("/logs/docs/files/manual.css") as sheet:
+                pass
         process.send_signal(signal.SIGTERM)
         _, err = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
     finally:
@@ -97,6 +99,7 @@ async def try_aiohttp(python: str, folder: Path, env: dict[str, str]) -> None:
             await process.wait()
 
     assert (ready.status, started.status, reported.status, anonymous.status) == (200, 200, 200, 200)
+    assert (manual.status, manual.content_type, sheet.status) == (200, "text/html", 200)
     assert progress == {VIDEO["content_id"]: 0.5}
     assert (process.returncode, err) == (0, b"")
 
