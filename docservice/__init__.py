@@ -1,17 +1,17 @@
 """docservice keeps learner logs (Kolibri's `core.logger`) as MongoDB documents."""
 
-from docservice.domain.csv_requests import CsvLogRequest
-from docservice.domain.document_query import DocumentFilters, DocumentPage, FieldChoice
-from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
-from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
-from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
-from docservice.domain.filters import LogFilters, Page
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
-from docservice.domain.requests import Interaction, MasteryModel, StartSession, UpdateSession
-from docservice.domain.results import AttemptAnswer, SessionStarted, SessionUpdated
-from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
-from docservice.domain.session_description import SessionDescription
-from docservice.domain.user_sessions import UserSessionLog
+from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.requests.csv_exports import CsvLogRequest
+from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
+from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.lists import LogFilters, Page
+from docservice.domain.requests.tracking import Interaction, MasteryModel, StartSession, UpdateSession
 from docservice.errors import DocServiceError
 from docservice.identity import ANONYMOUS, Principal
 from docservice.service import DocService

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from docservice.domain.logs import ContentSummaryLog
+from docservice.domain.logs.content_logs import ContentSummaryLog
 from docservice.generate import Plan, generate
 from docservice.generate.behaviour import School
 from docservice.generate.people import Learner, learner

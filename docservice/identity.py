@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from docservice.domain.ids import is_hex_id
-from docservice.domain.signing_keys import key_problem
+from docservice.domain.values.ids import is_hex_id
+from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
 from docservice.published_keys import PublishedKeys
 

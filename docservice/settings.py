@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from docservice.domain.signing_keys import key_problem
+from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid
 
 _PREFIX = "DOCSERVICE_"

@@ -20,12 +20,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from docservice.domain.exam_logs import ExamLog
-from docservice.domain.ids import record_id
-from docservice.domain.logs import ContentSessionLog, ContentSummaryLog, SyncableLog
-from docservice.domain.requests import Interaction, StartSession
-from docservice.domain.user_sessions import UserSessionLog
-from docservice.domain.whole_logs import whole_log
+from docservice.domain.logs.building import whole_log
+from docservice.domain.logs.content_logs import ContentSessionLog, ContentSummaryLog, SyncableLog
+from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.requests.tracking import Interaction, StartSession
+from docservice.domain.values.ids import record_id
 from docservice.engine import EmbeddedEngine
 from docservice.identity import Principal
 from docservice.service import DocService

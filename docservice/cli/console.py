@@ -19,7 +19,7 @@ from docservice.engine import EngineEvent, has_data
 from docservice.errors import DocServiceError, RequestError, SettingsInvalid
 from docservice.service import DocService
 from docservice.settings import Settings
-from docservice.store.mongodb_address import MongoAddress
+from docservice.store.database.mongodb_address import MongoAddress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 """Everything that is not a command's result goes to standard error, so that results can be piped."""

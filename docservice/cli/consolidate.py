@@ -11,7 +11,7 @@ from rich.table import Table
 
 from docservice.cli.console import StoreOptions, opened, require_data, resumable, run, say
 from docservice.cli.progress import progress as shown_progress
-from docservice.service.consolidation import ConsolidationReport
+from docservice.service.trusted.consolidation import ConsolidationReport
 
 app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")
 

@@ -11,14 +11,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from docservice.cli import ndjson
+from docservice.cli import backup as ndjson
 from docservice.cli.console import StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
-from docservice.domain.export_tables import Table, TableName
-from docservice.domain.ids import parse_uuid
+from docservice.domain.exports.tables import Table, TableName
+from docservice.domain.values.ids import parse_uuid
 from docservice.errors import InvalidReference, SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
-from docservice.export.files import standard_output
+from docservice.export.atomic_files import standard_output
 from docservice.service import DocService
 
 app = App(name="export", help="Write logs to files.")

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli import ndjson
+from docservice.cli import backup as ndjson
 from docservice.cli.console import StoreOptions, opened, resumable, run, say
 from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress

@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
-from docservice.store.index_files import folder
-from docservice.store.index_script import mongosh_script
-from docservice.store.indexes import Index, IndexReport, described
-from docservice.store.views import described_views
+from docservice.store.indexes.applying import Index, IndexReport, described
+from docservice.store.indexes.files import folder
+from docservice.store.indexes.script import mongosh_script
+from docservice.store.indexes.views import described_views
 
 app = App(name="indexes", help="Indexes and views: apply, compare, show.")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from docservice.cli.console import errors, say
-from docservice.service.watch import Watch
+from docservice.service.base.progress import Watch
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -9,8 +9,10 @@ from cyclopts import Parameter
 
 from docservice import demo
 from docservice.cli.console import StoreOptions, opened, run, shell_address
-from docservice.cli.log_format import Announcer, LogFormat, configure_logging
-from docservice.cli.serving import (
+from docservice.cli.token import DAY_SECONDS, signing_secret
+from docservice.identity import issue_token
+from docservice.service import DocService
+from docservice.serving.listener import (
     StopSignals,
     address_of,
     listen,
@@ -19,10 +21,8 @@ from docservice.cli.serving import (
     serving,
     token_verifier,
 )
-from docservice.cli.token import DAY_SECONDS, signing_secret
-from docservice.cli.workers import Workers
-from docservice.identity import issue_token
-from docservice.service import DocService
+from docservice.serving.log_format import Announcer, LogFormat, configure_logging
+from docservice.serving.workers import Workers
 from docservice.settings import Settings
 
 

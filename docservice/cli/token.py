@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from docservice.cli.console import StoreOptions, say
-from docservice.domain.ids import parse_uuid
+from docservice.domain.values.ids import parse_uuid
 from docservice.errors import SettingsInvalid
 from docservice.identity import issue_service_token, issue_token, load_or_create_secret, secret_path
 from docservice.settings import Settings

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
-from docservice.domain.comparison import Difference
-from docservice.domain.consistency import Finding
+from docservice.domain.upkeep.comparison import Difference
+from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import SettingsInvalid
 from docservice.service import DocService
 

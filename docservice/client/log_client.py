@@ -16,15 +16,15 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
 from docservice.client.transport import Answer, TokenProvider, Transport
-from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
-from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
-from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
-from docservice.domain.filters import LogFilters
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.results import SessionStarted, SessionUpdated
-from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
-from docservice.domain.session_description import SessionDescription
-from docservice.domain.session_requests import ReportActivity
+from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.lists import LogFilters
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import UnexpectedAnswer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from docservice.domain.export_rows import Row
-from docservice.domain.export_tables import FOLDER_LABEL, Column, ColumnKind, Table
+from docservice.domain.exports.table_rows import Row
+from docservice.domain.exports.tables import FOLDER_LABEL, Column, ColumnKind, Table
 
 _STARTS_FORMULA = frozenset("@+-=|%\t\r\n")
 _LONGEST_CELL = 64 * 1024 * 1024

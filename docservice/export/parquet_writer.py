@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from docservice.domain.export_rows import Row
-from docservice.domain.export_tables import ColumnKind, Table
-from docservice.domain.shown_numbers import without_dust
+from docservice.domain.exports.table_rows import Row
+from docservice.domain.exports.tables import ColumnKind, Table
+from docservice.domain.values.shown_numbers import without_dust
 from docservice.errors import ParquetNotInstalled
 
 _GROUP_ROWS = 20_000

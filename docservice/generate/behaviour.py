@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator
 from random import Random
 
-from docservice.domain.exam_logs import ExamAttemptLog, ExamLog
-from docservice.domain.requests import StartSession
-from docservice.domain.tracking import Visitor
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.requests.tracking import StartSession
+from docservice.domain.tracking.content_sessions import Visitor
 from docservice.generate import answers, assignments
 from docservice.generate.contents import Content, Library
 from docservice.generate.people import Learner

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from docservice.domain.ids import record_id
+from docservice.domain.values.ids import record_id
 
 LEARNERS_OF_A_CLASS = 30
 _TERM_WEEKS = 12

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from docservice.domain import tracking
-from docservice.domain.exam_logs import ExamLog
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.user_sessions import UserSessionLog, sitting
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog
+from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.logs.user_sessions import UserSessionLog, sitting
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.tracking import content_sessions as tracking
 
 _LEVELS = 2**31
 _TELLS_EVERY = timedelta(minutes=1)

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from docservice.domain.directory import directory_records
+from docservice.domain.directory.records import directory_records
 from docservice.errors import SettingsInvalid
 from docservice.generate import assignments, people
 from docservice.generate.behaviour import School
 from docservice.generate.plan import Calendar, Plan
 from docservice.generate.recording import Logs
 from docservice.service import DocService
-from docservice.service.ahead import ahead, in_thread
-from docservice.service.watch import Unwatched, Watch
-from docservice.store.directory import DirectoryStore
+from docservice.service.base.prefetch import ahead, in_thread
+from docservice.service.base.progress import Unwatched, Watch
+from docservice.store.directory.records import DirectoryStore
 
 BATCH = 100
 """Logs of a kind that are written at a time."""

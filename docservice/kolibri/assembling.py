@@ -22,7 +22,7 @@ from docservice.kolibri.records import (
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Row, Tables
 from docservice.kolibri.values import RowRefused, plain
-from docservice.store.port import Document
+from docservice.store.database.port import Document
 
 CHUNK = 200
 """Documents that are put together at a time: what an import holds in memory does not grow with the database."""

@@ -13,16 +13,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from docservice.domain.content_tree import ancestors_of, parents_to_read, told_ancestors
-from docservice.domain.directory import SECTIONS, DirectoryRecord
-from docservice.domain.json_columns import column_value, storable
+from docservice.domain.directory.content_tree import ancestors_of, parents_to_read, told_ancestors
+from docservice.domain.directory.records import SECTIONS, DirectoryRecord
+from docservice.domain.values.json_columns import column_value, storable
 from docservice.errors import SettingsInvalid
 from docservice.kolibri.assembling import ALTERED
 from docservice.kolibri.home import KolibriHome, opened_tables
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.kolibri.values import plain
-from docservice.store.port import Document
+from docservice.store.database.port import Document
 
 _CHUNK = 1000
 _SECRETS = {"password", "picture_password", "last_login"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from docservice.domain.ids import is_hex_id
-from docservice.domain.withdrawal import Held
+from docservice.domain.directory.withdrawal import Held
+from docservice.domain.values.ids import is_hex_id
 from docservice.kolibri.tables import Tables
 
 _ROWS = 5000

@@ -7,8 +7,8 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from docservice.domain.consolidation import RULES
-from docservice.domain.withdrawal import WITHDRAWN_KINDS
+from docservice.domain.directory.withdrawal import WITHDRAWN_KINDS
+from docservice.domain.upkeep.consolidation import RULES
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.directory import directory_batches, label_of
@@ -20,14 +20,14 @@ from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.service import DocService
-from docservice.service.ahead import ahead, in_thread, to_its_end
-from docservice.service.consolidation import mended
-from docservice.service.watch import Unwatched, Watch
-from docservice.store.bulk import BulkStore
-from docservice.store.directory import DirectoryStore
-from docservice.store.imported import ImportedStore, same, settled
-from docservice.store.port import Document
-from docservice.store.withdrawals import WithdrawalStore
+from docservice.service.base.prefetch import ahead, in_thread, to_its_end
+from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.trusted.consolidation import mended
+from docservice.store.database.bulk import BulkStore
+from docservice.store.database.port import Document
+from docservice.store.directory.records import DirectoryStore
+from docservice.store.directory.withdrawals import WithdrawalStore
+from docservice.store.transfer.merging import ImportedStore, same, settled
 
 SET_ASIDE = "import_set_aside"
 """The collection of rows that cannot become part of a document."""
@@ -72,7 +72,7 @@ async def import_kolibri(
     Args:
         service: entered.
         path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It may be in use; nothing is written there.
-        consolidate: put right in each summary what old Kolibris recorded wrongly; see `domain.consolidation`.
+        consolidate: put right in each summary what old Kolibris recorded wrongly; see `domain.upkeep.consolidation`.
         keep_missing: leave people, roles and other records of the directory that the Kolibri does not have (any more).
         lock_wait_seconds: how long a program that writes to the Kolibri is waited for.
         watch: hears how far the import is.

@@ -13,7 +13,7 @@ from typing import Any
 
 from docservice.kolibri.records import ATTEMPTS, EXAM_ATTEMPTS, EXAM_LOGS, SESSIONS, SUMMARIES, TRIES, LogTable
 from docservice.kolibri.report import Counts, ImportReport
-from docservice.store.port import Document
+from docservice.store.database.port import Document
 
 _EMBEDDED: dict[str, tuple[str, LogTable]] = {
     SUMMARIES.model_name: ("mastery_logs", TRIES),

@@ -1,6 +1,6 @@
 """Rows of Kolibri's logger tables as the logs that documents hold.
 
-The documents are those that `store.documents` makes of models, made without the models: an import reads millions of
+The documents are those that `store.mapping.log_documents` makes of models, made without the models: an import reads millions of
 rows. A test holds the two against each other.
 Rule: kolibri/core/logger/models.py.
 """
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from docservice.domain.devices import LONGEST_DEVICE_INFO
-from docservice.domain.partitions import exam_log_partition, log_partition
+from docservice.domain.values.devices import LONGEST_DEVICE_INFO
+from docservice.domain.values.partitions import exam_log_partition, log_partition
 from docservice.kolibri.tables import Row
 from docservice.kolibri.values import (
     boolean,
@@ -29,13 +29,13 @@ from docservice.kolibri.values import (
     text,
     time,
 )
-from docservice.store.port import Document
+from docservice.store.database.port import Document
 
 Columns = Mapping[str, str]
 Owner = tuple[Any, Any, Any]
 """Partition, dataset and learner: what an embedded log has from the document around it."""
 
-# As the models have them (see `domain.logs`): what is longer, a backup would not bring back.
+# As the models have them (see `domain.logs.content_logs`): what is longer, a backup would not bring back.
 _LONGEST_SOURCE_ID = 96
 _LONGEST_PARTITION = 128
 _LONGEST_KIND = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from docservice.service.consolidation import ConsolidationReport
+from docservice.service.trusted.consolidation import ConsolidationReport
 
 
 @dataclass

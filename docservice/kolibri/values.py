@@ -10,11 +10,11 @@ import re
 from datetime import datetime
 from typing import Any
 
-from docservice.domain.ids import is_hex_id
-from docservice.domain.json_columns import as_history, as_object, column_value, storable
-from docservice.domain.json_values import MAX_NESTING
-from docservice.domain.times import KolibriTime, to_milliseconds
-from docservice.store.json_codec import to_bson
+from docservice.domain.values.ids import is_hex_id
+from docservice.domain.values.json_columns import as_history, as_object, column_value, storable
+from docservice.domain.values.json_values import MAX_NESTING
+from docservice.domain.values.times import KolibriTime, to_milliseconds
+from docservice.store.mapping.json_codec import to_bson
 
 _USUAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\d{3}\([^()]+\)", re.ASCII)
 # What a document cannot hold as it is: references, NUL, half surrogates, long integers, numbers that are not finite.

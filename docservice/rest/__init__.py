@@ -7,11 +7,11 @@ from docservice.extras import require
 require("rest", "docservice.rest")
 
 from docservice.rest.app import DEFAULT_MAX_BODY_BYTES, create_app, entered
+from docservice.rest.app_keys import SERVICE, Identify
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
-from docservice.rest.keys import SERVICE, Identify
+from docservice.rest.limits import Traffic
 from docservice.rest.proxies import Proxies
-from docservice.rest.traffic import Traffic
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics

@@ -10,28 +10,32 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from docservice.export import BackgroundExports
+from docservice.rest.app_keys import (
+    DESCRIPTION,
+    EXPORTS,
+    IDENTIFY,
+    MAX_BODY_BYTES,
+    METRICS,
+    OPERATION,
+    SERVICE,
+    Identify,
+)
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
-from docservice.rest.keys import DESCRIPTION, EXPORTS, IDENTIFY, MAX_BODY_BYTES, METRICS, OPERATION, SERVICE, Identify
+from docservice.rest.limits import TRAFFIC, Traffic, lift_deadline, limited
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
 from docservice.rest.proxies import Proxies
-from docservice.rest.routes import (
-    description,
-    directory,
-    documents,
-    exams,
-    export_files,
-    export_requests,
-    health,
-    manual,
-    reading,
-    sittings,
-    tracking,
-)
+from docservice.rest.routes import api_page as description
+from docservice.rest.routes import csv_downloads as export_files
+from docservice.rest.routes import csv_exports as export_requests
+from docservice.rest.routes import directory, health, manual, tracking
+from docservice.rest.routes import document_pages as documents
+from docservice.rest.routes import exam_logs as exams
+from docservice.rest.routes import lists as reading
 from docservice.rest.routes import metrics as metrics_route
-from docservice.rest.traffic import TRAFFIC, Traffic, lift_deadline, limited
+from docservice.rest.routes import user_sessions as sittings
 from docservice.service import DocService
 
 if TYPE_CHECKING:

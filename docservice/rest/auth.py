@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from docservice.domain.ids import parse_uuid
+from docservice.domain.values.ids import parse_uuid
 from docservice.errors import Unauthenticated
 from docservice.identity import Principal, TokenVerifier
-from docservice.rest.keys import Identify
+from docservice.rest.app_keys import Identify
 
 VISITOR_COOKIE = "visitor_id"
 

@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docservice.domain.document_query import (
+from docservice.domain.requests.document_pages import (
     DEFAULT_PAGE_SIZE,
     MAX_CONTENT_IDS,
     MAX_PAGE_SIZE,
     DocumentFilters,
     FieldChoice,
 )
-from docservice.domain.fields import UUID_SCHEMA
-from docservice.domain.filters import LogFilters
-from docservice.domain.ids import parse_uuid
-from docservice.domain.times import read_time
+from docservice.domain.requests.field_types import UUID_SCHEMA
+from docservice.domain.requests.lists import LogFilters
+from docservice.domain.values.ids import parse_uuid
+from docservice.domain.values.times import read_time
 from docservice.errors import FieldError, ValidationFailed
 from docservice.rest.operations import Parameter
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from docservice.domain.logs import SyncableLog
-from docservice.domain.shown_fields import shown_fields
+from docservice.domain.answers.shown_fields import shown_fields
+from docservice.domain.logs.content_logs import SyncableLog
 
 
 def _nothing() -> None:
@@ -19,7 +19,7 @@ def _nothing() -> None:
 def document_model(model: type[SyncableLog], *, embedded: bool = False) -> type[BaseModel]:
     """The shown form of a kind of log: all fields may be left out but the `id` of the document itself; times are text.
 
-    Rule: `domain.shown_fields`.
+    Rule: `domain.answers.shown_fields`.
     """
     fields: dict[str, Any] = {}
     for field in shown_fields(model, embedded=embedded):

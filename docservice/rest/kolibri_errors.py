@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docservice.domain.requests import CROSS_FIELD, WHOLE_BODY
+from docservice.domain.requests.tracking import CROSS_FIELD, WHOLE_BODY
 from docservice.errors import (
     DocServiceError,
     FieldError,

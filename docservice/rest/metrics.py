@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 import docservice
 from docservice.errors import DocServiceError, Unauthenticated
-from docservice.rest import exposition
-from docservice.rest.traffic import Traffic, route_of
+from docservice.rest import worker_metrics as exposition
+from docservice.rest.limits import Traffic, route_of
 from docservice.service import DocService
 
 Others = Callable[[], Awaitable[Mapping[str, bytes]]]

@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
-from docservice.rest.json_body import ENCODINGS, json_answer
-from docservice.rest.keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
+from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
+from docservice.rest.bodies import ENCODINGS, json_answer
 from docservice.rest.kolibri_errors import kolibri_error
+from docservice.rest.limits import TRAFFIC, is_watching, route_of
 from docservice.rest.operations import Handler
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 from docservice.rest.proxies import PREFIX
-from docservice.rest.traffic import TRAFFIC, is_watching, route_of
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("docservice.access")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.domain.fields import UUID_SCHEMA
+from docservice.domain.requests.field_types import UUID_SCHEMA
 from docservice.errors import (
     BodyTooLarge,
     DocServiceError,

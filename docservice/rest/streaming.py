@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.errors import DocServiceError
-from docservice.rest.json_body import dump_json, json_answer
-from docservice.rest.keys import REQUEST_ID
+from docservice.rest.app_keys import REQUEST_ID
+from docservice.rest.bodies import dump_json, json_answer
 
 logger = logging.getLogger(__name__)
 

@@ -10,46 +10,46 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from docservice.domain.comparison import Difference
-from docservice.domain.consistency import Finding
-from docservice.domain.document_query import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
-from docservice.domain.exam_requests import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
-from docservice.domain.exam_rows import ExamAttemptRow, ExamLogRow, ExamLogSaved
-from docservice.domain.export_rows import Span
-from docservice.domain.export_tables import TableName
-from docservice.domain.filters import LogFilters, Page
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.results import SessionStarted, SessionUpdated
-from docservice.domain.rows import AttemptRow, MasteryDiffRow, MasteryRow
-from docservice.domain.session_description import SessionDescription
-from docservice.domain.user_sessions import UserSessionLog
+from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.exports.table_rows import Span
+from docservice.domain.exports.tables import TableName
+from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage, FieldChoice
+from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.lists import LogFilters, Page
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.upkeep.comparison import Difference
+from docservice.domain.upkeep.consistency import Finding
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.room import LEAST_BYTES
 from docservice.identity import Principal
-from docservice.service.actions import Actions
-from docservice.service.backups import Backups
-from docservice.service.census import Census, CensusTaker
-from docservice.service.connection import Connection
-from docservice.service.consolidation import Consolidation, ConsolidationReport
-from docservice.service.data_sets import DataSets
-from docservice.service.directory_writer import DirectoryWriter
-from docservice.service.document_reader import DocumentReader
-from docservice.service.exams import Exams
-from docservice.service.export_jobs import ExportJobs
-from docservice.service.export_requests import ExportRequests
-from docservice.service.log_collections import LogCollection
-from docservice.service.log_rows import LogRows, RowBatch
-from docservice.service.reader import LogReader, Rows
-from docservice.service.sittings import DeviceInfo, Sittings
-from docservice.service.tracker import Tracker
-from docservice.service.verifier import Verifier
-from docservice.service.watch import Unwatched, Watch
-from docservice.store import indexes
-from docservice.store.activity import Activity
-from docservice.store.directory import DirectoryStore, Upserted
-from docservice.store.handles import DatabaseSource
-from docservice.store.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
-from docservice.store.port import Database
+from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.document_pages import DocumentReader
+from docservice.service.acting.exam_logs import Exams
+from docservice.service.acting.lists import LogReader, Rows
+from docservice.service.acting.tracking import Tracker
+from docservice.service.acting.user_sessions import DeviceInfo, Sittings
+from docservice.service.base.actions import Actions
+from docservice.service.base.connection import Connection
+from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.trusted.backup import Backups
+from docservice.service.trusted.collections import LogCollection
+from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
+from docservice.service.trusted.csv_exports import ExportJobs
+from docservice.service.trusted.data_sets import DataSets
+from docservice.service.trusted.document_counts import Census, CensusTaker
+from docservice.service.trusted.tables import LogRows, RowBatch
+from docservice.service.trusted.verification import Verifier
+from docservice.store.database.activity import Activity
+from docservice.store.database.adapters import DatabaseSource
+from docservice.store.database.port import Database
+from docservice.store.directory.records import DirectoryStore, Upserted
+from docservice.store.indexes import applying as indexes
+from docservice.store.mapping.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
@@ -482,7 +482,7 @@ class DocService:
         Args:
             principal: a facility's admin, for records of that facility; a superuser or a program with a service
                 token, for all.
-            collection: one of `domain.directory.SECTIONS`.
+            collection: one of `domain.directory.records.SECTIONS`.
             body: list of at most 5,000 records, or an object with it in `records`.
 
         Raises:
@@ -491,14 +491,14 @@ class DocService:
             PermissionDenied: the principal may not write one of the records; nothing was written.
             StoreError: nothing was written; see `retryable`.
             ValidationFailed: with the position and field of every record that is invalid, or impossible among the
-                others and what is stored (`domain.directory_rules`); nothing was written.
+                others and what is stored (`domain.directory.rules`); nothing was written.
         """
         return await self._directory_writer.upsert(principal, collection, body)
 
     def export_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
     ) -> AsyncGenerator[RowBatch, None]:
-        """The rows of a table of a facility's logs (`domain.export_tables`), in no order, some hundred at a time.
+        """The rows of a table of a facility's logs (`domain.exports.tables`), in no order, some hundred at a time.
 
         A call of a trusted program, without permissions. Logs that are written meanwhile may be in it or not.
 
@@ -538,7 +538,7 @@ class DocService:
         """Create and change directory records; records that are not named stay.
 
         Args:
-            content: lists of records under the names of `domain.directory.SECTIONS`, and `default_facility` (an id).
+            content: lists of records under the names of `domain.directory.records.SECTIONS`, and `default_facility` (an id).
 
         Returns:
             For each list that was there, how many records were created, changed and unchanged.
@@ -546,7 +546,7 @@ class DocService:
         Raises:
             StoreError: nothing was written of at most 1,000 records; of more, some may have been: do it again.
             ValidationFailed: with the position and field of every record that is invalid, or impossible among the
-                others and what is stored (`domain.directory_rules`); nothing was written.
+                others and what is stored (`domain.directory.rules`); nothing was written.
         """
         counts = await self._directory_writer.import_content(content)
         if content.get("default_facility"):
@@ -559,7 +559,7 @@ class DocService:
         """Put right what old Kolibris recorded wrongly, as Kolibri's own upgrades do; again changes nothing.
 
         Args:
-            rules: names of `domain.consolidation.RULES`.
+            rules: names of `domain.upkeep.consolidation.RULES`.
             dry_run: only count.
             watch: hears how far the work is.
 
@@ -603,7 +603,7 @@ class DocService:
     ) -> dict[str, int]:
         """Compare directory and logs with those of another service, document by document.
 
-        See `domain.comparison` for what is equal. Control records (idempotency keys, requests for CSV files, turns,
+        See `domain.upkeep.comparison` for what is equal. Control records (idempotency keys, requests for CSV files, turns,
         notes about data sets) are not compared. Neither database is changed.
 
         Args:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from docservice.errors import DocServiceError
 from docservice.rest.problems import INTERNAL_ERROR, status_of
 from docservice.settings import settings_table
-from docservice.store.index_files import contents
+from docservice.store.indexes.files import contents
 
 from .manual import MANUAL, PAGES, section
 from .running import run

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from docservice import demo
-from docservice.domain.directory import SECTIONS
+from docservice.domain.directory.records import SECTIONS
 
 from .running import Finished, Services, engine_state, run
 from .signing import headers_with_own_key

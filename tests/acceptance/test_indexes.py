@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from docservice.store.indexes import described, shard_keys
-from docservice.store.views import described_views
+from docservice.store.indexes.applying import described, shard_keys
+from docservice.store.indexes.views import described_views
 
 from .running import Finished, names_in, run
 

@@ -14,7 +14,7 @@ import docservice
 from docservice.pages import page_names
 from docservice.pages.layout import rendered
 from docservice.pages.markdown import slug
-from docservice.store.index_files import contents
+from docservice.store.indexes.files import contents
 
 from . import references
 from .manual import EVERYTHING, GITHUB, MANUAL, PAGES, ROOT, section

@@ -16,7 +16,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from docservice import demo
-from docservice.domain.directory import directory_records
+from docservice.domain.directory.records import directory_records
 from docservice.settings import Settings
 
 from .manual import CONTRIBUTING, EVERYTHING, OUTPUTS, PAGES, README, ROOT, blocks, blocks_of

@@ -17,8 +17,8 @@ import pytest
 from bson import json_util
 
 from docservice import DocService, Principal, StartSession, UpdateSession
-from docservice.domain.ids import record_id
-from docservice.domain.quiz_tries import migrated_level
+from docservice.domain.exports.quiz_tries import migrated_level
+from docservice.domain.values.ids import record_id
 
 from .manual import PAGES
 from .mongo_shell import ROOT, mongosh, shell_uri

@@ -180,7 +180,7 @@ async def test_a_traceback_shows_no_values(log_format: str) -> None:
     """What variables hold is people's data: a logged error has its traceback without them."""
     program = f"""
 import logging
-from docservice.cli.log_format import configure_logging
+from docservice.serving.log_format import configure_logging
 
 def fail():
     name = "Ami" + "na"

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 KILLS_WORKERS = """
 import os, signal, sys
 
-if "docservice.cli.worker" in sys.orig_argv:
+if "docservice.serving.worker" in sys.orig_argv:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -40,7 +40,7 @@ async def samples(service: Service) -> dict[tuple[str, str], float]:
 
 def workers_of(service: Service) -> list[int]:
     """The ids of its workers' processes, the oldest first."""
-    return sorted(pid for pid, line in processes_of(service.data_dir).items() if "docservice.cli.worker" in line)
+    return sorted(pid for pid, line in processes_of(service.data_dir).items() if "docservice.serving.worker" in line)
 
 
 async def burst(service: Service) -> None:

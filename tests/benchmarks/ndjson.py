@@ -21,8 +21,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from docservice import DocService, Principal, StartSession, UpdateSession, demo
-from docservice.domain.ids import record_id
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.domain.values.ids import record_id
+from docservice.export.backup import export_ndjson, import_ndjson
 
 _BATCH = 500
 SUMMARIES = "content_summary_logs"

@@ -22,8 +22,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from docservice import DocService, Principal, StartSession, UpdateSession, demo
-from docservice.domain.document_query import FieldChoice
-from docservice.domain.filters import LogFilters, Page
+from docservice.domain.requests.document_pages import FieldChoice
+from docservice.domain.requests.lists import LogFilters, Page
 
 CONTENTS = 300
 SUMMARIES = "contentsummarylog"

@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient, WriteConcern
 
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.errors import StoreUnavailable
-from docservice.store.pymongo_db import PyMongoDatabase
+from docservice.store.database.pymongo_db import PyMongoDatabase
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

@@ -18,12 +18,12 @@ from bson import ObjectId, json_util
 from bson.raw_bson import RawBSONDocument
 
 from docservice import ANONYMOUS, DocService, Principal, SaveExamLog, StartSession, UpdateSession
-from docservice.domain.csv_requests import CsvLogRequest
+from docservice.domain.requests.csv_exports import CsvLogRequest
 from docservice.errors import ExportError, SettingsInvalid
-from docservice.export.ndjson import ImportReport, export_ndjson, import_ndjson
-from docservice.service.watch import Unwatched
-from docservice.store.dump import LEFT_OUT
-from docservice.store.extended_json import from_line
+from docservice.export.backup import ImportReport, export_ndjson, import_ndjson
+from docservice.service.base.progress import Unwatched
+from docservice.store.mapping.extended_json import from_line
+from docservice.store.transfer.backup import LEFT_OUT
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}

@@ -13,7 +13,7 @@ import pytest
 from docservice import DocService
 from docservice.errors import ExportError
 from docservice.export import CsvWriter, write_export
-from docservice.export.ndjson import export_ndjson
+from docservice.export.backup import export_ndjson
 
 
 async def test_only_files_are_replaced(service: DocService, recorded_directory: dict[str, Any], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.domain.consolidation import RULES
+from docservice.domain.upkeep.consolidation import RULES
 from docservice.kolibri import import_kolibri
 from docservice.kolibri.assembling import summaries
 

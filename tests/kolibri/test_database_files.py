@@ -18,7 +18,7 @@ import pytest
 from docservice import DocService
 from docservice.errors import SettingsInvalid
 from docservice.kolibri import ImportReport, import_kolibri
-from docservice.service.watch import Unwatched
+from docservice.service.base.progress import Unwatched
 
 from .samples import LEARNER, changing, rows
 

@@ -21,7 +21,7 @@ from docservice.identity import TokenVerifier, issue_token
 from docservice.kolibri import ImportReport, import_kolibri
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
-from docservice.store.documents import (
+from docservice.store.mapping.log_documents import (
     read_session,
     read_summary,
     read_user_session,
@@ -54,7 +54,7 @@ STANDSTILL = """
 import asyncio, sys, time
 from docservice import DocService
 from docservice.kolibri import import_kolibri
-from docservice.service.watch import Unwatched
+from docservice.service.base.progress import Unwatched
 
 class Standstill(Unwatched):
     def begin(self, part, total=None):

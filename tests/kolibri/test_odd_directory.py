@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from docservice import DocService
-from docservice.domain.consistency import Finding
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.domain.upkeep.consistency import Finding
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 
 from .samples import LEARNER, changing, rows

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from docservice import DocService, Principal
-from docservice.domain.consistency import Finding
+from docservice.domain.upkeep.consistency import Finding
 from docservice.export import CsvWriter, write_export
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 from docservice.kolibri.importing import SET_ASIDE
 from docservice.kolibri.report import ImportReport

@@ -14,8 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from docservice import DocService, Principal
-from docservice.domain.export_tables import TABLES, TableName
-from docservice.domain.ids import record_id
+from docservice.domain.exports.tables import TABLES, TableName
+from docservice.domain.values.ids import record_id
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.domain.export_tables import TABLES
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.domain.exports.tables import TABLES
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import ImportReport, import_kolibri
 
 from .judging import (

@@ -12,9 +12,9 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
 from docservice import DocService
-from docservice.domain.export_tables import TABLES
+from docservice.domain.exports.tables import TABLES
 from docservice.export import CsvWriter, write_export
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 
 from .samples import changing

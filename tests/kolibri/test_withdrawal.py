@@ -17,7 +17,7 @@ from docservice.identity import TokenVerifier, issue_token
 from docservice.kolibri import ImportReport, import_kolibri
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
-from docservice.service.watch import Unwatched
+from docservice.service.base.progress import Unwatched
 
 from .samples import LEARNER, changing, rows
 

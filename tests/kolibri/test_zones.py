@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 
 from docservice import DocService, Principal
-from docservice.domain.document_query import DocumentFilters
-from docservice.domain.filters import LogFilters
+from docservice.domain.requests.document_pages import DocumentFilters
+from docservice.domain.requests.lists import LogFilters
 from docservice.export import CsvWriter, ParquetWriter, write_export
-from docservice.export.ndjson import export_ndjson, import_ndjson
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 
 from .samples import LEARNER, changing, rows

@@ -16,10 +16,10 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from docservice import ChangeExamAttempt, ChangeExamLog, DocService, SaveExamAttempt, SaveExamLog
 from docservice.client import LogClient, Retries
-from docservice.domain.document_query import DocumentFilters
-from docservice.domain.filters import LogFilters
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.session_requests import ReportActivity
+from docservice.domain.requests.document_pages import DocumentFilters
+from docservice.domain.requests.lists import LogFilters
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import (
     ClientClosed,
     InvalidReference,
@@ -34,8 +34,8 @@ from docservice.errors import (
 )
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
+from docservice.rest.app_keys import SERVICE
 from docservice.rest.auth import bearer_identity
-from docservice.rest.keys import SERVICE
 
 from .asking import M_OF_N, Client, interaction, start_body
 

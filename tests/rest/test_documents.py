@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from docservice import DocService
 from docservice.errors import StoreUnavailable, ValidationFailed
 from docservice.rest import streaming
+from docservice.rest.app_keys import SERVICE
 from docservice.rest.document_queries import document_query
-from docservice.rest.keys import SERVICE
-from docservice.store import overflow
+from docservice.store.logs import overflow
 
 from .asking import M_OF_N, Client, interaction, put, start
 

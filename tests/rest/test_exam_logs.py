@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from docservice import ChangeExamLog, DocService, Principal, SaveExamLog
-from docservice.domain.ids import record_id
+from docservice.domain.values.ids import record_id
 from docservice.errors import NotSignedIn
-from docservice.store import exam_logs
-from docservice.store.json_codec import from_bson
+from docservice.store.logs import exam_logs
+from docservice.store.mapping.json_codec import from_bson
 
 from .asking import Client, everything
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from docservice import DocService, Principal, StartSession
-from docservice.domain.csv_exports import SILENCE
-from docservice.domain.csv_requests import CsvLogRequest
+from docservice.domain.exports.csv_exports import SILENCE
+from docservice.domain.requests.csv_exports import CsvLogRequest
 
 from .asking import Client
 

@@ -16,8 +16,8 @@ from docservice import DocService
 from docservice.identity import TokenVerifier
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
-from docservice.rest.exposition import merged, text
 from docservice.rest.metrics import Metrics
+from docservice.rest.worker_metrics import merged, text
 
 from .asking import TRACK, put, start
 from .conftest import SECRET

@@ -10,7 +10,7 @@ import pytest
 
 from docservice import DocService
 from docservice.rest.app import OPERATIONS
-from docservice.service.export_requests import ExportRequests
+from docservice.service.acting.csv_exports import ExportRequests
 
 LOGGER = "/api/logger/"
 CSV = f"{LOGGER}generatecsvlogrequest/"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from docservice.store.json_codec import from_bson
+from docservice.store.mapping.json_codec import from_bson
 
 from .replaying import Comparison, Replayer, scenarios
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.store.log_kinds import KINDS
+from docservice.store.mapping.log_kinds import KINDS
 
 from .asking import M_OF_N, Client, interaction, put, start
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from docservice import DocService, Principal
 from docservice.rest import create_app
-from docservice.rest.traffic import Traffic
+from docservice.rest.limits import Traffic
 
 from .asking import TRACK, start_body
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from docservice import DocService, Principal
-from docservice.domain.ids import record_id
+from docservice.domain.values.ids import record_id
 from docservice.errors import NotSignedIn, Unauthenticated
 
 from .asking import Client, everything

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from docservice import DocService, UserSessionLog
-from docservice.domain.exam_logs import ExamLog
-from docservice.domain.ids import record_id
-from docservice.domain.logs import ContentSessionLog
+from docservice.domain.logs.content_logs import ContentSessionLog
+from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.values.ids import record_id
 from docservice.errors import (
     ContentSummaryLogDoesNotExist,
     DoesNotExist,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
-from docservice.store.documents import (
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.store.mapping.log_documents import (
     attempt_document,
     attempt_size,
     read_session,

@@ -17,8 +17,8 @@ from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession, errors
-from docservice.store.handles import adapted
-from docservice.store.pymongo_db import PyMongoDatabase
+from docservice.store.database.adapters import adapted
+from docservice.store.database.pymongo_db import PyMongoDatabase
 
 DRIVERS: dict[str, Any] = {"pymongo": AsyncMongoClient, "motor": AsyncIOMotorClient}
 NOBODY_THERE = "mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=300"

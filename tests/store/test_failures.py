@@ -12,8 +12,8 @@ from pymongo import errors as driver
 
 from docservice import DocService, errors
 from docservice.errors import DocServiceError
-from docservice.store.failures import translate, translated
-from docservice.store.pymongo_db import PyMongoDatabase
+from docservice.store.database.failures import translate, translated
+from docservice.store.database.pymongo_db import PyMongoDatabase
 
 # PyMongo leaves sockets to the collector when it is cancelled while it connects: not the fault of a later test.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

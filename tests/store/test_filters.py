@@ -12,8 +12,8 @@ import pytest
 from bson import ObjectId, Regex
 
 from docservice import DocService
-from docservice.domain.document_query import DocumentFilters
-from docservice.domain.filters import LogFilters
+from docservice.domain.requests.document_pages import DocumentFilters
+from docservice.domain.requests.lists import LogFilters
 from docservice.errors import FilterInvalid, ValidationFailed
 from docservice.testing import School, throw_away_service
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.domain.comparison import Difference
-from docservice.domain.consistency import Finding
+from docservice.domain.upkeep.comparison import Difference
+from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import SettingsInvalid
 from docservice.generate import Plan, generate
 

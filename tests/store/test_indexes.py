@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession
 from docservice.errors import StoreUnavailable
-from docservice.store.indexes import described
+from docservice.store.indexes.applying import described
 
 LOGS = {"content_session_logs", "content_summary_logs", "attempt_overflow"}
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}

@@ -10,7 +10,7 @@ from bson.decimal128 import Decimal128
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from docservice.store.json_codec import from_bson, to_bson
+from docservice.store.mapping.json_codec import from_bson, to_bson
 
 ODD_KEYS = [
     "",

@@ -21,16 +21,16 @@ from bson import json_util
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from docservice.domain.filters import ATTEMPT_FILTERS, MASTERY_FILTERS, Page
+from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, Page
 from docservice.identity import Principal
 from docservice.rest.app import OPERATIONS
 from docservice.rest.document_queries import document_query
-from docservice.rest.queries import log_filters
-from docservice.service.document_reader import DocumentReader
-from docservice.service.reader import LogReader
-from docservice.store import indexes
-from docservice.store.log_kinds import KINDS, SUMMARY_LOGS, LogKind
-from docservice.store.pymongo_db import PyMongoDatabase
+from docservice.rest.list_queries import log_filters
+from docservice.service.acting.document_pages import DocumentReader
+from docservice.service.acting.lists import LogReader
+from docservice.store.database.pymongo_db import PyMongoDatabase
+from docservice.store.indexes import applying as indexes
+from docservice.store.mapping.log_kinds import KINDS, SUMMARY_LOGS, LogKind
 
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
 FEW, MANY, CLASS_SIZE, GROUP_SIZE, CONTENTS = 200, 2_000, 40, 5, 10

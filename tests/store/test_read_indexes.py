@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.document_query import DocumentFilters, FieldChoice
-from docservice.store import indexes
-from docservice.store.log_kinds import KINDS, LogKind
-from docservice.store.pymongo_db import PyMongoDatabase
-from docservice.store.selection import Selection
-from docservice.store.walks import WalkStore, plan
+from docservice.domain.requests.document_pages import DocumentFilters, FieldChoice
+from docservice.store.database.pymongo_db import PyMongoDatabase
+from docservice.store.indexes import applying as indexes
+from docservice.store.lists.document_pages import WalkStore, plan
+from docservice.store.lists.scope import Selection
+from docservice.store.mapping.log_kinds import KINDS, LogKind
 
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
 DATASETS = [uuid.UUID(int=number).hex for number in (1, 2)]

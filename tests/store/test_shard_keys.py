@@ -13,14 +13,14 @@ from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from docservice import DocService, Principal, StartSession, UpdateSession
-from docservice.domain.exam_requests import SaveExamAttempt, SaveExamLog
-from docservice.service.actions import Actions
-from docservice.service.exams import Exams
-from docservice.service.reader import LogReader
-from docservice.service.sittings import Sittings
-from docservice.service.tracker import Tracker
-from docservice.store.indexes import described, shard_keys
-from docservice.store.pymongo_db import PyMongoDatabase
+from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
+from docservice.service.acting.exam_logs import Exams
+from docservice.service.acting.lists import LogReader
+from docservice.service.acting.tracking import Tracker
+from docservice.service.acting.user_sessions import Sittings
+from docservice.service.base.actions import Actions
+from docservice.store.database.pymongo_db import PyMongoDatabase
+from docservice.store.indexes.applying import described, shard_keys
 
 SCATTERED = {("find", "exam_logs", ("_id",))}
 """An attempt of an exam of Kolibri up to 0.14 names the log and not whose it is: one look at all shards, then one."""

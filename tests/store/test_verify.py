@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession
-from docservice.domain.comparison import Difference, difference
-from docservice.domain.consistency import Finding
-from docservice.domain.exam_requests import SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
+from docservice.domain.upkeep.comparison import Difference, difference
+from docservice.domain.upkeep.consistency import Finding
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession
-from docservice.domain.logs import AttemptLog
-from docservice.store.views import described_views
+from docservice.domain.logs.content_logs import AttemptLog
+from docservice.store.indexes.views import described_views
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from docservice.service.ahead import ahead, in_thread, to_its_end
+from docservice.service.base.prefetch import ahead, in_thread, to_its_end
 
 PLACE: ContextVar[int] = ContextVar("PLACE")
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from docservice.domain.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
+from docservice.domain.values.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
 
 CHROME_WINDOWS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from docservice.domain.export_rows import Catalogue, Learner, Span, session_row, user_type
-from docservice.domain.export_tables import EXAM, SESSION, TABLES
+from docservice.domain.exports.table_rows import Catalogue, Learner, Span, session_row, user_type
+from docservice.domain.exports.tables import EXAM, SESSION, TABLES
 from docservice.export import CsvWriter, ParquetWriter
 from docservice.export.csv_writer import harmless
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from docservice import demo
-from docservice.domain.directory import directory_records
+from docservice.domain.directory.records import directory_records
 from docservice.generate import Plan, people
 from docservice.generate.behaviour import School
 from docservice.generate.contents import Library

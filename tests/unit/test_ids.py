@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.ids import (
+from docservice.domain.logs.content_logs import (
+    AttemptLog,
+    ContentSessionLog,
+    ContentSummaryLog,
+    MasteryLog,
+    SyncableLog,
+)
+from docservice.domain.values.ids import (
     ID_PLACEHOLDER,
     TestType,
     is_hex_id,
@@ -20,7 +27,6 @@ from docservice.domain.ids import (
     unit_test_content_id,
     unit_test_version,
 )
-from docservice.domain.logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog, SyncableLog
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "morango-test-vectors.json").read_text(encoding="utf-8")

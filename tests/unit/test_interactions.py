@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from docservice.domain import interactions
-from docservice.domain.interactions import AttemptChanges
-from docservice.domain.logs import AttemptLog, ContentSessionLog
-from docservice.domain.requests import Interaction
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog
+from docservice.domain.requests.tracking import Interaction
+from docservice.domain.tracking import interactions
+from docservice.domain.tracking.interactions import AttemptChanges
 from docservice.errors import InvalidReference, ValidationFailed
 
 NOW = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)

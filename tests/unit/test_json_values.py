@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.json_columns import column_value, storable
-from docservice.domain.json_values import MAX_NESTING, require_storable
+from docservice.domain.values.json_columns import column_value, storable
+from docservice.domain.values.json_values import MAX_NESTING, require_storable
 from docservice.errors import UnstorableValue
 
 text = st.text(st.characters(exclude_categories=["Cs"]))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from docservice.domain import mastery
-from docservice.domain.logs import ContentSummaryLog, MasteryLog
+from docservice.domain.logs.content_logs import ContentSummaryLog, MasteryLog
+from docservice.domain.tracking import mastery
 from docservice.errors import PermissionDenied
 
 NOW = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)

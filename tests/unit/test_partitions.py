@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.partitions import exam_log_partition, infer_dataset_id, log_partition, prefix_range
+from docservice.domain.values.partitions import exam_log_partition, infer_dataset_id, log_partition, prefix_range
 from docservice.errors import ValidationFailed
 
 D, U = "d" * 32, "a" * 32

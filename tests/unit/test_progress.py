@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.progress import add_time, advance, is_complete, normalize
+from docservice.domain.tracking.progress import add_time, advance, is_complete, normalize
 from docservice.errors import ValidationFailed
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

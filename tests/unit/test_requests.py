@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.requests import Interaction, MasteryModel, StartSession, UpdateSession
+from docservice.domain.requests.tracking import Interaction, MasteryModel, StartSession, UpdateSession
 from docservice.errors import FieldError, ValidationFailed
 
 TRUE = [True, 1, 1.0, "t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.exam_logs import ExamAttemptLog, ExamLog, changed_exam_log, new_exam_log
-from docservice.domain.exam_requests import ChangeExamLog, SaveExamAttempt, SaveExamLog
-from docservice.domain.permissions import Person, Role, may_write_log
-from docservice.domain.session_requests import ReportActivity
-from docservice.domain.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.directory.permissions import Person, Role, may_write_log
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog, changed_exam_log, new_exam_log
+from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ValidationFailed
 
 NOW = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docservice.domain.times import KolibriTime, iso_text, to_milliseconds
+from docservice.domain.values.times import KolibriTime, iso_text, to_milliseconds
 
 VECTORS: list[dict[str, str]] = json.loads(
     (Path(__file__).parents[1] / "data" / "morango-test-vectors.json").read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from docservice.domain import tracking
-from docservice.domain.logs import ContentSummaryLog
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.tracking import Start, Update, Visitor
+from docservice.domain.logs.content_logs import ContentSummaryLog
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.tracking import content_sessions as tracking
+from docservice.domain.tracking.content_sessions import Start, Update, Visitor
 from docservice.errors import InvalidReference, PermissionDenied
 
 NOW = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from docservice.domain.directory import (
+from docservice.domain.directory.records import (
     MAX_RECORDS,
     SECTIONS,
     Channel,
@@ -23,8 +23,8 @@ from docservice.domain.directory import (
     Role,
 )
 from docservice.errors import CollectionNotFound, PermissionDenied
-from docservice.rest.json_body import json_answer, read_body
-from docservice.rest.keys import IDENTIFY, SERVICE
+from docservice.rest.app_keys import IDENTIFY, SERVICE
+from docservice.rest.bodies import json_answer, read_body
 from docservice.rest.operations import Operation, Parameter
 
 Record = (

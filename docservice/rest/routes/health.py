@@ -6,10 +6,10 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.errors import ServiceBusy, StoreTimeout, StoreUnavailable
-from docservice.rest.json_body import json_answer
-from docservice.rest.keys import SERVICE
+from docservice.rest.app_keys import SERVICE
+from docservice.rest.bodies import json_answer
+from docservice.rest.limits import TRAFFIC
 from docservice.rest.operations import Operation
-from docservice.rest.traffic import TRAFFIC
 
 
 class Health(BaseModel):

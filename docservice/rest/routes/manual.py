@@ -11,7 +11,7 @@ from aiohttp import ETag, web
 
 import docservice
 from docservice.pages import EVERYTHING, FILES, is_page, manual_page, page_names, start_page
-from docservice.rest.json_body import json_answer
+from docservice.rest.bodies import json_answer
 from docservice.rest.operations import Operation, Parameter
 from docservice.rest.problems import Problem
 

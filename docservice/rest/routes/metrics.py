@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from docservice.errors import Unauthenticated
-from docservice.rest.keys import METRICS
+from docservice.rest.app_keys import METRICS
 from docservice.rest.operations import Operation
 from docservice.rest.problems import Problem
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from docservice.domain.requests import StartSession, UpdateSession
-from docservice.domain.results import SessionStarted, SessionUpdated
+from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.errors import (
     DirectoryIncomplete,
     DocumentTooLarge,
@@ -14,9 +14,9 @@ from docservice.errors import (
     PermissionDenied,
     UnstorableValue,
 )
+from docservice.rest.app_keys import IDENTIFY, SERVICE
+from docservice.rest.bodies import json_answer, read_body
 from docservice.rest.idempotency import idempotency_key
-from docservice.rest.json_body import json_answer, read_body
-from docservice.rest.keys import IDENTIFY, SERVICE
 from docservice.rest.operations import Operation
 
 _TAG = "Tracking"

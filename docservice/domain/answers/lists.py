@@ -1,0 +1,176 @@
+"""Mastery and attempt logs as Kolibri's lists show them.
+
+Rule: kolibri/core/logger/api.py (MasteryLogViewSet, AttemptLogViewSet) and evaluation.py (attempts_diff).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel
+
+from docservice.domain.logs.content_logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
+from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.times import exact_time, iso_text
+
+
+def shown_time(log: SyncableLog, field: str) -> str | None:
+    """A time of a log as answers print it: with the microseconds and zone that its device recorded, if it did."""
+    moment = getattr(log, field)
+    return None if moment is None else time_text(moment, log.recorded.get(field))
+
+
+def time_text(moment: datetime, recorded_text: str | None) -> str:
+    """A time as answers print it, with the microseconds and zone of the text that its device kept, if that is it."""
+    return iso_text(exact_time(moment, recorded_text))
+
+
+class MasteryRow(BaseModel):
+    """A try; `correct` is the sum over its attempts, cut to an integer."""
+
+    id: str
+    mastery_criterion: dict[str, Any]
+    start_timestamp: str | None
+    end_timestamp: str | None
+    completion_timestamp: str | None
+    complete: bool
+    correct: int
+    time_spent: float | None
+
+    @classmethod
+    def of(cls, log: MasteryLog) -> MasteryRow:
+        """The shown part of a try."""
+        return cls(
+            id=log.id,
+            mastery_criterion=log.mastery_criterion,
+            start_timestamp=shown_time(log, "start_timestamp"),
+            end_timestamp=shown_time(log, "end_timestamp"),
+            completion_timestamp=shown_time(log, "completion_timestamp"),
+            complete=log.complete,
+            correct=int(round(log.correct_sum, 9)),
+            time_spent=None if log.time_spent is None else without_dust(log.time_spent),
+        )
+
+
+class AttemptRow(BaseModel):
+    """An attempt; `user`, `masterylog` and `sessionlog` are ids."""
+
+    id: str
+    item: str
+    start_timestamp: str | None
+    end_timestamp: str | None
+    completion_timestamp: str | None
+    time_spent: float
+    complete: bool
+    correct: float
+    hinted: bool
+    answer: AnyJson
+    simple_answer: str | None
+    interaction_history: list[Any]
+    user: str | None
+    error: bool
+    masterylog: str | None
+    sessionlog: str
+
+    @classmethod
+    def of(cls, log: AttemptLog, **more: Any) -> Self:
+        """The shown part of an attempt; `more` fills what a subclass adds."""
+        return cls(
+            id=log.id,
+            item=log.item,
+            start_timestamp=shown_time(log, "start_timestamp"),
+            end_timestamp=shown_time(log, "end_timestamp"),
+            completion_timestamp=shown_time(log, "completion_timestamp"),
+            time_spent=log.time_spent,
+            complete=log.complete,
+            correct=log.correct,
+            hinted=log.hinted,
+            answer=log.answer,
+            simple_answer=log.simple_answer,
+            interaction_history=log.interaction_history,
+            user=log.user_id,
+            error=log.error,
+            masterylog=log.masterylog_id,
+            sessionlog=log.sessionlog_id,
+            **more,
+        )
+
+
+Row = TypeVar("Row")
+
+
+class RowPage(BaseModel, Generic[Row]):
+    """A page of a list, in Kolibri's envelope.
+
+    Attributes:
+        page: its number, from 1.
+        count: rows in all pages.
+    """
+
+    page: int
+    count: int
+    total_pages: int
+    results: list[Row]
+
+
+class CorrectnessDiff(BaseModel):
+    """How much more correct an answer is than in the try before; None if there was none."""
+
+    correct: int | None
+
+
+class TryDiff(BaseModel):
+    """How much more correct and how much longer a try is than the one before."""
+
+    correct: int
+    time_spent: float | None
+
+
+class AttemptDiffRow(AttemptRow):
+    """An attempt beside the newest one at the same item in the try before."""
+
+    diff: CorrectnessDiff
+
+
+class MasteryDiffRow(MasteryRow):
+    """A try beside the one before; `diff` is None if there is none."""
+
+    diff: TryDiff | None
+    attemptlogs: list[AttemptDiffRow]
+
+
+def mastery_diff(
+    target: MasteryLog,
+    previous: MasteryLog | None,
+    attempts: Sequence[AttemptLog],
+    previous_attempts: Sequence[AttemptLog],
+) -> MasteryDiffRow:
+    """A try beside the one before it.
+
+    Args:
+        target: the try.
+        previous: the one before; None if there is none.
+        attempts: all of `target`.
+        previous_attempts: all of `previous`.
+    """
+    newest: dict[str, AttemptLog] = {}
+    for attempt in sorted(previous_attempts, key=lambda attempt: attempt.end_timestamp):
+        newest[attempt.item] = attempt
+    shown = MasteryRow.of(target)
+    diff = None
+    if previous is not None:
+        before = MasteryRow.of(previous)
+        times = (shown.time_spent, before.time_spent)
+        diff = TryDiff(
+            correct=shown.correct - before.correct,
+            # A try from before the field existed has no time; the real server fails on it.
+            time_spent=None if times[0] is None or times[1] is None else without_dust(times[0] - times[1]),
+        )
+    rows = []
+    for attempt in attempts:
+        older = newest.get(attempt.item)
+        change = None if older is None else int(round(attempt.correct - older.correct, 9))
+        rows.append(AttemptDiffRow.of(attempt, diff=CorrectnessDiff(correct=change)))
+    return MasteryDiffRow(**shown.model_dump(), diff=diff, attemptlogs=rows)

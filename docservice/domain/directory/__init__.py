@@ -1,0 +1,1 @@
+"""People, classes, assignments and content, and who may see and change what."""

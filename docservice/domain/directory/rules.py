@@ -1,0 +1,238 @@
+"""Which records of the directory are impossible: no Kolibri could hold them, however they came there.
+
+A record is judged by what would be stored with it: what it names has to be there, of the right kind and of the same
+dataset, and nothing else may hold what only one can. What a Kolibri merely avoids is not refused: a learner of a group
+who is not of its class comes about when devices sync.
+Rule: kolibri/core/auth/models.py (`infer_dataset`, `validate_membership`, `validate_role`, `unique_together`,
+Facility, Classroom and LearnerGroup `save`) and serializers.py (FacilityUserSerializer.validate), exams/models.py,
+lessons/models.py, courses/models.py (`pre_save` of assignments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from docservice.domain.directory.records import (
+    Collection,
+    ContentNode,
+    CourseSession,
+    DirectoryRecord,
+    Exam,
+    FacilityUser,
+    Lesson,
+    Membership,
+    Role,
+)
+
+PARENT_KINDS = {"classroom": "facility", "learnergroup": "classroom", "adhoclearnersgroup": "classroom"}
+"""Of each kind of collection that has a parent, the kind of that."""
+
+Step = str | int
+
+
+class Flaw(NamedTuple):
+    """Why a record is impossible.
+
+    Attributes:
+        path: its field, and the position in it.
+        message: what is wrong, in a sentence; names no value.
+        missing: whether what the field names is not there at all.
+    """
+
+    path: tuple[Step, ...]
+    message: str
+    missing: bool = False
+
+
+class Place(NamedTuple):
+    """What the rules ask of a collection."""
+
+    kind: str
+    dataset_id: str
+
+
+@dataclass
+class Named:
+    """Ids that records name.
+
+    Attributes:
+        datasets: of facilities.
+        collections: facilities, classes and groups.
+        users: people.
+        nodes: parents of content nodes.
+    """
+
+    datasets: set[str] = field(default_factory=set)
+    collections: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+    nodes: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Surroundings:
+    """What is there, or will be, of what records name.
+
+    Attributes:
+        datasets: ids.
+        collections: by id.
+        users: the dataset of each person.
+        parents: the parent of each content node; None: it has none.
+    """
+
+    datasets: set[str] = field(default_factory=set)
+    collections: dict[str, Place] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    parents: dict[str, str | None] = field(default_factory=dict)
+
+
+def named_by(records: Iterable[DirectoryRecord]) -> Named:
+    """What records name that has to be there."""
+    found = Named()
+    for record in records:
+        if isinstance(record, ContentNode):
+            found.nodes |= {record.parent_id} if record.parent_id else set()
+            continue
+        references = record.references()
+        found.datasets |= set(references.dataset_ids)
+        found.collections |= set(references.collection_ids)
+        found.users |= set(references.user_ids)
+    return found
+
+
+def judged_by(record: DirectoryRecord) -> Hashable:
+    """The part of a record that the rules look at: a stored record whose part stays as it is may be written again."""
+    parents = (record.parent_id,) if isinstance(record, ContentNode) else ()
+    kind = record.kind if isinstance(record, (Collection, Role)) else None
+    return (record.references(), unique_key(record), kind, parents)
+
+
+def folded(username: str) -> str:
+    """A user name as Kolibri compares it: without regard to the case of the letters A to Z, as SQLite does."""
+    return username.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def unique_key(record: DirectoryRecord) -> tuple[str, ...] | None:
+    """What only one record may hold; None for records that hold nothing alone.
+
+    A deleted account holds its name no longer.
+    """
+    match record:
+        case FacilityUser():
+            deleted = (record.model_extra or {}).get("date_deleted")
+            return None if deleted else ("user", record.facility_id, folded(record.username))
+        case Membership():
+            return ("membership", record.user_id, record.collection_id)
+        case Role():
+            return ("role", record.user_id, record.collection_id, record.kind)
+    return None
+
+
+_TWICE = {
+    "user": (("username",), "Another account of the facility has this username; upper and lower case are the same."),
+    "membership": (("collection_id",), "Another membership says that the person is in this collection."),
+    "role": (("kind",), "The person has this role for this collection by another record."),
+}
+
+
+def taken(key: Sequence[str]) -> Flaw:
+    """What is wrong with a record whose key another record holds."""
+    path, message = _TWICE[key[0]]
+    return Flaw(path, message)
+
+
+def flaws(record: DirectoryRecord, there: Surroundings) -> Iterator[Flaw]:
+    """Why a record is impossible among what is there; nothing if it is not. What only one may hold is not looked at."""
+    match record:
+        case Collection():
+            yield from _collection(record, there)
+        case FacilityUser():
+            facility = there.collections.get(record.facility_id)
+            if facility is None or facility.kind != "facility":
+                yield Flaw(("facility_id",), "There is no such facility.", missing=facility is None)
+            elif facility.dataset_id != record.dataset_id:
+                yield Flaw(("dataset_id",), "This is not the dataset of the facility.")
+        case Membership() | Role():
+            yield from _in_collection(record, there)
+        case Exam() | Lesson() | CourseSession():
+            yield from _assigned(record, there)
+        case ContentNode():
+            if _is_in_circle(record, there):
+                yield Flaw(("parent_id",), "The node is below itself.")
+
+
+def _collection(record: Collection, there: Surroundings) -> Iterator[Flaw]:
+    wanted = PARENT_KINDS.get(record.kind)
+    if record.dataset_id not in there.datasets:
+        yield Flaw(("dataset_id",), "There is no such dataset.", missing=True)
+    if wanted is None:
+        if record.parent_id is not None:
+            yield Flaw(("parent_id",), "A facility has no parent.")
+        return
+    parent = there.collections.get(record.parent_id or "")
+    if parent is None or parent.kind != wanted:
+        message = f"The parent of a {record.kind} is a {wanted}, and there is none with this id."
+        yield Flaw(("parent_id",), message, missing=parent is None)
+    elif parent.dataset_id != record.dataset_id:
+        yield Flaw(("dataset_id",), "This is not the dataset of the parent.")
+
+
+def _in_collection(record: Membership | Role, there: Surroundings) -> Iterator[Flaw]:
+    dataset_id, collection = there.users.get(record.user_id), there.collections.get(record.collection_id)
+    if dataset_id is None:
+        yield Flaw(("user_id",), "There is no such person.", missing=True)
+    if collection is None:
+        yield Flaw(("collection_id",), "There is no such collection.", missing=True)
+        return
+    if isinstance(record, Membership) and collection.kind == "facility":
+        yield Flaw(("collection_id",), "People belong to a facility by their account, not by a membership.")
+    if isinstance(record, Role) and collection.kind not in ("facility", "classroom"):
+        yield Flaw(("collection_id",), "Roles are for a facility or a class.")
+    if isinstance(record, Role) and collection.kind == "classroom" and record.kind != "coach":
+        yield Flaw(("kind",), "The only role for a class is coach.")
+    if dataset_id is not None and dataset_id != collection.dataset_id:
+        yield Flaw(("collection_id",), "The collection is of another facility than the person.")
+
+
+def _assigned(record: Exam | Lesson | CourseSession, there: Surroundings) -> Iterator[Flaw]:
+    own = there.collections.get(record.collection_id)
+    if own is None:
+        yield Flaw(("collection_id",), "There is no such collection.", missing=True)
+    for position, collection_id in enumerate(record.assignments):
+        collection = there.collections.get(collection_id)
+        if collection is None:
+            yield Flaw(("assignments", position), "There is no such collection.", missing=True)
+        elif own is not None and collection.dataset_id != own.dataset_id:
+            yield Flaw(("assignments", position), "The collection is of another facility.")
+    for position, user_id in enumerate([] if isinstance(record, CourseSession) else record.learner_ids):
+        dataset_id = there.users.get(user_id)
+        if dataset_id is None:
+            yield Flaw(("learner_ids", position), "There is no such person.", missing=True)
+        elif own is not None and dataset_id != own.dataset_id:
+            yield Flaw(("learner_ids", position), "The person is of another facility.")
+
+
+def _is_in_circle(record: ContentNode, there: Surroundings) -> bool:
+    seen = set[str]()
+    above = record.parent_id
+    while above is not None and above not in seen:
+        if above == record.id:
+            return True
+        seen.add(above)
+        above = there.parents.get(above)
+    return False
+
+
+def add_to(there: Surroundings, records: Iterable[DirectoryRecord]) -> None:
+    """Count records as there, in the place of those with their ids."""
+    for record in records:
+        match record:
+            case Collection():
+                there.collections[record.id] = Place(record.kind, record.dataset_id)
+            case FacilityUser():
+                there.users[record.id] = record.dataset_id
+            case ContentNode():
+                there.parents[record.id] = record.parent_id
+            case _ if record.collection_name == "facility_datasets":
+                there.datasets.add(record.id)

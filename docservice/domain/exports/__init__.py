@@ -1,0 +1,1 @@
+"""The tables of exports: columns, rows, and the state of background exports."""

@@ -1,0 +1,216 @@
+"""What a list of logs as documents is asked for: filters, the fields to show, and where a walk goes on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast, get_args
+
+from docservice.domain.requests.filter_values import ValueKind, filter_values, normalized, refuse_unused
+from docservice.domain.requests.lists import PEOPLE_FILTERS, LogFilters
+from docservice.domain.values.ids import is_hex_id
+from docservice.errors import FieldError, ValidationFailed
+
+MAX_PAGE_SIZE = 500
+DEFAULT_PAGE_SIZE = 50
+MAX_CONTENT_IDS = 1000
+
+Split = Literal["user", "content", "whole"]
+"""How a walk is cut into lanes: by person, by content, or not at all."""
+
+_FILTER_KINDS: dict[str, ValueKind] = {
+    "content": "id",
+    "topic": "id",
+    "channel": "id",
+    "kind": "text",
+    "exam": "id",
+    "start_after": "time",
+    "start_before": "time",
+}
+
+_CURSOR_VERSION = 1
+_LONGEST_CURSOR = 400
+
+
+@dataclass(frozen=True)
+class DocumentFilters:
+    """What a list of documents is narrowed to; None: not narrowed.
+
+    Ids may be spelled in any way, times be text (`2024-09-02`, UTC if they name no zone); here they are as logs hold
+    them. Values of other types raise `FilterInvalid`, and so does a filter that the list does not have.
+
+    Attributes:
+        people: of whom: `user`, `facility`, `classroom`, `learner_group`; its other fields are for other lists.
+        content: logs of this content.
+        content_ids: logs of one of these contents.
+        topic: id of a node: logs of content that lies below it in its channel.
+        channel: logs of visits through this channel.
+        kind: logs of this kind of content.
+        exam: logs of this exam.
+        start_after: logs that start at this time or later.
+        start_before: logs that start earlier than this.
+    """
+
+    people: LogFilters = field(default_factory=LogFilters)
+    content: str | None = None
+    content_ids: tuple[str, ...] | None = None
+    topic: str | None = None
+    channel: str | None = None
+    kind: str | None = None
+    exam: str | None = None
+    start_after: datetime | None = None
+    start_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        own = {**vars(self), **normalized(vars(self), _FILTER_KINDS)}
+        if self.content_ids is not None:
+            own["content_ids"] = tuple(sorted(set(filter_values("content_ids", "id", self.content_ids))))
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    def refuse_unused(self, offered: Collection[str]) -> None:
+        """Do nothing if only filters have a value that the list has.
+
+        Raises:
+            FilterInvalid: with every other one.
+        """
+        own = {name: value for name, value in vars(self).items() if name != "people"}
+        refuse_unused(own | vars(self.people), {*offered, *PEOPLE_FILTERS})
+
+    def digest(self, kind: str) -> str:
+        """A short text that stays the same as long as the filters and the kind of log do."""
+        text = json.dumps([kind, asdict(self)], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a walk goes on.
+
+    Attributes:
+        filters: their digest: a cursor belongs to the list that gave it.
+        split: how the walk is cut into lanes.
+        lane: the lane it has come to: a person, a content, or empty.
+        last: the log after which it goes on in that lane; None: the lane is done.
+    """
+
+    filters: str
+    split: Split
+    lane: str = ""
+    last: str | None = None
+
+    def __str__(self) -> str:
+        parts = json.dumps([_CURSOR_VERSION, self.filters, self.split, self.lane, self.last], separators=(",", ":"))
+        return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str, filters: str) -> Cursor:
+        """Read what `str` wrote. A cursor only says where to go on; what may be read is decided anew for each page.
+
+        Raises:
+            ValidationFailed: it is no cursor, or one of another list.
+        """
+        cursor = cls._read(text)
+        if cursor is None or str(cursor) != text:
+            raise _bad_cursor("This is no cursor. Take it from `next` of the page before as it is.")
+        if cursor.filters != filters:
+            raise _bad_cursor("The cursor belongs to a list with other filters. Begin anew without a cursor.")
+        return cursor
+
+    @classmethod
+    def _read(cls, text: str) -> Cursor | None:
+        if len(text) > _LONGEST_CURSOR:
+            return None
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            parts = json.loads(raw)
+        except (binascii.Error, ValueError):
+            return None
+        match parts:
+            case [int(version), str(filters), str(split), str(lane), (None | str()) as last]:
+                pass
+            case _:
+                return None
+        lane_fits = lane == "" if split == "whole" else is_hex_id(lane)
+        last_fits = last is None or is_hex_id(last)
+        if version != _CURSOR_VERSION or split not in get_args(Split) or not lane_fits or not last_fits:
+            return None
+        return cls(filters, cast("Split", split), lane, last)
+
+
+def _bad_cursor(message: str) -> ValidationFailed:
+    return ValidationFailed([FieldError(("cursor",), "invalid", message)])
+
+
+@dataclass(frozen=True)
+class FieldChoice:
+    """Which parts of a document are shown; the id always is.
+
+    Attributes:
+        only: these fields at the top and no others; None: all.
+        without: leave these parts out, `mastery_logs.attempts` or `mastery_logs.attempts.answer`.
+    """
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str, known: Collection[str]) -> FieldChoice:
+        """Read `a,b` (only these), `-a,-b.c` (all but these) or both.
+
+        Args:
+            text: empty: all fields.
+            known: paths of all fields of the document.
+
+        Raises:
+            ValidationFailed: with each field that is not known.
+        """
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        without = frozenset(name[1:] for name in names if name.startswith("-"))
+        only = frozenset(name for name in names if not name.startswith("-"))
+        top = {path for path in known if "." not in path}
+        unknown = sorted(only - top - {"id"}) + sorted(without - set(known))
+        if unknown:
+            raise ValidationFailed(
+                [FieldError(("fields",), "invalid", f"Unknown field. The fields are: {', '.join(sorted(known))}.")]
+                * len(unknown)
+            )
+        return cls(only or None, without)
+
+    def shows(self, path: str) -> bool:
+        """Whether a field is shown, and not left out with what it stands in."""
+        parts = path.split(".")
+        above = {".".join(parts[: end + 1]) for end in range(len(parts))}
+        return (self.only is None or parts[0] in self.only) and not above & self.without
+
+    def leaves(self, known: Collection[str]) -> list[str] | None:
+        """The paths to read so that no more than the shown parts is read; None: everything."""
+        if self.only is None and not self.without:
+            return None
+        shown = {path for path in known if self.shows(path)}
+        cut = {path for path in shown if any(other.startswith(path + ".") for other in set(known) - shown)}
+        whole = shown - cut
+        return sorted(path for path in whole if not any(path.startswith(other + ".") for other in whole))
+
+
+@dataclass(frozen=True)
+class DocumentPage:
+    """One page of a walk.
+
+    Attributes:
+        results: documents as JSON, at most the page size. A page may hold fewer, even none, while `next` is there: a
+            page ends early when its documents are large or the filters let few of many documents through.
+        next: the cursor of the page after it; None: this was the last.
+    """
+
+    results: Sequence[Mapping[str, Any]]
+    next: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The page as answers show it."""
+        return {"results": list(self.results), "next": self.next}

@@ -1,0 +1,42 @@
+"""What Kolibri's front end reports every few minutes: that somebody is there, and on what.
+
+Rule: kolibri/core/auth/api.py, SessionViewSet.update.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from docservice.domain.requests.field_types import BlankText, Boolean
+from docservice.domain.requests.tracking import Request
+
+
+class _Lenient(Request):
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, body: Any) -> Any:
+        # The front end's library knows nothing of some devices, and a null is another way not to say it.
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+
+
+class Software(_Lenient):
+    """An operating system or a browser; other keys are ignored."""
+
+    name: BlankText = ""
+    major: BlankText = ""
+
+
+class ReportActivity(_Lenient):
+    """Somebody is using the app.
+
+    Attributes:
+        active: whether there was activity; without it nothing is written.
+        os: None if not sent.
+        browser: None if not sent.
+    """
+
+    active: Boolean = False
+    os: Software | None = None
+    browser: Software | None = None

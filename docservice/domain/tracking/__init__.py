@@ -1,0 +1,1 @@
+"""The rules of progress tracking: content sessions, interactions, mastery, progress."""

@@ -1,0 +1,308 @@
+"""A visit, judged as Kolibri would: what starting it and reporting on it do to the logs.
+
+Pure functions from the logs as they are, and the request, to the logs as they shall be.
+Rule: kolibri/core/logger/api.py, ProgressTrackingViewSet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.tracking import interactions, mastery, progress
+from docservice.domain.tracking.interactions import AttemptChanges
+from docservice.domain.values.ids import TestType, unit_test_content_id, unit_test_version
+from docservice.errors import InvalidReference
+
+
+@dataclass(frozen=True)
+class TrackedContent:
+    """What a start request is about.
+
+    Attributes:
+        context: kept in the session's `extra_fields` and given back to the front end.
+        mastery_model: None for content that is not assessed.
+    """
+
+    content_id: str
+    channel_id: str | None
+    kind: str
+    mastery_model: dict[str, Any] | None
+    context: dict[str, Any]
+
+
+def tracked_content(request: StartSession, user_id: str | None) -> TrackedContent:
+    """What is visited: a resource, a coach's quiz, or a unit's pre- or post-test.
+
+    Args:
+        request: validated.
+        user_id: the learner, None for an anonymous visitor (who has no unit tests).
+    """
+    if request.node_id is not None:
+        context = {"node_id": request.node_id}
+        for name in ("lesson_id", "course_session_id"):
+            if request.has(name):
+                context[name] = getattr(request, name)
+        model = request.mastery_model
+        return TrackedContent(
+            content_id=str(request.content_id),
+            channel_id=request.channel_id,
+            kind=str(request.kind),
+            mastery_model=model.model_dump(exclude_unset=True) if model else None,
+            context=context,
+        )
+    if request.quiz_id is not None:
+        return TrackedContent(
+            content_id=request.quiz_id,
+            channel_id=None,
+            kind="quiz",
+            mastery_model={"type": "quiz", "coach_assigned": True},
+            context={"quiz_id": request.quiz_id},
+        )
+    course, unit = str(request.course_session_id), str(request.unit_id)
+    test = cast("TestType", request.test_type)
+    return TrackedContent(
+        content_id=unit_test_content_id(course, unit, test),
+        channel_id=None,
+        kind="quiz",
+        mastery_model={
+            "type": "pre_post_test",
+            "version": unit_test_version(str(user_id), course, unit, test),
+            "test_type": test,
+        },
+        context={"unit_id": unit, "course_session_id": course},
+    )
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whose logs are written.
+
+    Attributes:
+        dataset_id: of the learner; of the default facility for an anonymous visitor.
+        user_id: None for an anonymous visitor.
+        visitor_id: an anonymous visitor's browser, if it said which.
+    """
+
+    dataset_id: str
+    user_id: str | None = None
+    visitor_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The logs after a start.
+
+    Attributes:
+        session: new.
+        summary: new or changed, with all its tries; None for an anonymous visitor.
+        current_try: the try of this visit, one of the summary's; None where nothing is assessed.
+        mastery_criterion: what decides about mastery; the try's own, or the one sent by an anonymous visitor.
+    """
+
+    session: ContentSessionLog
+    summary: ContentSummaryLog | None
+    current_try: MasteryLog | None
+    mastery_criterion: dict[str, Any] | None
+
+
+def start(
+    content: TrackedContent,
+    visitor: Visitor,
+    summary: ContentSummaryLog | None,
+    *,
+    repeat: bool,
+    now: datetime,
+    new_source_id: Callable[[], str],
+    random_level: int,
+) -> Start:
+    """Start a visit.
+
+    Args:
+        content: see `tracked_content`.
+        visitor: whose visit it is.
+        summary: the learner's summary of this content with its tries, None if there is none yet.
+        repeat: begin again: progress becomes 0, a finished try is followed by a new one.
+        now: UTC, milliseconds.
+        new_source_id: makes a random source id, 32 hex characters.
+        random_level: -2147483648..-1, for a new try at a quiz.
+
+    Raises:
+        PermissionDenied: the try is a finished quiz that a coach assigned.
+    """
+    context = dict(content.context)
+    current, criterion = None, content.mastery_model
+    if visitor.user_id is not None:
+        summary = _touch(summary, content, repeat, now) if summary else _new_summary(content, visitor, now)
+        if content.mastery_model is not None:
+            current, opened = mastery.resume_or_open(
+                summary, content.mastery_model, repeat=repeat, now=now, random_level=random_level
+            )
+            if opened:
+                summary = summary.model_copy(update={"mastery_logs": [*summary.mastery_logs, current]})
+            criterion = current.mastery_criterion
+            context["mastery_level"] = current.mastery_level
+    session = ContentSessionLog(
+        dataset_id=visitor.dataset_id,
+        user_id=visitor.user_id,
+        visitor_id=visitor.visitor_id if visitor.user_id is None else None,
+        content_id=content.content_id,
+        channel_id=content.channel_id,
+        kind=content.kind,
+        start_timestamp=now,
+        end_timestamp=now,
+        extra_fields={"context": context},
+    ).identified(new_source_id())
+    return Start(session, summary, current, criterion)
+
+
+def _new_summary(content: TrackedContent, visitor: Visitor, now: datetime) -> ContentSummaryLog:
+    return ContentSummaryLog(
+        dataset_id=visitor.dataset_id,
+        user_id=str(visitor.user_id),
+        content_id=content.content_id,
+        channel_id=content.channel_id,
+        kind=content.kind,
+        start_timestamp=now,
+        end_timestamp=now,
+    ).identified()
+
+
+def _touch(summary: ContentSummaryLog, content: TrackedContent, repeat: bool, now: datetime) -> ContentSummaryLog:
+    update: dict[str, Any] = {"channel_id": content.channel_id, "end_timestamp": now, "morango_dirty_bit": True}
+    if repeat:
+        update["progress"] = 0.0
+    return summary.model_copy(update=update)
+
+
+@dataclass(frozen=True)
+class Update:
+    """The logs after a report.
+
+    Attributes:
+        summary: None for an anonymous visitor.
+        attempts: what the interactions did; None if the report had none.
+        complete: whether the content is now complete.
+    """
+
+    session: ContentSessionLog
+    summary: ContentSummaryLog | None
+    attempts: AttemptChanges | None
+    complete: bool
+
+
+def mastery_level(session: ContentSessionLog) -> int | None:
+    """The level of the try that the visit belongs to; None for an anonymous visit or one without a try."""
+    level = session.context.get("mastery_level")
+    return level if session.user_id is not None and isinstance(level, int) else None
+
+
+def session_try(session: ContentSessionLog, summary: ContentSummaryLog | None) -> MasteryLog | None:
+    """The try that the visit belongs to, None if it belongs to none.
+
+    Raises:
+        InvalidReference: the visit names a try that the summary does not have.
+    """
+    level = mastery_level(session)
+    if level is None:
+        return None
+    for log in summary.mastery_logs if summary else ():
+        if log.mastery_level == level:
+            return log
+    raise InvalidReference("Invalid mastery_level value, this session has not been started.")
+
+
+def update(
+    request: UpdateSession,
+    session: ContentSessionLog,
+    summary: ContentSummaryLog | None,
+    known_attempts: Sequence[AttemptLog],
+    *,
+    now: datetime,
+    new_source_id: Callable[[], str],
+) -> Update:
+    """Report on a visit.
+
+    Args:
+        request: validated.
+        session: the visit.
+        summary: of the same learner and content with its tries; None for an anonymous visitor.
+        known_attempts: stored attempts that the interactions may choose, see `interactions.record`.
+        now: UTC, milliseconds.
+        new_source_id: makes a random source id, 32 hex characters.
+
+    Raises:
+        InvalidReference: the try or an attempt that the report speaks of is not there.
+        PermissionDenied: the try is a finished quiz that a coach assigned.
+        ValidationFailed: a sum passes what a number can hold.
+    """
+    session = session.model_copy(update=_reported(session, request, now))
+    complete = progress.is_complete(session.progress)
+    current = None
+    if summary is not None:
+        summary = _update_summary(summary, request, now)
+        complete = progress.is_complete(summary.progress)
+        before = session_try(session, summary)
+        if before is not None:
+            current = _update_try(before, request, complete, now)
+            summary = _with_try(summary, before, current)
+    attempts = None
+    if request.interactions is not None:
+        attempts = interactions.record(
+            request.interactions,
+            known_attempts,
+            session=session,
+            masterylog_id=current.id if current else None,
+            now=now,
+            new_source_id=new_source_id,
+        )
+        if summary is not None and current is not None:
+            counted = current.model_copy(
+                update={
+                    "attempt_count": current.attempt_count + len(attempts.created),
+                    "correct_sum": current.correct_sum + attempts.correct_delta,
+                }
+            )
+            summary = _with_try(summary, current, counted)
+    return Update(session, summary, attempts, complete)
+
+
+def _reported(log: ContentSessionLog | ContentSummaryLog, request: UpdateSession, now: datetime) -> dict[str, Any]:
+    changed: dict[str, Any] = {"end_timestamp": now, "morango_dirty_bit": True}
+    changed["progress"] = progress.advance(
+        log.progress, progress=request.progress, progress_delta=request.progress_delta
+    )
+    if request.time_spent_delta is not None:
+        changed["time_spent"] = progress.add_time(log.time_spent, request.time_spent_delta)
+    return changed
+
+
+def _update_summary(summary: ContentSummaryLog, request: UpdateSession, now: datetime) -> ContentSummaryLog:
+    changed = _reported(summary, request, now)
+    if progress.is_complete(changed["progress"]) and not progress.is_complete(summary.progress):
+        changed["completion_timestamp"] = now
+    if request.extra_fields is not None:
+        changed["extra_fields"] = request.extra_fields
+    return summary.model_copy(update=changed)
+
+
+def _update_try(log: MasteryLog, request: UpdateSession, complete: bool, now: datetime) -> MasteryLog:
+    changed: dict[str, Any] = {}
+    if request.time_spent_delta:
+        changed["time_spent"] = progress.add_time(log.time_spent, request.time_spent_delta)
+    if complete and not log.complete:
+        changed |= {"complete": True, "completion_timestamp": now}
+    else:
+        mastery.refuse_finished_coach_quiz(log)
+    if changed:
+        changed |= {"end_timestamp": now, "morango_dirty_bit": True}
+    return log.model_copy(update=changed)
+
+
+def _with_try(summary: ContentSummaryLog, before: MasteryLog, after: MasteryLog) -> ContentSummaryLog:
+    tries = [after if log is before else log for log in summary.mastery_logs]
+    return summary.model_copy(update={"mastery_logs": tries})

@@ -1,0 +1,1 @@
+"""Rules that check, compare and repair stored documents."""

@@ -1,0 +1,158 @@
+"""What old Kolibris recorded wrongly, put right as Kolibri's own upgrades do.
+
+The rules work on a summary as its document holds it, with all attempts of its tries, because they are for millions of
+them. Each gives a changed copy and leaves the one it was given alone; what it has put right it finds in order the next
+time. Every record that changes waits for sync again.
+Rule: kolibri/core/logger/upgrade.py and utils/attempt_log_consolidation.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from docservice.domain.values.times import KolibriTime, to_milliseconds
+
+Record = dict[str, Any]
+
+
+class Mended(NamedTuple):
+    """A summary after a rule.
+
+    Attributes:
+        summary: the one that was given, if nothing was wrong.
+        records: how many records the rule changed or merged into another.
+    """
+
+    summary: Mapping[str, Any]
+    records: int
+
+
+def quiz_attempts(summary: Mapping[str, Any]) -> Mended:
+    """Merge attempts at the same question in the same try of a quiz, of which there is to be one.
+
+    The one with the latest end stays, with its answer; it begins with the earliest, has the interactions of all in
+    their order and the time of all. The try notes the ids of the others in `merged_attempt_ids`.
+    Rule: kolibri, upgrade below 0.16.0 (and after syncs from such), consolidate_quiz_attempt_logs.
+    """
+    count, tries = 0, []
+    for log in summary.get("mastery_logs", ()):
+        if log["mastery_level"] < 0 and len({a["item"] for a in log["attempts"]}) < len(log["attempts"]):
+            mended = _without_duplicates(log)
+            count += len(log["attempts"]) - len(mended["attempts"])
+            tries.append(mended)
+        else:
+            tries.append(log)
+    return Mended({**summary, "mastery_logs": tries}, count) if count else Mended(summary, 0)
+
+
+def _without_duplicates(log: Record) -> Record:
+    by_item: dict[str, list[Record]] = {}
+    for attempt in log["attempts"]:
+        by_item.setdefault(attempt["item"], []).append(attempt)
+    merged_away: set[str] = set(log.get("merged_attempt_ids", ()))
+    attempts = []
+    for same in by_item.values():
+        newest_first = sorted(same, key=lambda attempt: exact(attempt, "end_timestamp"), reverse=True)
+        attempts.append(_merged(newest_first) if len(same) > 1 else same[0])
+        merged_away.update(attempt["id"] for attempt in newest_first[1:])
+    attempts.sort(key=lambda attempt: exact(attempt, "start_timestamp"))
+    return {**log, "attempts": attempts, "merged_attempt_ids": sorted(merged_away)}
+
+
+def _merged(newest_first: list[Record]) -> Record:
+    kept = newest_first[0]
+    interactions, seconds, first = _interactions(kept), kept["time_spent"], kept
+    for older in newest_first[1:]:
+        interactions = _interactions(older) + interactions
+        seconds += older["time_spent"]
+        if exact(older, "start_timestamp") < exact(first, "start_timestamp"):
+            first = older
+    merged = {**kept, "time_spent": seconds, "interaction_history": interactions, "_morango_dirty_bit": True}
+    return with_time(merged, "start_timestamp", first, "start_timestamp")
+
+
+def _interactions(attempt: Mapping[str, Any]) -> list[Any]:
+    # Development data of Kolibri has an object in place of an empty list.
+    history = attempt["interaction_history"]
+    return history if isinstance(history, list) else [history] if history else []
+
+
+def progress(summary: Mapping[str, Any]) -> Mended:
+    """Complete a summary whose progress came as near to 1 as it could, with its latest try.
+
+    Rule: kolibri, upgrade below 0.15.11, fix_asymptotic_progress.
+    """
+    if not 0.999 < summary["progress"] < 1:
+        return Mended(summary, 0)
+    mended = {**summary, "progress": 1.0, "_morango_dirty_bit": True}
+    mended = with_time(mended, "completion_timestamp", summary, "end_timestamp")
+    tries = list(summary.get("mastery_logs", ()))
+    if tries:
+        latest = max(range(len(tries)), key=lambda n: (tries[n]["end_timestamp"] is not None, _end(tries[n])))
+        complete = {**tries[latest], "complete": True, "_morango_dirty_bit": True}
+        tries[latest] = with_time(complete, "completion_timestamp", complete, "end_timestamp")
+        mended["mastery_logs"] = tries
+    return Mended(mended, 1 + bool(tries))
+
+
+def mastery_times(summary: Mapping[str, Any]) -> Mended:
+    """Give tries that end where they start the end of their latest attempt, or, without any, that of the summary.
+
+    Rule: kolibri, upgrade from above 0.15.0 to below 0.18.0, fix_masterylog_end_timestamps.
+    """
+    count, tries = 0, []
+    for log in summary.get("mastery_logs", ()):
+        mended = _ended(log, summary)
+        count += mended is not log
+        tries.append(mended)
+    return Mended({**summary, "mastery_logs": tries}, count) if count else Mended(summary, 0)
+
+
+def _ended(log: Record, summary: Mapping[str, Any]) -> Record:
+    if log["end_timestamp"] is None or exact(log, "end_timestamp") != exact(log, "start_timestamp"):
+        return log
+    source: Mapping[str, Any] = summary
+    if log["attempts"]:
+        source = max(log["attempts"], key=lambda attempt: exact(attempt, "end_timestamp"))
+    elif log["completion_timestamp"] is not None or summary["end_timestamp"] is None:
+        return log
+    if exact(source, "end_timestamp") == exact(log, "end_timestamp"):
+        return log
+    return with_time({**log, "_morango_dirty_bit": True}, "end_timestamp", source, "end_timestamp")
+
+
+def exact(record: Mapping[str, Any], field: str) -> datetime:
+    """A time of a record, with the microseconds that its device recorded if it did."""
+    moment: datetime = record[field]
+    text = record.get("_recorded", {}).get(field)
+    if text is not None:
+        recorded = KolibriTime.parse(text).moment
+        if to_milliseconds(recorded) == moment:
+            return recorded
+    return moment
+
+
+def _end(log: Mapping[str, Any]) -> datetime:
+    return exact(log, "end_timestamp" if log["end_timestamp"] is not None else "start_timestamp")
+
+
+def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], source_field: str) -> Record:
+    """The record with a time of another, and with the text that a device recorded for it."""
+    recorded = {name: text for name, text in record.get("_recorded", {}).items() if name != field}
+    text = source.get("_recorded", {}).get(source_field)
+    if text is not None:
+        recorded[field] = text
+    changed: Record = {**record, field: source[source_field]}
+    if recorded or "_recorded" in record:
+        changed["_recorded"] = recorded
+    return changed
+
+
+RULES: dict[str, Callable[[Mapping[str, Any]], Mended]] = {
+    "progress": progress,
+    "quiz-attempts": quiz_attempts,
+    "mastery-times": mastery_times,
+}
+"""In the order in which the upgrades came."""

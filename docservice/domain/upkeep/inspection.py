@@ -1,0 +1,339 @@
+"""A stored log, looked at whole: the document, all that is embedded in it, and the buckets it has outgrown into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from docservice.domain.logs.content_logs import (
+    AttemptLog,
+    ContentSessionLog,
+    ContentSummaryLog,
+    MasteryLog,
+    SyncableLog,
+)
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.upkeep.consistency import (
+    BUCKET,
+    COUNTER,
+    DIRTY,
+    DUPLICATE,
+    INVALID,
+    ORPHAN,
+    Document,
+    Problem,
+    field_problems,
+    identify,
+)
+from docservice.domain.values.json_columns import stored_history
+from docservice.domain.values.partitions import exam_log_partition, log_partition
+
+SCHEMA_VERSION = 1
+_DRIFT = 1e-6
+"""How far a sum of fractions may be from the sum in another order, for each of them."""
+
+
+class Inspection:
+    """Finds what is wrong with a log and says how it should be.
+
+    Make one of the document, give it each bucket by `bucket`, then call `finish`. Buckets are looked at one by one, so
+    that any number of attempts needs little more memory than their ids.
+
+    Attributes:
+        document: the log as it should be; equal to the stored one if nothing that can be mended is wrong.
+        problems: what is wrong with the document, by path.
+        readable: False if a list holds something else than records: then nothing can be mended.
+    """
+
+    def __init__(
+        self,
+        model: type[SyncableLog],
+        document: Mapping[str, Any],
+        encode: Callable[[Mapping[str, Any]], bytes],
+        decode: Callable[[type[SyncableLog], Mapping[str, Any]], dict[str, Any]],
+    ) -> None:
+        """Look at a document.
+
+        Args:
+            model: of the log.
+            document: as it is stored; not changed.
+            encode: an embedded attempt as the bytes that it takes.
+            decode: the values that a stored record has for the fields of a model, JSON as it was sent; `ValueError` or
+                `ArithmeticError` if a JSON field holds what is not stored for JSON.
+        """
+        self.model = model
+        self.document: Document = dict(document)
+        self.problems: list[Problem] = []
+        self._encode = encode
+        self._decode = decode
+        self._counts: dict[str | None, int] = {}
+        self._sums: dict[str | None, float] = {}
+        self._seen: dict[str, bytes] = {}
+        self._bytes = 0
+        self._dirty = bool(document.get("_morango_dirty_bit"))
+        self._last_sequence = -1
+        self.readable = True
+        dataset, user = str(document.get("dataset_id")), document.get("user_id")
+        exam = model is ExamLog
+        self._partition = exam_log_partition(dataset) if exam else log_partition(dataset, user)
+        self._inherited = {"dataset_id": dataset, "user_id": user}
+        self._look_at_owner()
+        self._tries = self._embedded_tries() if model is ContentSummaryLog else {None: self.document}
+        for number, (masterylog_id, owner) in enumerate(self._tries.items()):
+            self._look_at_attempts(masterylog_id, owner, f"mastery_logs.{number}." if masterylog_id else "")
+
+    @property
+    def wants_buckets(self) -> bool:
+        """Whether the log says that it has attempts elsewhere."""
+        counts = [
+            owner.get("attempt_count" if masterylog_id else "loose_attempt_count", 0)
+            for masterylog_id, owner in self._tries.items()
+        ]
+        return self.model in (ContentSummaryLog, ContentSessionLog) and bool(
+            self.document.get("overflow_buckets")
+            or any(
+                isinstance(count, int) and count > here
+                for count, here in zip(counts, self._counts.values(), strict=False)
+            )
+        )
+
+    def _look_at_owner(self) -> None:
+        own = {name: value for name, value in self.document.items() if name not in ("mastery_logs", "attempts")}
+        self.problems += self._field_problems(self.model, own, {"id": self.document["_id"]})
+        source_id: str | None = None
+        if self.model is ContentSummaryLog:
+            source_id = str(self.document.get("content_id"))
+        elif self.model is ExamLog:
+            source_id = f"{self.document.get('exam_id')}:{self.document.get('user_id')}"
+        self.problems += identify(self.document, self.document["_id"], self.model, self._partition, source_id)
+        if self.document.get("schema_version") != SCHEMA_VERSION:
+            self._problem(INVALID, "schema_version", f"The version is not {SCHEMA_VERSION}.")
+
+    def _embedded_tries(self) -> dict[str | None, Document]:
+        found: dict[str | None, Document] = {}
+        logs = self._list(self.document, "mastery_logs", "")
+        self.document["mastery_logs"] = copies = [dict(log) if isinstance(log, Mapping) else log for log in logs]
+        for number, log in enumerate(copies):
+            path = f"mastery_logs.{number}."
+            if not isinstance(log, dict) or not isinstance(log.get("id"), str):
+                self._unreadable(path[:-1], "This is no mastery log.")
+                continue
+            if log["id"] in found:
+                self._problem(DUPLICATE, path[:-1], "The same mastery log stands in the list before.")
+                self.readable = False
+                continue
+            own = {name: value for name, value in log.items() if name != "attempts"}
+            inherited = {**self._inherited, "summarylog_id": self.document["_id"]}
+            self.problems += self._field_problems(MasteryLog, own, inherited, path)
+            source_id = f"{self.document['_id']}:{log.get('mastery_level')}"
+            self.problems += identify(log, log["id"], MasteryLog, self._partition, source_id, path)
+            self._dirty = self._dirty or bool(log.get("_morango_dirty_bit"))
+            found[log["id"]] = log
+        return found
+
+    def _list(self, owner: Document, name: str, path: str) -> list[Any]:
+        value = owner.get(name)
+        if isinstance(value, list):
+            return value
+        if value is None:
+            if name == "mastery_logs" or self.model is not ContentSessionLog:
+                self._problem(INVALID, path + name, "The list is missing.", mendable=True)
+            return []
+        self._unreadable(path + name, "A list is expected.")
+        return []
+
+    def _look_at_attempts(self, masterylog_id: str | None, owner: Document, path: str) -> None:
+        listed = self._list(owner, "attempts", path) if self._has_attempts else []
+        kept = []
+        for position, attempt in enumerate(listed):
+            where = f"{path}attempts.{position}."
+            if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
+                self._unreadable(where[:-1], "This is no attempt.")
+                kept.append(attempt)
+                continue
+            copy = dict(attempt)
+            encoded = self._encode(attempt)
+            same = self._seen_before(copy["id"], encoded)
+            if same is not None:
+                self._problem(DUPLICATE, where[:-1], "The same attempt stands before.", mendable=same)
+                if not same:
+                    kept.append(copy)
+                continue
+            self.problems += self._attempt_problems(copy, masterylog_id, where)
+            self._count(masterylog_id, copy)
+            self._dirty = self._dirty or bool(copy.get("_morango_dirty_bit"))
+            self._bytes += len(encoded if copy == attempt else self._encode(copy))
+            kept.append(copy)
+        self._counts.setdefault(masterylog_id, 0)
+        self._sums.setdefault(masterylog_id, 0.0)
+        if self._has_attempts and (kept or "attempts" in owner or self.model is not ContentSessionLog):
+            owner["attempts"] = kept
+
+    @property
+    def _has_attempts(self) -> bool:
+        return self.model in (ContentSummaryLog, ContentSessionLog, ExamLog)
+
+    def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[Problem]:
+        exam = self.model is ExamLog
+        model: type[SyncableLog] = ExamAttemptLog if exam else AttemptLog
+        parent = {"examlog_id": self.document["_id"]} if exam else {"masterylog_id": masterylog_id}
+        history = attempt.get("interaction_history")
+        if stored_history(history) is not history:
+            message = "An object is in the place of a list: it is the only entry, or none if it is empty."
+            yield Problem(INVALID, path + "interaction_history", message, mendable=True)
+            attempt["interaction_history"] = stored_history(history)
+        yield from self._field_problems(model, attempt, {**self._inherited, **parent}, path)
+        yield from identify(attempt, attempt["id"], model, self._partition, None, path)
+
+    def _field_problems(
+        self, model: type[SyncableLog], record: Document, inherited: Mapping[str, Any], path: str = ""
+    ) -> Iterator[Problem]:
+        try:
+            values = {**self._decode(model, record), **inherited}
+        except (ArithmeticError, ValueError):
+            yield Problem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
+            return
+        yield from field_problems(model, values, path)
+
+    def _seen_before(self, attempt_id: str, encoded: bytes) -> bool | None:
+        """None if the attempt was not seen before, else whether it was the very same."""
+        mark = hashlib.sha256(encoded).digest()
+        before = self._seen.setdefault(attempt_id, mark)
+        return None if before is mark else before == mark
+
+    def _count(self, masterylog_id: str | None, attempt: Document) -> None:
+        correct = attempt.get("correct")
+        self._counts[masterylog_id] = self._counts.get(masterylog_id, 0) + 1
+        self._sums[masterylog_id] = self._sums.get(masterylog_id, 0.0) + (
+            float(correct) if isinstance(correct, (int, float)) else 0.0
+        )
+
+    def bucket(self, bucket: Mapping[str, Any]) -> tuple[Document, list[Problem]]:
+        """Look at a bucket of the log.
+
+        Returns:
+            the bucket as it should be (without attempts: it should not be), and what is wrong with it.
+        """
+        right: Document = dict(bucket)
+        problems: list[Problem] = []
+        sequence = str(bucket["_id"]).removeprefix(f"{self.document['_id']}:")
+        if sequence.isdecimal():
+            self._last_sequence = max(self._last_sequence, int(sequence))
+        partition = self.document.get("_morango_partition")
+        if bucket.get("_morango_partition") != partition:
+            message = "This is not the partition of its log."
+            problems.append(Problem(BUCKET, "_morango_partition", message, mendable=True))
+            right["_morango_partition"] = partition
+        masterylog_id = bucket.get("masterylog_id")
+        if masterylog_id not in self._tries:
+            problems.append(Problem(ORPHAN, "masterylog_id", "The log has no such try."))
+        attempts = bucket.get("attempts")
+        if not isinstance(attempts, list):
+            self.readable = False
+            return right, [*problems, Problem(INVALID, "attempts", "A list is expected.")]
+        kept = []
+        for position, attempt in enumerate(attempts):
+            where = f"attempts.{position}."
+            if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
+                problems.append(Problem(INVALID, where[:-1], "This is no attempt."))
+                self.readable = False
+                kept.append(attempt)
+                continue
+            copy = dict(attempt)
+            same = self._seen_before(copy["id"], self._encode(attempt))
+            if same is not None:
+                problems.append(Problem(DUPLICATE, where[:-1], "The attempt is in the log already.", same))
+                if not same:
+                    kept.append(copy)
+                continue
+            problems += self._attempt_problems(copy, masterylog_id, where)
+            if masterylog_id in self._tries:
+                self._count(masterylog_id, copy)
+            kept.append(copy)
+        right["attempts"] = kept
+        readable = [attempt for attempt in kept if isinstance(attempt, dict)]
+        starts = [attempt["start_timestamp"] for attempt in readable if attempt.get("start_timestamp") is not None]
+        if starts and bucket.get("last_start_timestamp") != max(starts):
+            message = "This is not the latest start of the attempts."
+            problems.append(Problem(BUCKET, "last_start_timestamp", message, mendable=True))
+            right["last_start_timestamp"] = max(starts)
+        dirty = any(attempt.get("_morango_dirty_bit") for attempt in readable)
+        if bucket.get("has_dirty") is not dirty and kept:
+            problems.append(Problem(DIRTY, "has_dirty", f"It should be {_word(dirty)}.", mendable=True))
+            right["has_dirty"] = dirty
+        return right, problems
+
+    def finish(self) -> None:
+        """Compare counters and marks with what was seen."""
+        if not self.readable:
+            return  # counted without what cannot be read, they would be wrong in another way
+        for number, (masterylog_id, owner) in enumerate(self._tries.items()):
+            path = f"mastery_logs.{number}." if masterylog_id else ""
+            count, total = self._counts[masterylog_id], self._sums[masterylog_id]
+            if masterylog_id is not None:
+                self._counter(owner, "attempt_count", count, path)
+                has = owner.get("correct_sum")
+                if not isinstance(has, (int, float)) or abs(has - total) > _DRIFT * max(count, 1):
+                    self._counter(owner, "correct_sum", total, path)
+            elif self.model is ExamLog:
+                self._counter(owner, "attempt_count", count, path)
+            elif self.model is ContentSessionLog and (count or "loose_attempt_count" in owner):
+                self._counter(owner, "loose_attempt_count", count, path)
+        if self.model in (ContentSummaryLog, ExamLog) or "attempts" in self.document:
+            self._counter(self.document, "attempt_bytes", self._bytes)
+        used = self._last_sequence + 1
+        has_buckets = self.document.get("overflow_buckets", 0 if self.model is ContentSessionLog else None)
+        if self.model in (ContentSummaryLog, ContentSessionLog) and (
+            not isinstance(has_buckets, int) or has_buckets < used
+        ):
+            self._counter(self.document, "overflow_buckets", used)
+        if self.document.get("has_dirty") is not self._dirty:
+            self._problem(DIRTY, "has_dirty", f"It should be {_word(self._dirty)}.", mendable=True)
+            self.document["has_dirty"] = self._dirty
+
+    def _counter(self, owner: Document, name: str, value: float, path: str = "") -> None:
+        has = owner.get(name)
+        if has != value or isinstance(has, bool):
+            what = f"{has:g}" if isinstance(has, (int, float)) else "no number"
+            self._problem(COUNTER, path + name, f"It is {what}, and should be {value:g}.", mendable=True)
+            owner[name] = value
+
+    def _unreadable(self, path: str, message: str) -> None:
+        self._problem(INVALID, path, message)
+        self.readable = False
+
+    def _problem(self, rule: str, path: str, message: str, *, mendable: bool = False) -> None:
+        self.problems.append(Problem(rule, path, message, mendable))
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[Problem]]:
+    """What is wrong with where a bucket belongs; its name says which log that is.
+
+    Args:
+        bucket: with or without its attempts.
+        owner: the log that the first part of its `_id` names; None if there is none.
+
+    Returns:
+        the fields of the bucket that should be others, and what is wrong.
+    """
+    if owner is None:
+        return {}, [Problem(ORPHAN, "log_id", "There is no log that it belongs to.")]
+    setting: Document = {}
+    problems = []
+    for name in ("log_id", "dataset_id", "user_id", "content_id", "_morango_partition"):
+        right = owner["_id"] if name == "log_id" else owner.get(name)
+        if bucket.get(name) != right or name not in bucket:
+            setting[name] = right
+            problems.append(Problem(BUCKET, name, "This is not what its log says.", mendable=True))
+    return setting, problems
+
+
+def bucket_owner(bucket_id: str) -> tuple[str, int] | None:
+    """The log that a bucket belongs to, and the bucket's number, by its `_id`; None if it is no name of a bucket."""
+    log_id, _, sequence = bucket_id.rpartition(":")
+    return (log_id, int(sequence)) if log_id and sequence.isdecimal() else None

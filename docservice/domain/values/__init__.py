@@ -1,0 +1,1 @@
+"""Values of logs: ids, times, partitions, JSON, devices."""

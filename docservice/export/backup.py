@@ -1,0 +1,272 @@
+"""Whole documents as NDJSON: a backup, and the way from one engine to another.
+
+The first line says what the file is and about how many documents come, the last one how many came:
+
+    {"docservice": {"format": 1, "exported_at": "...", "documents": {"exams": 2, ...}}}
+    {"collection": "exams", "document": {...}}
+    ...
+    {"docservice": {"end": true, "documents": {"exams": 2, ...}}}
+
+A file without a last line was cut short. Lines that were picked out by hand need neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from docservice.errors import SettingsInvalid
+from docservice.export.atomic_files import reading, writing
+from docservice.service import DocService
+from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.trusted.backup import Fate, Line
+
+_Made = TypeVar("_Made")
+
+FORMAT = 1
+SHOWN_REFUSALS = 20
+_MARK = "docservice"
+_PART = "documents"
+_BATCH_LINES = 500
+_BATCH_BYTES = 8 * 1024 * 1024
+_LONGEST_LINE = 128 * 1024 * 1024
+"""Bytes: a document of 16 MiB may take several times as many as text."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        documents: how many of each collection.
+        left_out: the collections that are not in the file, each with the reason.
+    """
+
+    documents: Counter[str]
+    left_out: dict[str, str]
+
+
+async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> Exported:
+    """Write all documents to a file, gzipped if its name ends with `.gz`.
+
+    Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of
+    the export; a log, its tries and all its attempts are of one moment. What comes or changes meanwhile may be in it or
+    not, and two documents may be of different moments. Stop the writers to have all of one moment.
+
+    Args:
+        service: entered.
+        path: `-`: standard output. Another file appears when it is whole, in the place of what was there.
+        watch: hears of progress.
+
+    Raises:
+        ExportError: the file cannot be written.
+        StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
+    """
+    watch = watch or Unwatched()
+    expected = await service.backups.counts()
+    written: Counter[str] = Counter()
+    watch.begin(_PART, sum(expected.values()))
+    with writing(path) as file:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        await _put(file, [_mark(format=FORMAT, exported_at=now, documents=expected)])
+        for collection in expected:
+            async for batch in service.backups.lines(collection):
+                await _put(file, [text for _, text in batch])
+                written.update(name for name, _ in batch)
+                watch.advance(_PART, sum(name == collection for name, _ in batch))
+        await _put(file, [_mark(end=True, documents=dict(written))])
+    return Exported(written, await service.backups.left_out())
+
+
+def _mark(**content: Any) -> str:
+    return json.dumps({_MARK: content}, separators=(",", ":")) + "\n"
+
+
+async def _put(file: BinaryIO, lines: list[str]) -> None:
+    await asyncio.to_thread(lambda: file.write("".join(lines).encode()))
+
+
+@dataclass
+class Counts:
+    """What became of the documents of one collection."""
+
+    read: int = 0
+    written: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    refused: int = 0
+
+
+@dataclass
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        counts: by collection; those of lines that could not be read stand under an empty name.
+        refusals: the first lines that were refused, by number, each with the reason.
+        flaws: what is wrong with the file as a whole, in sentences.
+    """
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
+    flaws: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> int:
+        """How many lines were refused."""
+        return sum(counts.refused for counts in self.counts.values())
+
+    def note(self, lines: list[Line]) -> None:
+        """Count what became of lines."""
+        for line in lines:
+            counts = self.counts.setdefault(line.collection if line.document else "", Counts())
+            counts.read += 1
+            fate = (line.fate or Fate.REFUSED).value
+            setattr(counts, fate, getattr(counts, fate) + 1)
+            if line.fate is Fate.REFUSED and len(self.refusals) < SHOWN_REFUSALS:
+                self.refusals[line.number] = f"{line.collection} {line.reason}".strip()
+
+
+async def import_ndjson(
+    service: DocService, path: Path, *, replace: bool = False, watch: Watch | None = None
+) -> ImportReport:
+    """Write the documents of an export where they are not; again changes nothing, and completes what was interrupted.
+
+    A line at a time is checked, and some hundred are written at a time. A document that is there and differs stays,
+    and the line is refused; so are lines that hold no document of this service. The rest of the file is still read.
+
+    Args:
+        service: entered.
+        path: plain or gzipped; `-`: standard input.
+        replace: put documents of the file in the place of those that differ.
+        watch: hears of progress.
+
+    Raises:
+        SettingsInvalid: the file cannot be read, or a newer version made it.
+        StoreError: some documents were written; run it again.
+    """
+    watch = watch or Unwatched()
+    report = ImportReport()
+    restore = service.backups.restore(replace=replace)
+    with reading(path) as file:
+        batches = _Batches(file)
+        watch.begin(_PART, await _apart(batches.begin))
+        while batch := await _apart(batches.next):
+            first, texts = batch
+            report.note(await restore.write(first, texts))
+            watch.advance(_PART, len(texts))
+    report.flaws = batches.flaws({name: counts.read for name, counts in report.counts.items()})
+    return report
+
+
+async def _apart(work: Callable[[], _Made]) -> _Made:
+    """Run work that may wait for a pipe in a thread that nobody waits for, not even the end of the program.
+
+    A thread cannot be stopped: Ctrl-C would be heard only when whoever writes into the pipe sends something.
+    """
+    made: concurrent.futures.Future[_Made] = concurrent.futures.Future()
+    made.set_running_or_notify_cancel()  # What comes when nobody waits any more is dropped.
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="docservice-reading", daemon=True).start()
+    return await asyncio.wrap_future(made)
+
+
+class _Batches:
+    """The lines of a file, some hundred at a time. Its methods block: call them in a thread."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._number = 0
+        self._head: dict[str, Any] | None = None
+        self._end: dict[str, Any] | None = None
+        self._damage = ""
+        self._waiting: tuple[int, str] | None = None
+        self._lines = self._read()
+
+    def begin(self) -> int | None:
+        """Read the first line; how many documents it promises, None if it promises nothing."""
+        self._waiting = next(self._lines, None)
+        promised = (self._head or {}).get("documents")
+        if not isinstance(promised, dict) or not all(type(number) is int for number in promised.values()):
+            return None
+        return sum(promised.values())
+
+    def next(self) -> tuple[int, list[str]] | None:
+        """The next lines that stand behind one another, and the number of the first; None at the end of the file."""
+        waiting, self._waiting = self._waiting or next(self._lines, None), None
+        if waiting is None:
+            return None
+        first, text = waiting
+        texts, size = [text], len(text)
+        for number, following in self._lines:
+            if number != first + len(texts) or len(texts) >= _BATCH_LINES or size + len(following) > _BATCH_BYTES:
+                self._waiting = (number, following)
+                break
+            texts.append(following)
+            size += len(following)
+        return first, texts
+
+    def _read(self) -> Iterator[tuple[int, str]]:
+        try:
+            while line := self._file.readline(_LONGEST_LINE):
+                self._number += 1
+                text = self._text(line).strip()
+                if text.startswith(f'{{"{_MARK}"'):
+                    self._note_mark(text)
+                elif text:
+                    yield self._number, text
+        except (EOFError, OSError, zlib.error):
+            self._damage = f"The file is damaged or cut short behind line {self._number}."
+
+    def _text(self, line: bytes) -> str:
+        """A line as text; one that is too long or no UTF-8 as something that is refused like all that is no JSON."""
+        if len(line) == _LONGEST_LINE:
+            while line and not line.endswith(b"\n"):
+                line = self._file.readline(_LONGEST_LINE)
+            return "too long"
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            return "no UTF-8"
+
+    def _note_mark(self, text: str) -> None:
+        try:
+            content = json.loads(text)[_MARK]
+            is_end = bool(content.get("end"))
+            made_by = content.get("format", FORMAT)
+        except (AttributeError, KeyError, RecursionError, ValueError):
+            self._damage = f"Line {self._number} is damaged."
+            return
+        if is_end:
+            self._end = content
+            return
+        if made_by != FORMAT:
+            raise SettingsInvalid(
+                f"The file has format {made_by}, and this docservice reads format {FORMAT}: update it."
+            )
+        self._head = content
+
+    def flaws(self, read: dict[str, int]) -> list[str]:
+        """What is wrong with the file as a whole, once it is read, in sentences."""
+        if self._damage:
+            return [self._damage]
+        if self._head is not None and self._end is None:
+            return ["The file was cut short: its last line is missing. Export again, and import that."]
+        if self._head is not None and self._end is not None and self._end.get("documents") != read:
+            return ["The file does not hold the documents that its last line counts."]
+        return []

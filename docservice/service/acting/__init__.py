@@ -1,0 +1,1 @@
+"""What a person may do: every call has a principal and checks its rights."""

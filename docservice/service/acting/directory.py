@@ -1,0 +1,221 @@
+"""Writing the directory: who may write which records over the API, and which records are possible at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from docservice.domain.directory.permissions import DirectoryScope, Person, directory_write_scope
+from docservice.domain.directory.records import (
+    SECTIONS,
+    Collection,
+    DirectoryRecord,
+    FacilityDataset,
+    FacilityUser,
+    References,
+    directory_records,
+    requested_records,
+)
+from docservice.domain.directory.rules import Flaw, add_to, flaws, judged_by, taken, unique_key
+from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
+from docservice.identity import Principal
+from docservice.service.acting.lists import LogReader
+from docservice.service.base.actions import Actions
+from docservice.store.database.port import Database, Document
+from docservice.store.directory.records import DirectoryStore, Upserted
+from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.directory.writes import DirectoryWriteStore
+
+_QUEUE = "directory"
+_AT_ONCE = 1000
+_IN_ONE_TRANSACTION = 1000
+
+
+class Sent(NamedTuple):
+    """A record of a request or file.
+
+    Attributes:
+        record: as it was read.
+        path: where it stands.
+        fields: as they were sent.
+    """
+
+    record: DirectoryRecord
+    path: tuple[str | int, ...]
+    fields: Mapping[str, Any]
+
+    def error(self, flaw: Flaw) -> FieldError:
+        """The flaw at the field as the sender calls it: `collection` or `collection_id`."""
+        name, *rest = flaw.path
+        short = str(name).removesuffix("_id")
+        called = short if short in self.fields and name not in self.fields else name
+        return FieldError((*self.path, called, *rest), "does_not_exist" if flaw.missing else "invalid", flaw.message)
+
+
+class DirectoryWriter:
+    """Writes records for admins of a facility, superusers and programs with a service token."""
+
+    def __init__(self, database: Database, actions: Actions, reader: LogReader) -> None:
+        self._actions = actions
+        self._reader = reader
+        self._store = DirectoryWriteStore(database)
+        self._directory = DirectoryStore(database)
+        self._surroundings = SurroundingsStore(database)
+
+    async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
+        """See `DocService.upsert_directory`."""
+        scope = await self._scope(principal)
+        if section not in SECTIONS:
+            raise CollectionNotFound(f"The directory has no such collection. It has {', '.join(SECTIONS)}.")
+        records = requested_records(section, body)
+        if not records:
+            return Upserted()
+
+        listed = body["records"] if isinstance(body, dict) else body
+        before: tuple[str | int, ...] = ("records",) if isinstance(body, dict) else ()
+        sent = [Sent(record, (*before, place), listed[place]) for place, record in enumerate(records)]
+
+        async def action(tx: Any) -> Upserted:
+            there = await self._store.stored(tx, records)
+            if not scope.everything:
+                await self._require_own(tx, scope, records, there)
+                _require_no_superusers(records, there)
+            await self._require_possible(tx, sent)
+            return await self._store.write(tx, records, there)
+
+        return await self._actions.run(action, _QUEUE)
+
+    async def import_content(self, content: Mapping[str, Any]) -> dict[str, Upserted]:
+        """See `DocService.import_directory`."""
+        sections = directory_records(content)
+        sent = [
+            Sent(record, (section, place), content[section][place])
+            for section, records in sections.items()
+            for place, record in enumerate(records)
+        ]
+        if len(sent) > _IN_ONE_TRANSACTION:
+            # More would keep others waiting for long: all are judged before the first is written.
+            await self._require_possible(None, sent)
+            return {section: await self._directory.upsert(records) for section, records in sections.items()}
+
+        async def action(tx: Any) -> dict[str, Upserted]:
+            await self._require_possible(tx, sent)
+            counts = {}
+            for section, records in sections.items():
+                counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
+            return counts
+
+        return await self._actions.run(action, _QUEUE) if sent else {}
+
+    async def _require_possible(self, tx: Any, sent: Sequence[Sent]) -> None:
+        """Do nothing if all records are possible with what is stored and with each other.
+
+        A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
+
+        Raises:
+            ValidationFailed: with every impossible record.
+        """
+        by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
+        for one in sent:
+            by_model.setdefault(type(one.record), []).append(one.record)
+        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
+        for model, records in by_model.items():
+            for start in range(0, len(records), _AT_ONCE):
+                found = await self._store.stored(tx, records[start : start + _AT_ONCE])
+                stored |= {(model, record_id): document for record_id, document in found.items()}
+        new = [
+            one
+            for one in sent
+            if (document := stored.get((type(one.record), one.record.id))) is None
+            or judged_by(type(one.record).model_construct(**_fields(document))) != judged_by(one.record)
+        ]
+        there = await self._surroundings.of(tx, [one.record for one in new])
+        add_to(there, (one.record for one in sent))
+        holders = await self._surroundings.holders(tx, [one.record for one in new])
+        # What records of the request held before counts no longer; what those hold that stay as they are, does.
+        judged = {(type(one.record), one.record.id) for one in new}
+        holding: dict[tuple[str, ...], set[str]] = {}
+        for one in sent:
+            key = unique_key(one.record)
+            if key is not None and (type(one.record), one.record.id) not in judged:
+                holding.setdefault(key, set()).add(one.record.id)
+        sent_ids = {one.record.id for one in sent}
+        errors: list[FieldError] = []
+        for one in new:
+            key = unique_key(one.record)
+            others: set[str] = set()
+            if key is not None:
+                others = (holders.get(key, set()) - sent_ids) | holding.setdefault(key, set())
+                others -= {one.record.id}
+                holding[key].add(one.record.id)
+            found_flaws = [*flaws(one.record, there), *([taken(key)] if key is not None and others else [])]
+            errors += [one.error(flaw) for flaw in found_flaws]
+        if errors:
+            raise ValidationFailed(errors)
+
+    async def _scope(self, principal: Principal) -> DirectoryScope:
+        if principal.user_id is None and not principal.is_service:
+            raise NotSignedIn()
+        person = Person() if principal.is_service else await self._reader.person(principal)
+        scope = directory_write_scope(person, is_service=principal.is_service)
+        if scope is None:
+            raise PermissionDenied("The directory is written by facility admins and with service tokens.")
+        return scope
+
+    async def _require_own(
+        self, tx: Any, scope: DirectoryScope, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
+    ) -> None:
+        """Do nothing if all records, and what is there in their place, belong to the facility with all they name.
+
+        A membership of somebody from another facility would show that person's logs to a coach of this one, so what a
+        record points at has to be of the facility, too.
+        """
+        before = [type(record).model_construct(**_fields(there[record.id])) for record in records if record.id in there]
+        named = [record.references() for record in (*records, *before)]
+        own = scope.dataset_id
+        collections = {found for references in named for found in references.collection_ids}
+        people = {found for references in named for found in references.user_ids}
+        datasets = {
+            "collections": await self._store.datasets(tx, "facility_collections", collections),
+            "people": await self._store.datasets(tx, "facility_users", people),
+        }
+        stored = {record.id: record for record in before}
+        for position, record in enumerate(records):
+            versions = [record, *([stored[record.id]] if record.id in stored else [])]
+            if not all(_is_own(version.references(), own, datasets) for version in versions):
+                raise PermissionDenied(f"The record at position {position} is not one of your facility alone.")
+            if _makes_a_facility(record, stored.get(record.id)):
+                raise PermissionDenied(f"The record at position {position} would make or unmake a facility.")
+
+
+def _is_own(references: References, own: str | None, datasets: Mapping[str, Mapping[str, str]]) -> bool:
+    return (
+        not references.anywhere
+        and all(dataset_id == own for dataset_id in references.dataset_ids)
+        and all(datasets["collections"].get(found) == own for found in references.collection_ids)
+        and all(datasets["people"].get(found) == own for found in references.user_ids)
+    )
+
+
+def _makes_a_facility(record: DirectoryRecord, before: DirectoryRecord | None) -> bool:
+    if isinstance(record, FacilityDataset):
+        return before is None
+    if isinstance(record, Collection):
+        kind_before = before.kind if isinstance(before, Collection) else None
+        return "facility" in (record.kind, kind_before) and record.kind != kind_before
+    return False
+
+
+def _require_no_superusers(records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> None:
+    """Do nothing if no record makes somebody a superuser, or changes one.
+
+    Raises:
+        PermissionDenied: with the position of the first that does.
+    """
+    for position, record in enumerate(records):
+        if isinstance(record, FacilityUser) and (record.is_superuser or there.get(record.id, {}).get("is_superuser")):
+            raise PermissionDenied(f"The record at position {position} is a superuser's; admins may not write those.")
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    return {"id": document["_id"], **{name: value for name, value in document.items() if name != "_id"}}

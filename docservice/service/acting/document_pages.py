@@ -1,0 +1,80 @@
+"""Every log as a document, within the scope of whoever asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docservice.domain.requests.document_pages import Cursor, DocumentFilters, DocumentPage, FieldChoice
+from docservice.domain.requests.lists import LogFilters
+from docservice.domain.values.ids import parse_uuid
+from docservice.errors import FieldError, LogNotFound, ValidationFailed
+from docservice.identity import Principal
+from docservice.service.acting.lists import LogReader
+from docservice.store.database.port import Database
+from docservice.store.directory.content_tree import ContentStore
+from docservice.store.lists.document_pages import WalkStore, plan
+from docservice.store.mapping.log_kinds import LogKind
+from docservice.store.mapping.public_json import shown
+
+
+class DocumentReader:
+    """Reads documents for people; who may read what is decided by `LogReader.selection`."""
+
+    def __init__(self, database: Database, reader: LogReader) -> None:
+        self._reader = reader
+        self._walks = WalkStore(database)
+        self._content = ContentStore(database)
+
+    async def page(
+        self,
+        principal: Principal,
+        kind: LogKind[Any],
+        filters: DocumentFilters,
+        *,
+        fields: FieldChoice,
+        size: int,
+        cursor: str | None,
+    ) -> DocumentPage:
+        """See `DocService.documents`."""
+        filters.refuse_unused(kind.filters)
+        digest = filters.digest(kind.name)
+        place = None if cursor is None else Cursor.parse(cursor, digest)
+        selection = await self._reader.selection(principal, filters.people)
+        content_ids = await self._content_ids(filters)
+        if selection.empty or content_ids == set():
+            return DocumentPage([])
+        walk = plan(selection, filters, content_ids, place.split if place else None)
+        if place is not None and place.split != walk.split:
+            # A role that came or went during the walk has changed what it goes through.
+            raise ValidationFailed(
+                [FieldError(("cursor",), "invalid", "What you may read has changed. Begin anew without a cursor.")]
+            )
+        leg = await self._walks.page(kind, walk, fields, size, place)
+        following = None if leg.lane is None else str(Cursor(digest, walk.split, leg.lane, leg.last))
+        return DocumentPage([shown(kind.model, document, fields) for document in leg.documents], following)
+
+    async def one(self, principal: Principal, kind: LogKind[Any], log_id: str, fields: FieldChoice) -> dict[str, Any]:
+        """See `DocService.document`."""
+        selection = await self._reader.selection(principal, LogFilters())
+        try:
+            log_id = parse_uuid(log_id)
+        except ValueError:
+            raise LogNotFound() from None
+        found = None if selection.empty else await self._walks.one(kind, selection, log_id, fields)
+        if found is None:
+            raise LogNotFound()
+        return shown(kind.model, found, fields)
+
+    async def _content_ids(self, filters: DocumentFilters) -> set[str] | None:
+        given: list[set[str]] = []
+        if filters.content is not None:
+            given.append({filters.content})
+        if filters.content_ids is not None:
+            given.append(set(filters.content_ids))
+        if filters.topic is not None:
+            below = await self._content.below(filters.topic)
+            if below is None:
+                message = "Select a valid choice. That choice is not one of the available choices."
+                raise ValidationFailed([FieldError(("topic",), "invalid_choice", message)])
+            given.append(below)
+        return set.intersection(*given) if given else None

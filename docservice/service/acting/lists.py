@@ -1,0 +1,183 @@
+"""Reading: what a person may see of the logs, as Kolibri's lists show it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, mastery_diff
+from docservice.domain.directory.permissions import Person, log_read_scope
+from docservice.domain.logs.content_logs import AttemptLog
+from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
+from docservice.domain.values.ids import parse_uuid
+from docservice.errors import FieldError, LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
+from docservice.identity import Principal
+from docservice.store.database.port import Database
+from docservice.store.directory.people import PeopleStore
+from docservice.store.lists.attempt_lists import AttemptListStore
+from docservice.store.lists.mastery_lists import Tries, TryStore
+from docservice.store.lists.scope import Selection, select
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Rows(Generic[Row]):
+    """A list, or one page of it.
+
+    Attributes:
+        rows: those asked for.
+        count: how many there are in all.
+        page: which page this is; None for the whole list.
+    """
+
+    rows: Sequence[Row]
+    count: int
+    page: Page | None = None
+
+    @property
+    def total_pages(self) -> int:
+        """How many pages there are; an empty list has one."""
+        return 1 if self.page is None else max(1, -(-self.count // self.page.size))
+
+
+class LogReader:
+    """Reads mastery and attempt logs within the scope of whoever asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._people = PeopleStore(database)
+        self._tries = TryStore(database)
+        self._attempts = AttemptListStore(database)
+
+    async def person(self, principal: Principal) -> Person:
+        """What the directory says of a principal.
+
+        Raises:
+            PermissionDenied: the principal is a program with a service token.
+            Unauthenticated: the token names a user who is not in the directory.
+        """
+        if principal.is_service:
+            raise PermissionDenied("A service token is for the directory; logs are read as a person.")
+        if principal.user_id is None:
+            return Person()
+        person = await self._people.person(principal.user_id)
+        if person is None:
+            raise Unauthenticated(
+                "The token names a user who is not in the directory. Import the directory, or sign in again."
+            )
+        return person
+
+    async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:
+        """See `DocService.mastery_logs`."""
+        filters.refuse_unused((*MASTERY_FILTERS, "masterylog"))
+        selection = await self.selection(principal, filters)
+        if page is not None and page.number < 1:
+            raise PageNotFound()
+        skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
+        found = Tries([], 0) if selection.empty else await self._tries.find(selection, filters, skip=skip, limit=limit)
+        if page is not None:
+            _require_page(page, found.count)
+        return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
+
+    async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
+        """See `DocService.mastery_log`."""
+        only = LogFilters(**{**vars(filters), "masterylog": _stored_id(masterylog_id)})
+        rows = (await self.mastery_logs(principal, only, None)).rows
+        if not rows:
+            raise LogNotFound()
+        return rows[0]
+
+    async def mastery_diff(self, principal: Principal, back: int, filters: LogFilters) -> MasteryDiffRow:
+        """See `DocService.mastery_diff`."""
+        filters.refuse_unused((*MASTERY_FILTERS, "masterylog"))
+        selection = await self.selection(principal, filters)
+        if selection.empty or back < 0:
+            raise LogNotFound("No mastery log found")
+        found = (await self._tries.find(selection, filters, skip=back, limit=2)).logs
+        if not found:
+            raise LogNotFound("No mastery log found")
+        target, previous = found[0], found[1] if len(found) > 1 else None
+        attempts = await self._attempts.of_try(target.summarylog_id, target.id)
+        before = await self._attempts.of_try(previous.summarylog_id, previous.id) if previous else []
+        return mastery_diff(target, previous, attempts, before)
+
+    async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
+        """See `DocService.attempt_logs`."""
+        if page is None:
+            rows = [row async for row in self.each_attempt_log(principal, filters)]
+            return Rows(rows, len(rows))
+        selection = await self._attempt_selection(principal, filters)
+        if page.number < 1:
+            raise PageNotFound()
+        skip = (page.number - 1) * page.size
+        found: list[AttemptLog] = []
+        count = 0
+        if not selection.empty:
+            found, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
+        _require_page(page, count)
+        return Rows([AttemptRow.of(log) for log in found], count, page)
+
+    async def each_attempt_log(self, principal: Principal, filters: LogFilters) -> AsyncGenerator[AttemptRow, None]:
+        """See `DocService.each_attempt_log`."""
+        selection = await self._attempt_selection(principal, filters)
+        if not selection.empty:
+            async with aclosing(self._attempts.find(selection, filters)) as found:
+                async for log in found:
+                    yield AttemptRow.of(log)
+
+    async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
+        filters.refuse_unused(ATTEMPT_FILTERS)
+        if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
+            raise _no_choice("masterylog")
+        return await self.selection(principal, filters)
+
+    async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
+        """See `DocService.attempt_log`."""
+        selection = await self.selection(principal, LogFilters())
+        found = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
+        if found is None:
+            raise LogNotFound()
+        return AttemptRow.of(found)
+
+    async def user_progress(self, principal: Principal, user_id: str) -> int:
+        """See `DocService.user_progress`."""
+        if principal.user_id is None or principal.user_id != user_id:
+            raise PermissionDenied("Progress is for the learner alone.")
+        await self.person(principal)
+        return await self._tries.points(user_id)
+
+    async def selection(self, principal: Principal, filters: LogFilters) -> Selection:
+        """Whose logs are left of those that a principal may read; of the filters, those that name people count.
+
+        Raises:
+            ValidationFailed: `filters.user` is nobody.
+        """
+        person = await self.person(principal)
+        if filters.user is not None and await self._people.person(filters.user) is None:
+            raise _no_choice("user")
+        readable = await self._people.readable(log_read_scope(person))
+        return await select(self._people, readable, filters)
+
+
+def _require_page(page: Page, count: int) -> None:
+    if page.number > 1 and (page.number - 1) * page.size >= count:
+        raise PageNotFound()
+
+
+def _stored_id(spelled: str) -> str:
+    try:
+        return parse_uuid(spelled)
+    except ValueError:
+        raise LogNotFound() from None
+
+
+def _no_choice(field: str) -> ValidationFailed:
+    return ValidationFailed(
+        [
+            FieldError(
+                (field,), "invalid_choice", "Select a valid choice. That choice is not one of the available choices."
+            )
+        ]
+    )

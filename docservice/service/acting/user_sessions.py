@@ -1,0 +1,91 @@
+"""Sittings: who is using the app, and on what; each action in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.values.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
+from docservice.domain.values.partitions import log_partition
+from docservice.errors import NotSignedIn
+from docservice.identity import Principal
+from docservice.service.acting.lists import LogReader
+from docservice.service.base.actions import Actions, random_id
+from docservice.service.base.clock import Clocked
+from docservice.store.database.port import Database
+from docservice.store.directory.records import DirectoryStore
+from docservice.store.logs.user_sessions import UserSessionStore
+
+DeviceInfo = Mapping[str, object]
+
+
+class Sittings(Clocked):
+    """Keeps the sittings of people who are signed in."""
+
+    def __init__(self, database: Database, actions: Actions, reader: LogReader, clock: Callable[[], datetime]) -> None:
+        """Keep them in a database.
+
+        Args:
+            database: connected.
+            actions: of the service.
+            reader: knows the people.
+            clock: gives the current time, aware.
+        """
+        super().__init__(clock)
+        self._actions = actions
+        self._reader = reader
+        self._directory = DirectoryStore(database)
+        self._sessions = UserSessionStore(database)
+
+    async def update(
+        self,
+        principal: Principal,
+        os_info: DeviceInfo | None,
+        browser_info: DeviceInfo | None,
+        user_agent: str | None,
+    ) -> UserSessionLog:
+        """See `DocService.update_user_session`."""
+        person = await self._reader.person(principal)
+        if person.user_id is None or person.dataset_id is None:
+            raise NotSignedIn()
+        user_id, dataset_id = person.user_id, person.dataset_id
+        if os_info is None and browser_info is None and user_agent:
+            # The first call loads the parser's rules, and without its fast matcher each call tries a thousand of them.
+            device = await asyncio.to_thread(device_info_from_user_agent, user_agent[:LONGEST_USER_AGENT])
+        else:
+            device = device_info(os_info, browser_info)
+        partition = log_partition(dataset_id, user_id)
+
+        async def action(tx: Any) -> UserSessionLog:
+            await self._sessions.take_turn(tx, user_id)
+            # Taken at one's turn: whoever comes later is not earlier.
+            now = self.now()
+            latest = await self._sessions.latest(tx, partition, now - LONGEST_BREAK)
+            log = sitting(
+                latest,
+                dataset_id=dataset_id,
+                user_id=user_id,
+                device_info=device,
+                now=now,
+                random_source_id=random_id(),
+            )
+            if latest is not None and log.id == latest.id:
+                await self._sessions.extend(tx, log)
+            else:
+                await self._sessions.insert(tx, log)
+            return log
+
+        return await self._actions.run(action, queue=f"sittings of {user_id}")
+
+    async def describe(self, principal: Principal) -> SessionDescription:
+        """See `DocService.session_description`."""
+        now = self._clock()
+        person = await self._reader.person(principal)
+        if person.user_id is None:
+            return SessionDescription.of_visitor(await self._directory.default_facility_id(), now)
+        account = await self._directory.account(person.user_id) or {}
+        return SessionDescription.of(person, account, now)

@@ -1,0 +1,117 @@
+"""Actions: what a caller asks for, run in one transaction, once, and to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
+
+from docservice.domain.answers.tracking import Answer
+from docservice.errors import StoreTimeout
+from docservice.store.database.port import Database
+from docservice.store.logs.idempotency import IdempotencyStore, RequestKey
+
+_Result = TypeVar("_Result")
+_Answer = TypeVar("_Answer", bound=Answer)
+
+
+LONGEST_WAIT_SECONDS = 30.0
+"""How long an action waits for those before it in its queue."""
+
+
+def random_id() -> str:
+    """A random source id: 32 hex characters of a UUID4."""
+    return uuid.uuid4().hex
+
+
+class Actions:
+    """Runs actions; one for a service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._replies = IdempotencyStore(database)
+        # One learner's actions would only make each other's transactions start again: within a process they queue.
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, action: Callable[[Any], Awaitable[_Result]], queue: str | None) -> _Result:
+        """Run an action in a transaction; once begun it is finished, even if the caller goes away.
+
+        Args:
+            action: gets the transaction's session, and may run several times.
+            queue: actions with the same one wait for each other; None waits for nobody.
+        """
+
+        async def queued() -> _Result:
+            if queue is None:
+                return await self._database.transact(action)
+            lock = self._queues.setdefault(queue, asyncio.Lock())
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                    await lock.acquire()
+            except TimeoutError:
+                raise StoreTimeout("Too many actions of the same learner were waiting before this one.") from None
+            try:
+                return await self._database.transact(action)
+            finally:
+                lock.release()
+
+        task = asyncio.create_task(queued())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def answer(
+        self,
+        action: Callable[[Any], Awaitable[_Answer]],
+        answer_type: type[_Answer],
+        now: datetime,
+        queue: str | None,
+        key: RequestKey | None,
+    ) -> _Answer:
+        """Like `run`; a request that comes again under its key gets its first answer, and is not carried out again.
+
+        Raises:
+            IdempotencyMismatch: the key was used for another request.
+        """
+
+        async def once(tx: Any) -> _Answer:
+            if key is None:
+                return await action(tx)
+            kept = await self._replies.reply(tx, key)
+            if kept is not None:
+                return answer_type.model_validate(json.loads(kept))
+            answer = await action(tx)
+            await self._replies.keep(tx, key, json.dumps(answer.as_json()).encode(), now)
+            return answer
+
+        return await self.run(once, queue)
+
+    async def finish(self) -> None:
+        """Wait for actions whose callers went away."""
+        # Unlike gather, wait does not cancel what it waits for when the one who waits is cancelled.
+        if self._running:
+            await asyncio.wait(self._running)
+
+
+def request_key(caller: str, key: str | None, action: str, request: BaseModel) -> RequestKey | None:
+    """What identifies a request that may be sent twice; None without a key of the caller's.
+
+    Args:
+        caller: whose key it is.
+        key: as the caller chose it.
+        action: what is asked for, with the id of what it is asked of.
+        request: the validated body.
+    """
+    if key is None:
+        return None
+    body = json.dumps(request.model_dump(exclude_unset=True), sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(f"{action}\n{body}".encode()).hexdigest()
+    return RequestKey(caller, key, fingerprint)

@@ -1,0 +1,28 @@
+"""What every part of the service that takes the time has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from datetime import datetime
+from typing import Self
+
+from docservice.domain.values.times import to_milliseconds
+
+
+class Clocked:
+    """Something that reads a clock, which loading the past replaces."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        """Read `clock`, which gives the current time, aware."""
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The current time as it is kept: aware, cut to milliseconds."""
+        return to_milliseconds(self._clock())
+
+    def with_clock(self, clock: Callable[[], datetime]) -> Self:
+        """The same under another clock."""
+        other = copy(self)
+        other._clock = clock
+        return other

@@ -1,0 +1,1 @@
+"""What a trusted program may do: no principal, no checks of rights."""

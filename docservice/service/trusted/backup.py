@@ -1,0 +1,86 @@
+"""All that is kept, as lines of text and back: for backups, and to move from one engine to another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from itertools import count
+
+from docservice.store.database.port import Database, Document
+from docservice.store.mapping.extended_json import to_line
+from docservice.store.transfer.backup import COLLECTIONS, LEFT_OUT, DumpStore
+from docservice.store.transfer.restore import Fate, Line, RestoreStore
+
+__all__ = ["Backups", "Fate", "Line", "Restore"]
+
+_BATCH_DOCUMENTS = 200
+
+
+class Backups:
+    """Reads and writes the whole database; for whoever runs the service, without permissions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dump = DumpStore(database)
+
+    async def counts(self) -> dict[str, int]:
+        """About how many documents each exported collection has, in the order in which they are exported."""
+        return {name: await self._dump.count(name) for name in COLLECTIONS}
+
+    async def left_out(self) -> dict[str, str]:
+        """The collections that are not exported, each with the reason."""
+        return {**LEFT_OUT, **dict.fromkeys(await self._dump.unknown(), "not one of docservice")}
+
+    async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
+        """The documents of a collection as lines, some hundred at a time, each with the collection it is of.
+
+        A log that has outgrown itself is followed by its buckets, which are of `attempt_overflow`. A document that is
+        there all the time comes exactly once; a log and its buckets are of one moment.
+
+        Raises:
+            StoreError: see `retryable`; an export starts again from the beginning.
+        """
+        async with aclosing(self._dump.documents(collection)) as documents:
+            batch: list[tuple[str, Document]] = []
+            async for found in documents:
+                batch.append(found)
+                if len(batch) >= _BATCH_DOCUMENTS:
+                    yield await asyncio.to_thread(_encoded, batch)
+                    batch = []
+            if batch:
+                yield await asyncio.to_thread(_encoded, batch)
+
+    def restore(self, *, replace: bool = False) -> Restore:
+        """Begin to write the lines of one export; see `Restore`."""
+        return Restore(RestoreStore(self._database), replace)
+
+
+class Restore:
+    """Writes lines of one export, in their order, where they are not there.
+
+    Args:
+        replace: put a document in the place of a different one; otherwise the line is refused.
+    """
+
+    def __init__(self, store: RestoreStore, replace: bool) -> None:
+        self._store = store
+        self._replace = replace
+
+    async def write(self, first_number: int, texts: Sequence[str]) -> list[Line]:
+        """Write the next lines; each with what became of it.
+
+        Args:
+            first_number: of the first text in its file.
+            texts: at most some hundred.
+
+        Raises:
+            StoreError: some may have been written; do it again.
+        """
+        lines = await asyncio.to_thread(lambda: list(map(Line.parse, count(first_number), texts)))
+        await self._store.write(lines, replace=self._replace)
+        return lines
+
+
+def _encoded(batch: Sequence[tuple[str, Document]]) -> list[tuple[str, str]]:
+    return [(collection, to_line(collection, document)) for collection, document in batch]

@@ -1,0 +1,1 @@
+"""Runs the REST application as a server: the listener, worker processes, log formats."""

@@ -1,0 +1,47 @@
+"""What a program may give as its database, and the adapter that fits a handle of its driver."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from docservice.store.database.motor_db import MotorDatabase
+from docservice.store.database.pymongo_db import PyMongoDatabase
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorDatabase
+
+    DatabaseHandle: TypeAlias = AsyncDatabase[Any] | AsyncIOMotorDatabase[Any]
+else:
+    # Whoever reads annotations while the program runs finds what can be named without importing Motor.
+    DatabaseHandle = AsyncDatabase[Any] | Any
+"""A database of a program's own client."""
+
+DatabaseSource: TypeAlias = str | DatabaseHandle | None
+"""An address, a handle, or None for the embedded engine."""
+
+
+def adapted(handle: object, *, timeout_seconds: float) -> PyMongoDatabase:
+    """The adapter of a handle, which stays the program's: closing the adapter leaves it open.
+
+    Args:
+        handle: a `DatabaseHandle`.
+        timeout_seconds: deadline for each transaction or guarded block.
+
+    Raises:
+        TypeError: it is none; the message says what to give.
+    """
+    # Handles of both drivers make an attribute of any name, and refuse to be true or false: only their type tells.
+    if isinstance(handle, AsyncDatabase):
+        return PyMongoDatabase(handle, owned=False, timeout_seconds=timeout_seconds)
+    # A program that holds a Motor handle has imported Motor; for others it is not imported.
+    motor = sys.modules.get("motor.motor_asyncio")
+    if motor is not None and isinstance(handle, motor.AsyncIOMotorDatabase):
+        return MotorDatabase(handle, timeout_seconds=timeout_seconds)
+    kind = type(handle)
+    raise TypeError(
+        f"DocService takes a MongoDB address, a PyMongo AsyncDatabase, a Motor AsyncIOMotorDatabase or nothing, not "
+        f"{kind.__module__}.{kind.__qualname__}. Of a client give a database: DocService(client['logs'])."
+    )

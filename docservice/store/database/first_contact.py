@@ -1,0 +1,100 @@
+"""Why a server does not answer at the first contact: the driver only says that it found none.
+
+Client and server that do not agree about TLS wait for each other until a deadline passes. So each host is asked in the
+other way, too, and what the server speaks decides what is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from docservice.errors import SettingsInvalid
+from docservice.store.database.mongodb_address import MongoAddress
+
+_LONGEST_SECONDS = 2.0
+
+
+async def tls_mismatch(
+    address: MongoAddress, hosts: Iterable[tuple[str, int | None]], said: str, timeout_seconds: float
+) -> SettingsInvalid | None:
+    """What has to change in the address so that client and server agree about TLS; None if that is not the reason.
+
+    Args:
+        address: what the client was made with.
+        hosts: the servers that it did not reach.
+        said: the driver's reason.
+        timeout_seconds: for each question; more than two seconds are not waited.
+    """
+    if "certificate required" in said.lower():
+        return SettingsInvalid(
+            "The MongoDB server asks for a certificate of the client: name a file with yours and its private key, in "
+            "PEM, with tlsCertificateKeyFile=FILE in its address."
+        )
+    seconds = min(timeout_seconds, _LONGEST_SECONDS)
+    asked = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
+    found = await asyncio.gather(*asked)
+    return next((each for each in found if each is not None), None)
+
+
+async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float) -> SettingsInvalid | None:
+    if not address.tls:
+        if await _tls_failure(host, port, _trusting_all(), seconds) is None:
+            return SettingsInvalid(
+                f"The MongoDB server at {host}:{port} expects TLS: add tls=true to its address, and "
+                "tlsCAFile=FILE if its certificate is of an authority of your own."
+            )
+        return None
+    failure = await _tls_failure(host, port, address.tls_context(), seconds)
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        reason = failure.verify_message.rstrip(".")
+        return SettingsInvalid(
+            f"The certificate of the MongoDB server at {host}:{port} is not trusted: {reason}. Name the certificate of "
+            "its authority with tlsCAFile=FILE, and the server by a name that is in its certificate."
+        )
+    if failure is not None and await _speaks_without_tls(host, port, seconds):
+        return SettingsInvalid(
+            f"The MongoDB server at {host}:{port} does not use TLS: start it with TLS (--tlsMode requireTLS), or leave "
+            "tls=true and the other tls options out of its address."
+        )
+    return None
+
+
+def _trusting_all() -> ssl.SSLContext:
+    """Nothing is sent over a connection made with it: it only tells whether the other side speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _tls_failure(host: str, port: int, context: ssl.SSLContext, seconds: float) -> Exception | None:
+    """Why there is no TLS connection; None if there is one, or if the server refuses it in TLS's own words."""
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        return error
+    except ssl.SSLError as error:
+        return None if "ALERT" in (error.reason or "") else error
+    except (OSError, ValueError) as error:
+        return error
+    writer.transport.abort()
+    return None
+
+
+async def _speaks_without_tls(host: str, port: int, seconds: float) -> bool:
+    milliseconds = int(seconds * 1000)
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+        host, port, directConnection=True, serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds
+    )
+    async with client:
+        try:
+            await client.admin.command("hello")
+        except PyMongoError:
+            return False
+    return True

@@ -1,0 +1,118 @@
+"""What the repositories need from a database, whichever driver it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from docservice.store.database.activity import Activity
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Result = TypeVar("Result")
+
+
+class Cursor(Protocol):
+    """The documents that a query finds."""
+
+    def __aiter__(self) -> AsyncIterator[Document]: ...
+
+
+class Collection(Protocol):
+    """The part of PyMongo's (and Motor's) asynchronous collection that is used here."""
+
+    async def find_one(self, filter: Filter, projection: Any = None, *, session: Any = None) -> Document | None: ...
+
+    def find(
+        self, filter: Filter, projection: Any = None, *, sort: Any = None, limit: int = 0, session: Any = None
+    ) -> Cursor: ...
+
+    async def insert_one(self, document: Document, *, session: Any = None) -> Any: ...
+
+    async def insert_many(self, documents: Sequence[Document], *, ordered: bool = True, session: Any = None) -> Any: ...
+
+    async def update_one(self, filter: Filter, update: Any, *, upsert: bool = False, session: Any = None) -> Any: ...
+
+    async def replace_one(
+        self, filter: Filter, replacement: Document, *, upsert: bool = False, session: Any = None
+    ) -> Any: ...
+
+    async def delete_one(self, filter: Filter, *, session: Any = None) -> Any: ...
+
+    async def bulk_write(self, requests: Sequence[Any], *, ordered: bool = True, session: Any = None) -> Any: ...
+
+    async def count_documents(self, filter: Filter, *, session: Any = None) -> int: ...
+
+    async def create_index(self, keys: Any, **options: Any) -> str: ...
+
+    async def drop_index(self, index: str) -> Any: ...
+
+    async def index_information(self) -> Mapping[str, Any]: ...
+
+
+class Database(Protocol):
+    """A database of the deployment, with transactions.
+
+    Every method raises the errors of `docservice.errors`; driver errors do not leave the store, except inside the
+    callback of `transact`, where the driver needs to see them.
+    """
+
+    name: str
+    activity: Activity
+
+    def __getitem__(self, collection: str) -> Collection: ...
+
+    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.
+
+        Args:
+            action: gets the driver's session, passes it to every statement, and may run several times.
+
+        Raises:
+            StoreError: the transaction could not be committed; nothing of it was kept.
+            StoreUnavailable: there is no room for it, or what it wrote may be lost.
+        """
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """A guarded block that writes outside transactions; at its end all of that is kept.
+
+        Raises:
+            StoreUnavailable: there is no room for it, or what was written may be lost.
+        """
+        ...
+
+    async def command(self, command: Mapping[str, Any]) -> Document:
+        """The answer to a database command."""
+        ...
+
+    def stream(
+        self,
+        collection: str,
+        query: Filter,
+        projection: Any = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> AsyncGenerator[Document, None]:
+        """The documents that a query finds, outside a transaction; a deadline for each batch of them."""
+        ...
+
+    def batches(
+        self, collection: str, query: Filter, projection: Any = None, *, size: int, sort: Sequence[tuple[str, int]] = ()
+    ) -> AsyncGenerator[list[Document], None]:
+        """Like `stream`, at most `size` documents at a time, so that no long list is decoded at once."""
+        ...
+
+    def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
+        """The rows of an aggregation."""
+        ...
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """A block whose statements share one deadline and raise this project's errors."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection if it is an own one; leave a borrowed one alone."""
+        ...

@@ -1,0 +1,377 @@
+"""PyMongo's async client as the database of the repositories."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
+from datetime import UTC
+from typing import Any, cast
+
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
+from docservice.store.database.activity import Activity, PoolActivity
+from docservice.store.database.failures import only_duplicates, translated
+from docservice.store.database.first_contact import tls_mismatch
+from docservice.store.database.mongodb_address import MongoAddress
+from docservice.store.database.port import Collection, Document, Result
+
+_CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+ACKNOWLEDGED = WriteConcern("majority", j=True)
+SNAPSHOT = ReadConcern("snapshot")
+_BATCH = 100
+_EMBEDDED_SET = "secantus"
+"""The name that the embedded engine gives its replica set."""
+_MAY_BE_LOST = (
+    "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
+    "Make room if it is full, and try again."
+)
+_IDLE_MILLISECONDS = 120_000
+"""How long a connection may be unused before it is replaced: the embedded engine closes those that were silent for 300
+seconds, firewalls often after 240. The driver does not notice: it reads from a connection only to get an answer."""
+
+_NOTHING = {"find": "device_settings", "filter": {"_id": ""}, "limit": 1}
+_DRIVER_WAITED = "No servers found yet"
+"""What the driver says when no server has said anything at all."""
+
+_READS = {"count", "find", "hello", "listCollections", "ping"}
+"""Commands that may be sent twice. The driver repeats queries by itself, but none of what it is given as a command."""
+
+_LOST_RACES = 10
+"""How often two transactions may race to insert the same document before the loser gives up."""
+
+
+class PyMongoDatabase:
+    """An `AsyncDatabase`, own or borrowed, with this project's codec, write concern and errors."""
+
+    def __init__(self, database: AsyncDatabase[Document], *, owned: bool, timeout_seconds: float) -> None:
+        """Wrap a database.
+
+        Args:
+            database: of a client that the caller has made.
+            owned: whether `close` closes the client.
+            timeout_seconds: deadline for each transaction, when it is its turn, or guarded block.
+        """
+        self._database = _with_our_options(database)
+        self._owned = owned
+        self._timeout_seconds = timeout_seconds
+        self._has_room: Callable[[], Awaitable[None]] | None = None
+        self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        self._own_turn = asyncio.Lock()
+        self._is_embedded = False
+        self._process: Any = None
+        self._address: MongoAddress | None = None
+        self.name = database.name
+        self.activity = Activity()
+
+    @classmethod
+    def connect(
+        cls,
+        uri: str,
+        name: str,
+        *,
+        timeout_seconds: float,
+        has_room: Callable[[], Awaitable[None]] | None = None,
+        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+    ) -> PyMongoDatabase:
+        """A database of an own client; nothing is sent before the first statement.
+
+        Args:
+            uri: address.
+            name: of the database.
+            timeout_seconds: see `__init__`.
+            has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
+            turn: entered for each transaction with the embedded engine, so that it takes turns with those of other
+                processes; None: it does so with those of this object only.
+
+        Raises:
+            SettingsInvalid: the URI is not one, an option in it is not, or the name.
+        """
+        pool = PoolActivity()
+        address = MongoAddress.parse(uri)
+        try:
+            database = _client(address, timeout_seconds, pool)[name]
+        except InvalidName as error:
+            raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
+        made = cls(database, owned=True, timeout_seconds=timeout_seconds)
+        made.activity.pool = pool
+        made._address = address
+        made._has_room = has_room
+        made._turn = turn or nullcontext
+        return made
+
+    async def move(self, uri: str) -> None:
+        """Go on with the same database at another address; statements under way at the old one fail."""
+        old = self._database.client
+        self._address = MongoAddress.parse(uri)
+        client = _client(self._address, self._timeout_seconds, self.activity.pool)
+        self._database = _with_our_options(client[self.name])
+        await old.close()
+
+    def __getitem__(self, collection: str) -> Collection:
+        return cast("Collection", self._database[collection])
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """See `port.Database.guarded`."""
+        with translated(), pymongo.timeout(self._timeout_seconds):
+            yield
+
+    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """See `port.Database.transact`."""
+        began = False
+
+        async def counted(session: Any) -> Result:
+            nonlocal began
+            if began:
+                self.activity.transaction_retries += 1
+            began = True
+            return await action(session)
+
+        async with self._one_at_a_time():
+            await self._require_room()
+            self.activity.transactions += 1
+            return await self._transacted(counted)
+
+    async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        with self.guarded():
+            for attempt in range(_LOST_RACES):
+                process = self._process
+                try:
+                    result = await self._in_transaction(action)
+                    await self._confirm(process)
+                    return result
+                except (DuplicateKeyError, BulkWriteError) as error:
+                    if isinstance(error, BulkWriteError) and not only_duplicates(error):
+                        raise
+                    # Another transaction inserted the same computed id after this one looked: look again.
+                    if attempt == _LOST_RACES - 1:
+                        raise
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _one_at_a_time(self) -> AsyncIterator[None]:
+        """A block for a transaction; the embedded engine stalls under several at once, see `docservice.engine.turns`.
+
+        Raises:
+            StoreTimeout: those before it took too long.
+        """
+        if not self._is_embedded:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._own_turn.acquire()
+        except TimeoutError:
+            raise StoreTimeout("Too many writes were waiting for the database before this one.") from None
+        try:
+            async with self._turn():
+                yield
+        finally:
+            self._own_turn.release()
+
+    async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+        """Run `action` in a transaction, again after a write conflict, and commit it."""
+        async with self._database.client.start_session() as session:
+            return await session.with_transaction(action, read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """See `port.Database.writing`."""
+        await self._require_room()
+        with self.guarded():
+            before = await self._engine_process()
+            yield
+            await self._confirm(before)
+            # Several statements: an engine may have lost what one of them wrote, and another one have taken the rest.
+            if await self._engine_process() != before:
+                raise StoreUnavailable(_MAY_BE_LOST)
+
+    async def _require_room(self) -> None:
+        if self._has_room is not None:
+            await self._has_room()
+
+    async def _confirm(self, process: Any) -> None:
+        """Make sure that what was acknowledged is kept; `process` is the engine's as it was known before the write.
+
+        The embedded engine also acknowledges what its log had no room for, or could not write for another reason. From
+        then on it refuses every read, until its supervisor has started it anew.
+        """
+        if not self._is_embedded:
+            return
+        try:
+            # A command, because the driver would repeat a mere query on an engine that was started anew.
+            await self._database.command(_NOTHING)
+        except AutoReconnect:
+            # Perhaps only this connection was stale. An engine that has been running since before the write is asked
+            # once more; of another one nobody knows what it found on the disk.
+            if process is None or await self._engine_process() != process:
+                raise
+            await self._confirm(None)
+        except OperationFailure as error:
+            raise StoreUnavailable(_MAY_BE_LOST) from error
+
+    async def _engine_process(self) -> Any:
+        """What tells one run of the embedded engine from another; None of other servers."""
+        if not self._is_embedded:
+            return None
+        self._process = _process_of(await self._read_command({"hello": 1}))
+        return self._process
+
+    async def command(self, command: Mapping[str, Any]) -> Document:
+        """See `port.Database.command`."""
+        with self.guarded():
+            if next(iter(command)) in _READS:
+                return await self._read_command(command)
+            return await self._database.command(dict(command))
+
+    async def _read_command(self, command: Mapping[str, Any]) -> Document:
+        """The answer to a command that only reads, asked once more if the connection was stale.
+
+        The first failure makes the driver drop all connections that it had, so that the second one is new.
+        """
+        try:
+            return await self._database.command(dict(command))
+        except AutoReconnect as error:
+            if error.timeout:
+                raise
+            return await self._database.command(dict(command))
+
+    async def require_transactions(self) -> None:
+        """Do nothing if the server is part of a replica set or a sharded cluster.
+
+        Raises:
+            SettingsInvalid: the address says something else about TLS than the server.
+            StandaloneServer: it is a standalone; the message has the command that turns it into a replica set.
+            StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
+        """
+        hello = await self._first_answer()
+        self._is_embedded = hello.get("setName") == _EMBEDDED_SET
+        self._process = _process_of(hello) if self._is_embedded else None
+        if hello.get("setName") or hello.get("msg") == "isdbgrid":
+            return
+        address = "{}:{}".format(*(await self._server()))
+        if hello.get("isreplicaset"):
+            raise StoreUnavailable(
+                f"The replica set at {address} was never initiated. Run once: "
+                f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
+            )
+        raise StandaloneServer(
+            f"MongoDB at {address} is a standalone server, and transactions need a replica set (one node is enough). "
+            "Restart it with `--replSet rs0` (or `replication.replSetName: rs0` in mongod.conf), then run once: "
+            f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
+        )
+
+    async def _first_answer(self) -> Document:
+        try:
+            return await self.command({"hello": 1})
+        except (StoreUnavailable, StoreTimeout) as error:
+            if self._address is None:
+                raise
+            hosts = list(self._database.client.topology_description.server_descriptions())
+            mismatch = await tls_mismatch(self._address, hosts, str(error), self._timeout_seconds)
+            if mismatch is not None:
+                raise mismatch from error
+            said = str(error).rstrip(".")
+            if _DRIVER_WAITED in said:
+                names = ", ".join(f"{host}:{port}" if port else host for host, port in hosts)
+                said = f"No MongoDB server answers: {names} said nothing for {self._timeout_seconds:g} s"
+            raise StoreUnavailable(f"{said}. Check host and port, and whether the server runs.") from error
+
+    async def _server(self) -> tuple[str, int]:
+        with self.guarded():
+            return await self._database.client.address or ("?", 0)
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
+        """See `port.Database.aggregate`."""
+        with self.guarded():
+            cursor = await self._aggregation(collection, list(pipeline))
+        async with cursor, aclosing(self._batches(cursor)) as documents:
+            async for document in documents:
+                yield document
+
+    async def _aggregation(self, collection: str, pipeline: list[Mapping[str, Any]]) -> Any:
+        return await self._database[collection].aggregate(pipeline)
+
+    async def stream(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        projection: Any = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+    ) -> AsyncGenerator[Document, None]:
+        """See `port.Database.stream`."""
+        cursor = self._database[collection].find(query, projection, sort=sort or None, limit=limit)
+        async with cursor, aclosing(self._batches(cursor)) as documents:
+            async for document in documents:
+                yield document
+
+    async def batches(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        projection: Any = None,
+        *,
+        size: int,
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> AsyncGenerator[list[Document], None]:
+        """See `port.Database.batches`."""
+        async with self._database[collection].find(query, projection, sort=sort or None, batch_size=size) as cursor:
+            while True:
+                with self.guarded():
+                    batch = await cursor.to_list(size)
+                if batch:
+                    yield batch
+                if len(batch) < size:
+                    return
+
+    async def _batches(self, cursor: Any) -> AsyncGenerator[Document, None]:
+        # The deadline is for each batch: held over a yield, it would also run while the reader is busy with a document.
+        while True:
+            with self.guarded():
+                batch = await cursor.to_list(_BATCH)
+            for document in batch:
+                yield document
+            if len(batch) < _BATCH:
+                return
+
+    async def close(self) -> None:
+        """See `port.Database.close`."""
+        if self._owned:
+            await self._database.client.close()
+
+
+def _process_of(hello: Document) -> Any:
+    return hello.get("topologyVersion", {}).get("processId")
+
+
+def _client(address: MongoAddress, timeout_seconds: float, pool: PoolActivity | None) -> AsyncMongoClient[Document]:
+    milliseconds = int(timeout_seconds * 1000)
+    chosen: dict[str, Any] = {} if "maxidletimems" in address.options else {"maxIdleTimeMS": _IDLE_MILLISECONDS}
+    try:
+        with translated():
+            return AsyncMongoClient(
+                address.uri,
+                appname="docservice",
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                event_listeners=[] if pool is None else [pool],
+                **chosen,
+            )
+    except (OSError, ValueError) as error:  # of some malformed addresses the driver does not make an error of its own
+        raise SettingsInvalid(f"The MongoDB address is not usable: {error}") from error
+
+
+def _with_our_options(database: AsyncDatabase[Document]) -> AsyncDatabase[Document]:
+    return database.with_options(
+        codec_options=_CODEC, write_concern=ACKNOWLEDGED, read_preference=ReadPreference.PRIMARY
+    )

@@ -1,0 +1,1 @@
+"""Reads and writes the directory: records, people, the content tree."""

@@ -1,0 +1,127 @@
+"""The directory's records as documents, and what tracking asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ReplaceOne
+
+from docservice.domain.directory.records import DirectoryRecord
+from docservice.store.database.port import Database, Document
+from docservice.store.mapping.json_codec import to_bson
+
+_BATCH = 1000
+_DEVICE = "device_settings"
+
+
+@dataclass(frozen=True)
+class Upserted:
+    """How many records an import created, changed and found unchanged."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: Upserted) -> Upserted:
+        return Upserted(self.created + other.created, self.changed + other.changed, self.unchanged + other.unchanged)
+
+
+class DirectoryStore:
+    """People, classes, groups, memberships, roles and what is assigned to whom."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert(self, records: Sequence[DirectoryRecord]) -> Upserted:
+        """Write records of one kind; those that are there unchanged are not touched."""
+        total = Upserted()
+        for start in range(0, len(records), _BATCH):
+            total += await self._upsert_batch(records[start : start + _BATCH])
+        return total
+
+    async def _upsert_batch(self, records: Sequence[DirectoryRecord]) -> Upserted:
+        collection = self._database[records[0].collection_name]
+        documents = [directory_document(record) for record in records]
+        async with self._database.writing():
+            query = {"_id": {"$in": [document["_id"] for document in documents]}}
+            there = {document["_id"]: document async for document in collection.find(query)}
+            different = [document for document in documents if there.get(document["_id"]) != document]
+            if different:
+                await collection.bulk_write([ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in different])
+        created = sum(document["_id"] not in there for document in documents)
+        return Upserted(created, len(different) - created, len(documents) - len(different))
+
+    async def set_default_facility(self, facility_id: str) -> None:
+        """Name the facility that anonymous visits belong to."""
+        async with self._database.writing():
+            await self._database[_DEVICE].update_one(
+                {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
+            )
+
+    async def default_dataset_id(self) -> str | None:
+        """The dataset of the default facility; without a default, that of the only facility; else None."""
+        facility_id = await self.default_facility_id()
+        if facility_id is None:
+            return None
+        with self._database.guarded():
+            facility = await self._database["facility_collections"].find_one({"_id": facility_id}, {"dataset_id": 1})
+        return facility["dataset_id"] if facility else None
+
+    async def user(self, user_id: str) -> Document | None:
+        """A person, None if there is none with that id or the account was deleted."""
+        with self._database.guarded():
+            found = await self._database["facility_users"].find_one(
+                {"_id": user_id}, {"dataset_id": 1, "facility_id": 1, "is_superuser": 1, "date_deleted": 1}
+            )
+        return None if found is None or found.get("date_deleted") else found
+
+    async def account(self, user_id: str) -> Document | None:
+        """All that is known of a person, names too; None as in `user`."""
+        with self._database.guarded():
+            found = await self._database["facility_users"].find_one({"_id": user_id})
+        return None if found is None or found.get("date_deleted") else found
+
+    async def default_facility_id(self) -> str | None:
+        """The facility that visitors come to: the default one, else the only one; else None."""
+        with self._database.guarded():
+            device = await self._database[_DEVICE].find_one({"_id": "device"})
+            if device and device.get("default_facility_id"):
+                return str(device["default_facility_id"])
+            facilities = self._database["facility_collections"].find({"kind": "facility"}, {"_id": 1}, limit=2)
+            found = [facility["_id"] async for facility in facilities]
+        return found[0] if len(found) == 1 else None
+
+    async def exam_exists(self, exam_id: str) -> bool:
+        """Whether the directory has such an exam."""
+        with self._database.guarded():
+            return await self._database["exams"].find_one({"_id": exam_id}, {"_id": 1}) is not None
+
+    async def is_assigned(self, tx: Any, kind: str, record_id: str, user_id: str, *, only_active: bool = False) -> bool:
+        """Whether a record is assigned to the person, or to a class or group that the person is a direct member of.
+
+        Args:
+            tx: the transaction's session.
+            kind: `exams`, `lessons` or `course_sessions`.
+            record_id: of the exam, lesson or course session.
+            user_id: the person.
+            only_active: also ask that the record is active.
+        """
+        fields = {"assignments": 1, "learner_ids": 1, "active": 1}
+        found = await self._database[kind].find_one({"_id": record_id}, fields, session=tx)
+        if found is None or (only_active and not found.get("active")):
+            return False
+        if user_id in found.get("learner_ids", ()):
+            return True
+        membership = await self._database["memberships"].find_one(
+            {"user_id": user_id, "collection_id": {"$in": found["assignments"]}}, {"_id": 1}, session=tx
+        )
+        return membership is not None
+
+
+def directory_document(record: DirectoryRecord) -> Document:
+    """A record of the directory as it is stored."""
+    fields = record.model_dump()
+    document: Document = {"_id": fields.pop("id"), **to_bson(fields)}
+    return document

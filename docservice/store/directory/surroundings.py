@@ -1,0 +1,101 @@
+"""What the directory holds of what some records name, and who holds what only one may hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection as AnyOf
+from contextlib import aclosing
+from typing import Any
+
+from docservice.domain.directory.records import DirectoryRecord, FacilityUser, Membership, Role
+from docservice.domain.directory.rules import Place, Surroundings, folded, named_by, unique_key
+from docservice.store.database.port import Database, Document
+
+_AT_ONCE = 1000
+_FEW_NAMES = 200
+"""So many user names the database looks for itself; for more, all of the facility are read."""
+
+
+class SurroundingsStore:
+    """Reads inside a transaction, or outside of one if `tx` is None."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, tx: Any, records: Iterable[DirectoryRecord]) -> Surroundings:
+        """What is stored of what records name, with the nodes above content nodes up to the root."""
+        named, found = named_by(records), Surroundings()
+        async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
+            found.datasets.add(document["_id"])
+        async for document in self._by_id(tx, "facility_collections", named.collections, {"kind": 1, "dataset_id": 1}):
+            found.collections[document["_id"]] = Place(document.get("kind", ""), document.get("dataset_id", ""))
+        async for document in self._by_id(tx, "facility_users", named.users, {"dataset_id": 1}):
+            found.users[document["_id"]] = document.get("dataset_id", "")
+        above = named.nodes
+        while above:
+            found.parents |= dict.fromkeys(above)
+            async for document in self._by_id(tx, "content_nodes", above, {"parent_id": 1}):
+                found.parents[document["_id"]] = document.get("parent_id")
+            above = {parent for node in above if (parent := found.parents[node]) and parent not in found.parents}
+        return found
+
+    async def holders(self, tx: Any, records: Sequence[DirectoryRecord]) -> dict[tuple[str, ...], set[str]]:
+        """The ids of the stored records that hold the keys of these records."""
+        wanted = {key for record in records if (key := unique_key(record)) is not None}
+        found: dict[tuple[str, ...], set[str]] = {}
+        for model, documents in (
+            (FacilityUser, self._accounts(tx, records)),
+            (Membership, self._of_people(tx, Membership, records)),
+            (Role, self._of_people(tx, Role, records)),
+        ):
+            async with aclosing(documents):
+                async for document in documents:
+                    key = unique_key(model.model_construct(**{**document, "id": document["_id"]}))
+                    if key in wanted:
+                        found.setdefault(key, set()).add(document["_id"])
+        return found
+
+    async def _accounts(self, tx: Any, records: Sequence[DirectoryRecord]) -> AsyncGenerator[Document, None]:
+        people = [record for record in records if isinstance(record, FacilityUser)]
+        if not people:
+            return
+        names = {folded(person.username) for person in people}
+        query: Document = {"dataset_id": {"$in": sorted({person.dataset_id for person in people})}}
+        if len(names) <= _FEW_NAMES:
+            # `$toLower` knows the letters A to Z and no others, as `folded`.
+            query["$expr"] = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(names)}]}
+        fields = {"username": 1, "facility_id": 1, "date_deleted": 1}
+        async for document in self._find(tx, "facility_users", query, fields):
+            if isinstance(document.get("username"), str):
+                yield {"facility_id": "", **document}
+
+    async def _of_people(
+        self, tx: Any, model: type[Membership | Role], records: Sequence[DirectoryRecord]
+    ) -> AsyncGenerator[Document, None]:
+        people = sorted({record.user_id for record in records if isinstance(record, model)})
+        fields = {"user_id": 1, "collection_id": 1, "kind": 1}
+        for some in _parts(people):
+            async for document in self._find(tx, model.collection_name, {"user_id": {"$in": some}}, fields):
+                yield {"collection_id": "", "kind": "", **document}
+
+    async def _by_id(
+        self, tx: Any, collection: str, ids: AnyOf[str], projection: Mapping[str, int]
+    ) -> AsyncGenerator[Document, None]:
+        for some in _parts(sorted(ids)):
+            async for document in self._find(tx, collection, {"_id": {"$in": some}}, projection):
+                yield document
+
+    async def _find(
+        self, tx: Any, collection: str, query: Document, projection: Mapping[str, int]
+    ) -> AsyncGenerator[Document, None]:
+        if tx is None:
+            async with aclosing(self._database.stream(collection, query, projection)) as found:
+                async for document in found:
+                    yield document
+            return
+        async for document in self._database[collection].find(query, projection, session=tx):
+            yield document
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

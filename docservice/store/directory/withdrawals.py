@@ -1,0 +1,61 @@
+"""Records of the directory that are to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from pymongo import DeleteMany
+
+from docservice.domain.directory.withdrawal import facility_dataset
+from docservice.store.database.port import Database, Document
+
+_BATCH = 1000
+"""Records that go in one transaction: an engine keeps those in memory."""
+
+_FIELDS = {"dataset_id": 1, "collection_id": 1, "user_id": 1, "kind": 1}
+
+
+class WithdrawalStore:
+    """Finds the records of facilities, and removes records."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._datasets: dict[str, dict[str, str]] = {}
+
+    async def of_facilities(self, kind: str, dataset_ids: frozenset[str]) -> list[Document]:
+        """The records of a collection that belong to facilities, each with its id and kind.
+
+        The people and classes that are there when this is first called decide what belongs where.
+
+        Args:
+            kind: one of `domain.directory.withdrawal.WITHDRAWN_KINDS`.
+            dataset_ids: of the facilities.
+        """
+        collections = await self._datasets_of("facility_collections")
+        users = await self._datasets_of("facility_users")
+        async with aclosing(self._database.stream(kind, {}, _FIELDS)) as records:
+            return [
+                record async for record in records if facility_dataset(kind, record, collections, users) in dataset_ids
+            ]
+
+    async def withdraw(self, kind: str, ids: Sequence[str]) -> None:
+        """Remove records of a collection; those that are not there are passed over.
+
+        Raises:
+            StoreError: some may be there still.
+        """
+        for start in range(0, len(ids), _BATCH):
+            part = list(ids[start : start + _BATCH])
+
+            async def action(tx: Any, part: list[str] = part) -> None:
+                await self._database[kind].bulk_write([DeleteMany({"_id": {"$in": part}})], session=tx)
+
+            await self._database.transact(action)
+
+    async def _datasets_of(self, collection: str) -> Mapping[str, str]:
+        if collection not in self._datasets:
+            async with aclosing(self._database.stream(collection, {}, {"dataset_id": 1})) as found:
+                self._datasets[collection] = {each["_id"]: each["dataset_id"] async for each in found}
+        return self._datasets[collection]

@@ -1,0 +1,1 @@
+"""Reads the rows of tables, and keeps the state of CSV exports."""

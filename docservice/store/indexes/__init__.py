@@ -1,0 +1,1 @@
+"""Indexes, views and shard keys, described in files."""

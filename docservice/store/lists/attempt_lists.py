@@ -1,0 +1,211 @@
+"""Attempts as a list of their own: embedded, moved to buckets, or loose in sessions.
+
+The list goes from document to document (by `_id`), in each from try to try, and in each try from the oldest bucket to
+the embedded attempts. Counters say how many each try has, so that a page reads the documents it shows and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from docservice.domain.logs.content_logs import AttemptLog
+from docservice.domain.requests.lists import LogFilters
+from docservice.store.database.port import Database, Document
+from docservice.store.lists.outlines import summaries, visits_with_attempts
+from docservice.store.lists.scope import Selection
+from docservice.store.logs.attempts import SESSIONS, SUMMARIES
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+
+_OUTLINE = {
+    "dataset_id": 1,
+    "user_id": 1,
+    "_morango_partition": 1,
+    "mastery_logs.id": 1,
+    "mastery_logs.mastery_level": 1,
+    "mastery_logs.attempt_count": 1,
+    "loose_attempt_count": 1,
+}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where a run of attempts stands: a try, or the loose attempts of a session.
+
+    Attributes:
+        owner: outline of the summary or session.
+        masterylog_id: None for loose attempts.
+        count: how many there are, wherever they are stored.
+    """
+
+    owner: Document
+    masterylog_id: str | None
+    count: int
+
+
+class AttemptListStore:
+    """Reads attempts for lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
+    ) -> tuple[list[AttemptLog], int]:
+        """Some of the attempts that match, and how many there are in all.
+
+        The counters are gone through once; then only documents that hold attempts of the page are read. A filter that
+        looks at the attempts themselves has all of them read, a document at a time.
+        """
+        if _looks_inside(filters):
+            return await self._page_of_all(selection, filters, skip, limit)
+        count, passed = 0, 0
+        shown: list[Shelf] = []
+        async with aclosing(self._shelves(selection, filters)) as shelves:
+            async for shelf in shelves:
+                if count < skip + limit and skip < count + shelf.count:
+                    passed = passed if shown else skip - count
+                    shown.append(shelf)
+                count += shelf.count
+        found: list[AttemptLog] = []
+        for shelf in shown:
+            async with aclosing(self._attempts(shelf, filters)) as attempts:
+                async for attempt in attempts:
+                    if passed:
+                        passed -= 1
+                    elif len(found) < limit:
+                        found.append(attempt)
+        return found, count
+
+    async def _page_of_all(
+        self, selection: Selection, filters: LogFilters, skip: int, limit: int
+    ) -> tuple[list[AttemptLog], int]:
+        found: list[AttemptLog] = []
+        count = 0
+        async with aclosing(self.find(selection, filters)) as attempts:
+            async for attempt in attempts:
+                if skip <= count < skip + limit:
+                    found.append(attempt)
+                count += 1
+        return found, count
+
+    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+        """The attempts that match, document by document; one document at a time is in memory."""
+        async with aclosing(self._shelves(selection, filters)) as shelves:
+            async for shelf in shelves:
+                async with aclosing(self._attempts(shelf, filters)) as attempts:
+                    async for attempt in attempts:
+                        yield attempt
+
+    async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
+        """The attempt with this id, if it is among the selected people's."""
+        for collection, path in (
+            (SUMMARIES, "mastery_logs.attempts.id"),
+            (SESSIONS, "attempts.id"),
+            (OVERFLOW, "attempts.id"),
+        ):
+            with self._database.guarded():
+                # By the id alone: the embedded engine uses an index only if it holds all fields of the query.
+                found = await self._database[collection].find_one({path: attempt_id})
+            if found is not None:
+                return _pick(found, attempt_id) if selection.admits(found) else None
+        return None
+
+    async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
+        """All attempts of a try."""
+        with self._database.guarded():
+            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OUTLINE)
+        if owner is None:
+            return []
+        shelf = Shelf(owner, masterylog_id, 0)
+        return [attempt async for attempt in self._attempts(shelf, LogFilters())]
+
+    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
+        async with aclosing(summaries(self._database, selection, filters, _OUTLINE)) as found:
+            async for summary in found:
+                for log in summary.get("mastery_logs", ()):
+                    if log["attempt_count"] and _of_try(log, filters):
+                        yield Shelf(summary, log["id"], log["attempt_count"])
+        if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
+            async with aclosing(visits_with_attempts(self._database, selection, _OUTLINE)) as sessions:
+                async for session in sessions:
+                    yield Shelf(session, None, session["loose_attempt_count"])
+
+    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+        inherited = {**inherited_fields(shelf.owner), "masterylog_id": shelf.masterylog_id}
+        async with aclosing(self._documents(shelf, filters.item)) as documents:
+            async for document in documents:
+                if _matches(document, filters):
+                    yield read_attempt(document, **inherited)
+
+    async def _documents(self, shelf: Shelf, item: str | None) -> AsyncGenerator[Document, None]:
+        # The embedded ones are read first: what moves meanwhile is seen twice and dropped once, not missed.
+        embedded, has_buckets = await self._embedded(shelf)
+        seen: set[str] = set()
+        if has_buckets:
+            owner = shelf.owner
+            buckets = {
+                "_morango_partition": owner["_morango_partition"],
+                "log_id": owner["_id"],
+                "masterylog_id": shelf.masterylog_id,
+            }
+            if item is not None:
+                buckets["attempts.item"] = item
+            moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
+            async with aclosing(moved) as found:
+                async for bucket in found:
+                    for document in bucket["attempts"]:
+                        seen.add(document["id"])
+                        yield document
+        for document in embedded:
+            if document["id"] not in seen:
+                yield document
+
+    async def _embedded(self, shelf: Shelf) -> tuple[list[Document], bool]:
+        """The embedded attempts, and whether there were more in buckets when they were read."""
+        key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
+        wanted: Document = {"overflow_buckets": 1}
+        if shelf.masterylog_id is None:
+            collection, wanted["attempts"] = SESSIONS, 1
+        else:
+            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": shelf.masterylog_id}}
+        with self._database.guarded():
+            owner = await self._database[collection].find_one(key, wanted)
+        if owner is None:
+            return [], False
+        holders = [owner] if shelf.masterylog_id is None else owner.get("mastery_logs", [])
+        return [attempt for holder in holders for attempt in holder.get("attempts", ())], bool(
+            owner.get("overflow_buckets")
+        )
+
+
+def _looks_inside(filters: LogFilters) -> bool:
+    return filters.item is not None or filters.complete is not None
+
+
+def _of_try(log: Document, filters: LogFilters) -> bool:
+    return (filters.masterylog is None or log["id"] == filters.masterylog) and (
+        filters.mastery_level is None or log["mastery_level"] == filters.mastery_level
+    )
+
+
+def _matches(attempt: Document, filters: LogFilters) -> bool:
+    return (filters.item is None or attempt["item"] == filters.item) and (
+        filters.complete is None or attempt["complete"] == filters.complete
+    )
+
+
+def _pick(document: Any, attempt_id: str) -> AttemptLog:
+    inherited = inherited_fields(document)
+    shelves = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
+        (document.get("masterylog_id"), document["attempts"])
+    ]
+    return next(
+        read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
+        for masterylog_id, attempts in shelves
+        for attempt in attempts
+        if attempt["id"] == attempt_id
+    )

@@ -1,0 +1,269 @@
+"""Lists of documents, page by page, that stay right while writers run.
+
+A walk goes through lanes: a lane is what one equality condition selects (one person, one content, one facility), and in
+each lane it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
+page looks at what earlier pages gave.
+
+The pipelines look odd for the sake of the embedded engine, which serves a query from an index only if the index has all
+fields of the first `$match`, and which sorts what it finds before it cuts it. So the lane and the range of `_id` stand
+in a `$match` of their own, the other filters in a second one; and a lane that may be long (a facility, everything) is
+read in windows of the id space, which grow while they are quick. MongoDB itself merges the two stages and reads the
+index in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from docservice.domain.logs.content_logs import AttemptLog
+from docservice.domain.requests.document_pages import Cursor, DocumentFilters, FieldChoice, Split
+from docservice.store.database.port import Database, Document
+from docservice.store.lists.id_ranges import Window
+from docservice.store.lists.scope import Selection
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+from docservice.store.mapping.log_kinds import LogKind
+
+MAX_LANES = 1000
+"""Lanes that one page looks into; a walk over more contents is not cut by content."""
+
+_PAGE_BYTES = 16 * 1024 * 1024
+_PAGE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one equality condition selects.
+
+    Attributes:
+        key: its place in the order of lanes.
+        match: the condition; an index starts with its fields and goes on with `_id`.
+        windowed: whether it may be long.
+    """
+
+    key: str
+    match: Document
+    windowed: bool = False
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A list to walk through.
+
+    Attributes:
+        split: how it is cut into lanes.
+        lanes: in order.
+        residual: conditions besides the lane's.
+    """
+
+    split: Split
+    lanes: Sequence[Lane]
+    residual: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What a page found.
+
+    Attributes:
+        documents: as they were read.
+        lane: where the next page goes on; None: there is none.
+        last: see `Cursor.last`.
+    """
+
+    documents: list[Document]
+    lane: str | None = None
+    last: str | None = None
+
+
+def plan(
+    selection: Selection, filters: DocumentFilters, content_ids: Collection[str] | None, split: Split | None = None
+) -> Walk:
+    """Cut a list into lanes.
+
+    Args:
+        selection: whose logs.
+        filters: what else they must fit; content aside.
+        content_ids: of these contents; None: of any.
+        split: as the walk's cursor has it; None at the start.
+    """
+    residual = _residual(filters)
+    if selection.user_ids is not None:
+        lanes = [Lane(user_id, {"user_id": user_id}) for user_id in sorted(selection.user_ids)]
+        if selection.dataset_id is not None:
+            residual["dataset_id"] = selection.dataset_id
+        return Walk("user", lanes, residual | _among(content_ids))
+    base = {} if selection.dataset_id is None else {"dataset_id": selection.dataset_id}
+    if selection.signed_in:
+        residual["user_id"] = {"$gt": ""}
+    if split is None:
+        split = "content" if content_ids is not None and len(content_ids) <= MAX_LANES else "whole"
+    if split == "content" and content_ids is not None:
+        lanes = [Lane(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
+        return Walk("content", lanes, residual)
+    if filters.exam is not None:
+        del residual["exam_id"]
+        return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
+    return Walk("whole", [Lane("", base, windowed=True)], residual | _among(content_ids))
+
+
+def _among(content_ids: Collection[str] | None) -> Document:
+    return {} if content_ids is None else {"content_id": {"$in": sorted(content_ids)}}
+
+
+def _residual(filters: DocumentFilters) -> Document:
+    residual: Document = {}
+    for name, value in (("channel_id", filters.channel), ("kind", filters.kind), ("exam_id", filters.exam)):
+        if value is not None:
+            residual[name] = value
+    starts = {"$gte": filters.start_after, "$lt": filters.start_before}
+    given = {bound: moment for bound, moment in starts.items() if moment is not None}
+    if given:
+        residual["start_timestamp"] = given
+    return residual
+
+
+class WalkStore:
+    """Reads pages of documents, and single ones with the attempts that they outgrew."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, kind: LogKind[Any], walk: Walk, fields: FieldChoice, size: int, cursor: Cursor | None = None
+    ) -> Leg:
+        """The next documents of a walk, with the attempts that are embedded in them.
+
+        Args:
+            kind: of log.
+            walk: the list.
+            fields: the parts to read.
+            size: how many documents at most.
+            cursor: where to go on; None: at the start.
+        """
+        began = _now()
+        heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
+        found: list[Document] = []
+        place, page_bytes = "", 0
+        before: Lane | None = None
+        for number, (lane, last) in enumerate(_ahead(walk.lanes, cursor)):
+            if before is not None and (number >= MAX_LANES or _now() - began > _PAGE_SECONDS):
+                return Leg(found, before.key)
+            before = lane
+            window = Window(last)
+            while True:
+                reach = window.reach(lane.windowed)
+                wanted = size + 1 - len(found)
+                asked = _now()
+                async with aclosing(self._read(kind, lane, reach, walk.residual, fields, wanted)) as documents:
+                    async for document in documents:
+                        if len(found) == size or page_bytes > _PAGE_BYTES:
+                            return Leg(found, place, found[-1]["_id"])
+                        found.append(document)
+                        place = lane.key
+                        page_bytes += document.get("attempt_bytes", 0) if heavy else 0
+                if window.is_last:
+                    break
+                window.advance(_now() - asked, 0)
+                if _now() - began > _PAGE_SECONDS:
+                    return Leg(found, lane.key, window.last)
+        return Leg(found)
+
+    def _read(
+        self, kind: LogKind[Any], lane: Lane, reach: Document, residual: Document, fields: FieldChoice, limit: int
+    ) -> AsyncGenerator[Document, None]:
+        pipeline: list[Document] = [{"$match": {**lane.match, "_id": reach}}]
+        if residual:
+            pipeline.append({"$match": residual})
+        pipeline += [{"$sort": {"_id": 1}}, {"$limit": limit}]
+        projection = _projection(kind, fields)
+        if projection is not None:
+            pipeline.append({"$project": projection})
+        return self._database.aggregate(kind.collection, pipeline)
+
+    async def one(self, kind: LogKind[Any], selection: Selection, log_id: str, fields: FieldChoice) -> Document | None:
+        """A document with all its attempts, None if there is none among the selected.
+
+        Attempts that moved to buckets are put before the embedded ones of the same try, oldest first.
+        """
+        heavy = kind.overflows and (fields.shows("mastery_logs.attempts") or fields.shows("attempts"))
+        projection = None if heavy else _projection(kind, fields)
+        with self._database.guarded():
+            found = await self._database[kind.collection].find_one({"_id": log_id}, projection)
+        if found is None or not selection.holds(found):
+            return None
+        if heavy and found.get("overflow_buckets"):
+            await self._join(found)
+        return found
+
+    async def _join(self, document: Document) -> None:
+        # The document was read first: an attempt that moves while we read is then seen twice, never missed.
+        shelves = {log["id"]: log for log in document.get("mastery_logs", ())} or {None: document}
+        moved: dict[str | None, list[Document]] = {}
+        buckets = self._database.stream(OVERFLOW, _buckets_of(document), sort=[("_id", 1)])
+        async with aclosing(buckets) as found:
+            async for bucket in found:
+                moved.setdefault(bucket["masterylog_id"], []).extend(bucket["attempts"])
+        for masterylog_id, attempts in moved.items():
+            shelf = shelves.get(masterylog_id)
+            if shelf is not None:
+                embedded = shelf.get("attempts", [])
+                here = {attempt["id"] for attempt in embedded}
+                joined = [attempt for attempt in attempts if attempt["id"] not in here] + embedded
+                shelf["attempts"] = sorted(joined, key=lambda attempt: attempt["start_timestamp"])
+
+    async def attempts(self, kind: LogKind[Any], log_id: str) -> AsyncGenerator[AttemptLog, None]:
+        """All attempts of a log, try by try, in each those that moved to buckets first; one bucket at a time."""
+        with self._database.guarded():
+            document = await self._database[kind.collection].find_one({"_id": log_id})
+        if document is None:
+            return
+        inherited = inherited_fields(document)
+        shelves = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())]
+        for masterylog_id, embedded in shelves or [(None, document.get("attempts", []))]:
+            if document.get("overflow_buckets"):
+                here = {attempt["id"] for attempt in embedded}
+                query = {**_buckets_of(document), "masterylog_id": masterylog_id}
+                async with aclosing(self._database.stream(OVERFLOW, query, sort=[("_id", 1)])) as found:
+                    async for bucket in found:
+                        for attempt in bucket["attempts"]:
+                            if attempt["id"] not in here:
+                                yield read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
+            for attempt in embedded:
+                yield read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _ahead(lanes: Sequence[Lane], cursor: Cursor | None) -> Iterator[tuple[Lane, str]]:
+    """The lanes that a cursor leaves, each with the log after which to go on."""
+    for lane in lanes:
+        if cursor is None or lane.key > cursor.lane:
+            yield lane, ""
+        elif lane.key == cursor.lane and cursor.last is not None:
+            yield lane, cursor.last
+
+
+def _buckets_of(document: Document) -> Document:
+    return {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
+
+
+_ALWAYS_READ = ("user_id", "dataset_id", "_morango_partition", "_recorded", "attempt_bytes", "overflow_buckets")
+
+
+def _projection(kind: LogKind[Any], fields: FieldChoice) -> Document | None:
+    leaves = fields.leaves(kind.shown_paths - {"id"})
+    if leaves is None:
+        return None
+    paths = {*leaves, *_ALWAYS_READ}
+    for path in leaves:
+        parts = path.split(".")
+        # A time is shown with what its device recorded beside it, at each level.
+        paths |= {".".join([*parts[:depth], "_recorded"]) for depth in range(1, len(parts))}
+    return dict.fromkeys(sorted(paths), 1)

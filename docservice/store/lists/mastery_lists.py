@@ -1,0 +1,91 @@
+"""Mastery logs as a list of their own, read out of the summaries that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from docservice.domain.logs.content_logs import MasteryLog
+from docservice.domain.requests.lists import LogFilters
+from docservice.store.database.port import Database, Document
+from docservice.store.lists.outlines import summaries
+from docservice.store.lists.scope import Selection
+from docservice.store.logs.attempts import SUMMARIES
+from docservice.store.mapping.log_documents import inherited_fields, read_mastery, stored_name
+
+_INHERITED = ("dataset_id", "user_id", "_morango_partition")
+_OF_A_TRY = ("_recorded", *map(stored_name, MasteryLog.model_fields.keys() - {"attempts", "recorded"}))
+_WITHOUT_ATTEMPTS = dict.fromkeys([*_INHERITED, *(f"mastery_logs.{name}" for name in sorted(_OF_A_TRY))], 1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_SLACK = 1000
+"""How many more tries than needed may pile up before they are sorted and cut."""
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Part of a list of tries.
+
+    Attributes:
+        logs: those asked for, without their attempts.
+        count: how many there are in all.
+    """
+
+    logs: list[MasteryLog]
+    count: int
+
+
+class TryStore:
+    """Reads mastery logs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(
+        self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
+    ) -> Tries:
+        """The tries that match, latest end first, those without an end last.
+
+        The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
+        """
+        wanted = None if limit is None else skip + limit
+        found: list[MasteryLog] = []
+        count = 0
+        async for summary in summaries(self._database, selection, filters, _WITHOUT_ATTEMPTS):
+            inherited = inherited_fields(summary)
+            for document in summary.get("mastery_logs", ()):
+                if _matches(document, filters):
+                    count += 1
+                    found.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
+            if wanted is not None and len(found) > 2 * wanted + _SLACK:
+                found = sorted(found, key=_latest_first)[:wanted]
+        return Tries(sorted(found, key=_latest_first)[skip:wanted], count)
+
+    async def points(self, user_id: str) -> int:
+        """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
+        found = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
+        return sum([_points(summary) async for summary in found])
+
+    async def exists(self, masterylog_id: str) -> bool:
+        """Whether there is a try with this id, whoever's it is."""
+        with self._database.guarded():
+            return await self._database[SUMMARIES].find_one({"mastery_logs.id": masterylog_id}, {"_id": 1}) is not None
+
+
+def _points(summary: Document) -> int:
+    tries = summary.get("mastery_logs")
+    if tries:
+        return sum(bool(log["complete"]) for log in tries)
+    return int(summary["progress"] == 1)
+
+
+def _matches(log: Document, filters: LogFilters) -> bool:
+    return (
+        (filters.masterylog is None or log["id"] == filters.masterylog)
+        and (filters.complete is None or log["complete"] == filters.complete)
+        and (filters.quiz is None or (log["mastery_level"] < 0) == filters.quiz)
+    )
+
+
+def _latest_first(log: MasteryLog) -> tuple[bool, float, str]:
+    ended = log.end_timestamp
+    return (ended is None, -((ended or _LONG_AGO) - _LONG_AGO).total_seconds(), log.id)

@@ -1,0 +1,1 @@
+"""Reads and writes logs: tracking, collections, exam logs, user sessions, overflow, idempotency keys."""

@@ -1,0 +1,160 @@
+"""Whole logs, written and removed with all that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from pymongo import DeleteMany
+
+from docservice.errors import DocumentTooLarge
+from docservice.store.database.port import Database, Document
+from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.logs.overflow import OverflowStore, spill
+from docservice.store.mapping.log_documents import stored_name
+from docservice.store.mapping.log_kinds import EXAM_LOGS, Log, LogKind
+
+_COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
+_BOOKKEEPING = {
+    "_id",
+    "attempt_bytes",
+    "attempt_count",
+    "has_dirty",
+    "loose_attempt_count",
+    "overflow_buckets",
+    "schema_version",
+}
+
+
+class SavingStore:
+    """Finds, writes and removes logs of any kind; each write is for a transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._overflow = OverflowStore(database)
+
+    async def find(self, kind: LogKind[Log], query: Mapping[str, Any], limit: int = 0) -> AsyncGenerator[Log, None]:
+        """The logs that a query finds, with their embedded attempts, in no order."""
+        async with aclosing(self._database.stream(kind.collection, query, limit=limit)) as documents:
+            async for document in documents:
+                yield kind.read(document)
+
+    async def count(self, kind: LogKind[Any], query: Mapping[str, Any]) -> int:
+        """How many logs a query finds."""
+        with self._database.guarded():
+            return await self._database[kind.collection].count_documents(query)
+
+    async def partition(self, kind: LogKind[Any], log_id: str) -> str | None:
+        """The partition of a log, None if there is no log with this id."""
+        with self._database.guarded():
+            found = await self._database[kind.collection].find_one({"_id": log_id}, {"_morango_partition": 1})
+        return found["_morango_partition"] if found else None
+
+    async def save(self, tx: Any, kind: LogKind[Log], log: Log) -> Log:
+        """Write a log in the place of the one with its id, if there is one; the log as it stands then.
+
+        Attempts that had moved to buckets stay, unless the log brings them itself or no longer has their try.
+
+        Raises:
+            DocumentTooLarge: an exam log has more attempts than it may.
+        """
+        key = {"_id": log.id, "_morango_partition": log.morango_partition}
+        collection = self._database[kind.collection]
+        before = await collection.find_one(key, session=tx)
+        document = kind.write(log)
+        _mark_dirty(before or {}, document)
+        if kind.overflows:
+            await self._overflowing(tx, before or {}, document)
+        elif kind is EXAM_LOGS:
+            _require_room(document)
+        document["has_dirty"] = True
+        own = _BOOKKEEPING | {stored_name(name) for name in kind.model.model_fields}
+        foreign = {name: value for name, value in (before or {}).items() if name not in own}
+        await collection.replace_one(key, {**document, **foreign}, upsert=True, session=tx)
+        return kind.read(document)
+
+    async def delete(self, tx: Any, kind: LogKind[Any], log_id: str, partition: str) -> bool:
+        """Remove a log and its buckets; whether it was there."""
+        gone = await self._database[kind.collection].delete_one(
+            {"_id": log_id, "_morango_partition": partition}, session=tx
+        )
+        if kind.overflows:
+            await self._database[OVERFLOW].bulk_write(
+                [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx
+            )
+        return bool(gone.deleted_count)
+
+    async def _overflowing(self, tx: Any, before: Document, document: Document) -> None:
+        shelves = {log["id"]: log for log in document.get("mastery_logs", ())}
+        if "mastery_logs" not in document:
+            shelves = {None: document}
+        sequence = before.get("overflow_buckets", 0)
+        moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in shelves}
+        if sequence:
+            query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
+            for bucket in [bucket async for bucket in self._database[OVERFLOW].find(query, session=tx)]:
+                shelf = shelves.get(bucket["masterylog_id"])
+                stay = [] if shelf is None else await self._trim(tx, bucket, shelf.get("attempts", ()))
+                if stay:
+                    moved[bucket["masterylog_id"]] += stay
+                else:
+                    await self._database[OVERFLOW].delete_one(_key(bucket), session=tx)
+        for masterylog_id, shelf in shelves.items():
+            attempts = [*moved[masterylog_id], *shelf.get("attempts", ())]
+            if masterylog_id is not None:
+                shelf["attempt_count"] = len(attempts)
+                shelf["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
+            elif attempts:
+                shelf["loose_attempt_count"] = len(attempts)
+        if sequence:
+            document["overflow_buckets"] = sequence
+        await self._overflow.insert(tx, spill(document))
+
+    async def _trim(self, tx: Any, bucket: Document, brought: Iterable[Document]) -> list[Document]:
+        """Take out of a bucket the attempts that the log brings itself; what stays."""
+        here = {attempt["id"] for attempt in brought}
+        stay: list[Document] = [attempt for attempt in bucket["attempts"] if attempt["id"] not in here]
+        if stay and len(stay) < len(bucket["attempts"]):
+            setting = {
+                "attempts": stay,
+                "last_start_timestamp": max(attempt["start_timestamp"] for attempt in stay),
+                "has_dirty": any(attempt["_morango_dirty_bit"] for attempt in stay),
+            }
+            await self._database[OVERFLOW].update_one(_key(bucket), {"$set": setting}, session=tx)
+        return stay
+
+
+def _key(document: Document) -> Document:
+    return {"_id": document["_id"], "_morango_partition": document["_morango_partition"]}
+
+
+def _mark_dirty(before: Document, document: Document) -> None:
+    """Mark what is saved as waiting for sync; of the records embedded in it only those that are new or changed."""
+    document["_morango_dirty_bit"] = True
+    tries_before = {log["id"]: log for log in before.get("mastery_logs", ())}
+    for log in document.get("mastery_logs", ()):
+        old = tries_before.get(log["id"], {})
+        log["_morango_dirty_bit"] = _is_dirty(old, log)
+        if "merged_attempt_ids" in old:
+            log["merged_attempt_ids"] = old["merged_attempt_ids"]
+        _mark_attempts(old, log)
+    _mark_attempts(before, document)
+
+
+def _mark_attempts(before: Document, document: Document) -> None:
+    old = {attempt["id"]: attempt for attempt in before.get("attempts", ())}
+    for attempt in document.get("attempts", ()):
+        attempt["_morango_dirty_bit"] = _is_dirty(old.get(attempt["id"], {}), attempt)
+
+
+def _is_dirty(before: Document, record: Document) -> bool:
+    aside = _COUNTERS | {"_morango_dirty_bit"}
+    same = {k: v for k, v in before.items() if k not in aside} == {k: v for k, v in record.items() if k not in aside}
+    return bool(before["_morango_dirty_bit"]) if before and same else True
+
+
+def _require_room(document: Document) -> None:
+    if document["attempt_count"] > MAX_EXAM_ATTEMPTS or document["attempt_bytes"] > MAX_EXAM_BYTES:
+        raise DocumentTooLarge(f"An exam log takes {MAX_EXAM_ATTEMPTS} attempts and {MAX_EXAM_BYTES} bytes of them.")

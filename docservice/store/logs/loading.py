@@ -1,0 +1,40 @@
+"""Whole logs that are loaded many at a time, outside transactions; loading again adds what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from docservice.store.database.bulk import BulkStore
+from docservice.store.database.port import Database, Document
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.logs.overflow import spill
+from docservice.store.mapping.log_kinds import Log, LogKind
+
+
+class LoadingStore:
+    """Inserts logs that are not there."""
+
+    def __init__(self, database: Database) -> None:
+        self._bulk = BulkStore(database)
+
+    async def insert_missing(self, kind: LogKind[Log], logs: Sequence[Log]) -> int:
+        """Insert logs with all that belongs to them; those that are there are left alone.
+
+        Returns:
+            how many were inserted.
+
+        Raises:
+            StoreError: some may have been inserted; do it again.
+        """
+        documents = [kind.write(log) for log in logs]
+        made: list[Document] = []
+        if kind.overflows:
+            for document in documents:
+                made += spill(document)
+        if made:
+            # A log that is there has its own buckets.
+            owners = sorted({bucket["log_id"] for bucket in made})
+            there = await self._bulk.stored(kind.collection, owners, {"_id": 1})
+            # Buckets come first: a log never counts attempts that are nowhere.
+            await self._bulk.insert_missing(OVERFLOW, [bucket for bucket in made if bucket["log_id"] not in there])
+        return len(documents) - len(await self._bulk.insert_missing(kind.collection, documents))

@@ -1,0 +1,212 @@
+"""Attempts that a document has outgrown, in buckets beside it.
+
+A summary (or a session with loose attempts) keeps its newest attempts embedded. When it holds more than
+`EMBEDDED_ATTEMPTS` or their bytes pass `EMBEDDED_BYTES`, the oldest move to buckets, one mastery log a bucket, until
+half of each limit is free again, so that a move is rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from docservice.store.database.port import Database, Document
+from docservice.store.mapping.log_documents import attempt_size
+
+COLLECTION = "attempt_overflow"
+EMBEDDED_ATTEMPTS = 200
+EMBEDDED_BYTES = 1024 * 1024
+_BUCKET_ATTEMPTS = 100
+_BUCKET_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One list of embedded attempts: of a mastery log, or of a session.
+
+    Attributes:
+        path: where the list stands in the document.
+        masterylog_id: None for the loose attempts of a session.
+        attempts: as documents, oldest first.
+    """
+
+    path: str
+    masterylog_id: str | None
+    attempts: list[Document]
+
+
+def shelves_of(document: Document) -> list[Shelf]:
+    """The lists of attempts of a summary or session, each a copy."""
+    if "mastery_logs" in document:
+        return [
+            Shelf(f"mastery_logs.{number}.attempts", log["id"], list(log.get("attempts", ())))
+            for number, log in enumerate(document["mastery_logs"])
+        ]
+    return [Shelf("attempts", None, list(document["attempts"]))] if "attempts" in document else []
+
+
+def too_many(shelves: Sequence[Shelf], attempt_bytes: int) -> bool:
+    """Whether some of the attempts have to move."""
+    return sum(len(shelf.attempts) for shelf in shelves) > EMBEDDED_ATTEMPTS or attempt_bytes > EMBEDDED_BYTES
+
+
+@dataclass(frozen=True)
+class Spill:
+    """What moves.
+
+    Attributes:
+        kept: the lists that stay, only those that change.
+        moved: the lists that go to buckets, with the masterylog id of each.
+        attempt_bytes: of what stays.
+    """
+
+    kept: list[Shelf]
+    moved: list[Shelf]
+    attempt_bytes: int
+
+
+def plan_spill(shelves: Sequence[Shelf], attempt_bytes: int) -> Spill:
+    """Choose the oldest attempts (by start) of all lists until half of each limit is free."""
+    ages = sorted(
+        (attempt["start_timestamp"], shelf_number, position)
+        for shelf_number, shelf in enumerate(shelves)
+        for position, attempt in enumerate(shelf.attempts)
+    )
+    count, going = len(ages), set[tuple[int, int]]()
+    for _, shelf_number, position in ages:
+        if count <= EMBEDDED_ATTEMPTS // 2 and attempt_bytes <= EMBEDDED_BYTES // 2:
+            break
+        going.add((shelf_number, position))
+        count -= 1
+        attempt_bytes -= attempt_size(shelves[shelf_number].attempts[position])
+    kept, moved = [], []
+    for number, shelf in enumerate(shelves):
+        stay = [a for position, a in enumerate(shelf.attempts) if (number, position) not in going]
+        go = [a for position, a in enumerate(shelf.attempts) if (number, position) in going]
+        if go:
+            kept.append(Shelf(shelf.path, shelf.masterylog_id, stay))
+            moved.append(Shelf(shelf.path, shelf.masterylog_id, go))
+    return Spill(kept, moved, attempt_bytes)
+
+
+def buckets(owner: Document, moved: Sequence[Shelf], sequence: int) -> list[Document]:
+    """New buckets for attempts that leave a document.
+
+    Args:
+        owner: the summary or session document.
+        moved: what leaves it.
+        sequence: how many buckets the document has already; numbers the new ones.
+    """
+    made: list[Document] = []
+    for shelf in moved:
+        for chunk in _chunks(shelf.attempts):
+            made.append(
+                {
+                    "_id": f"{owner['_id']}:{sequence + len(made):06d}",
+                    "log_id": owner["_id"],
+                    "masterylog_id": shelf.masterylog_id,
+                    "dataset_id": owner["dataset_id"],
+                    "user_id": owner["user_id"],
+                    "content_id": owner["content_id"],
+                    "_morango_partition": owner["_morango_partition"],
+                    "last_start_timestamp": _last_start(chunk),
+                    "attempts": chunk,
+                    "has_dirty": any(attempt["_morango_dirty_bit"] for attempt in chunk),
+                }
+            )
+    return made
+
+
+def overfull(document: Document) -> bool:
+    """Whether a summary or session has more embedded attempts than it may."""
+    return too_many(shelves_of(document), document.get("attempt_bytes", 0))
+
+
+def spill(document: Document) -> list[Document]:
+    """Take the oldest attempts out of a summary or session that has too many.
+
+    Args:
+        document: its lists of attempts are replaced, not changed; `attempt_bytes` and `overflow_buckets` are set.
+
+    Returns:
+        New buckets for what was taken out.
+    """
+    if not overfull(document):
+        return []
+    sequence = document.get("overflow_buckets", 0)
+    plan = plan_spill(shelves_of(document), document["attempt_bytes"])
+    made = buckets(document, plan.moved, sequence)
+    owners = {log["id"]: log for log in document.get("mastery_logs", ())} or {None: document}
+    for kept in plan.kept:
+        owners[kept.masterylog_id]["attempts"] = kept.attempts
+    document["attempt_bytes"] = plan.attempt_bytes
+    document["overflow_buckets"] = sequence + len(made)
+    return made
+
+
+def _last_start(attempts: Sequence[Document]) -> datetime:
+    last: datetime = max(attempt["start_timestamp"] for attempt in attempts)
+    return last
+
+
+def _chunks(attempts: Sequence[Document]) -> list[list[Document]]:
+    chunks: list[list[Document]] = []
+    size = _BUCKET_BYTES + 1
+    for attempt in attempts:
+        attempt_bytes = attempt_size(attempt)
+        if size + attempt_bytes > _BUCKET_BYTES or len(chunks[-1]) >= _BUCKET_ATTEMPTS:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(attempt)
+        size += attempt_bytes
+    return chunks
+
+
+class OverflowStore:
+    """The buckets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, tx: Any, new: Sequence[Document]) -> None:
+        """Store new buckets."""
+        if new:
+            await self._database[COLLECTION].insert_many(list(new), session=tx)
+
+    async def recent(
+        self, tx: Any, partition: str, log_id: str, masterylog_id: str, since: datetime | None
+    ) -> AsyncIterator[Document]:
+        """The buckets of a try that hold attempts started at or after `since` (None: all of them)."""
+        query: dict[str, Any] = {"_morango_partition": partition, "log_id": log_id, "masterylog_id": masterylog_id}
+        if since is not None:
+            query["last_start_timestamp"] = {"$gte": since}
+        async for bucket in self._database[COLLECTION].find(query, session=tx):
+            yield bucket
+
+    async def holding(
+        self,
+        tx: Any,
+        partition: str,
+        masterylog_id: str | None,
+        *,
+        ids: Sequence[str] = (),
+        items: Sequence[str] = (),
+        log_id: str | None = None,
+    ) -> AsyncIterator[Document]:
+        """The buckets of a try (or of loose attempts, of `log_id` if given) that hold one of the ids or items."""
+        query: dict[str, Any] = {"_morango_partition": partition, "masterylog_id": masterylog_id}
+        if log_id is not None:
+            query["log_id"] = log_id
+        for key, wanted in (("attempts.id", ids), ("attempts.item", items)):
+            if wanted:
+                async for bucket in self._database[COLLECTION].find({**query, key: {"$in": list(wanted)}}, session=tx):
+                    yield bucket
+
+    async def set_attempts(self, tx: Any, partition: str, bucket_id: str, attempts: dict[int, Document]) -> None:
+        """Replace attempts of one bucket by position. Their start never changes, so the bucket's span stays."""
+        changes: Document = {f"attempts.{position}": attempt for position, attempt in attempts.items()}
+        await self._database[COLLECTION].update_one(
+            {"_id": bucket_id, "_morango_partition": partition}, {"$set": {**changes, "has_dirty": True}}, session=tx
+        )

@@ -1,0 +1,1 @@
+"""Logs as documents, documents as JSON, and the kinds of log."""

@@ -1,0 +1,44 @@
+"""Documents as JSON: `_id` as `id`, times as text, no BSON types, no bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from docservice.domain.answers.lists import time_text
+from docservice.domain.answers.shown_fields import shown_fields
+from docservice.domain.logs.content_logs import SyncableLog
+from docservice.domain.requests.document_pages import FieldChoice
+from docservice.domain.values.shown_numbers import without_dust
+from docservice.store.mapping.json_codec import from_bson
+
+_SUMS = {"time_spent", "correct_sum"}
+
+
+def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
+    """The JSON form of a document or of a log embedded in it.
+
+    Args:
+        model: of the log.
+        document: as it was read.
+        fields: which parts to show.
+        path: where an embedded log stands, with a dot at the end.
+    """
+    recorded = document.get("_recorded", {})
+    found: dict[str, Any] = {}
+    for field in shown_fields(model, embedded=bool(path)):
+        stored = "_id" if field.name == "id" and not path else field.name
+        where = path + field.name
+        if stored not in document or not (where == "id" or fields.shows(where)):
+            continue
+        value = document[stored]
+        if field.embeds is not None:
+            found[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
+        elif isinstance(value, datetime):
+            found[field.name] = time_text(value, recorded.get(field.name))
+        elif field.name in _SUMS and isinstance(value, float):
+            found[field.name] = without_dust(value)
+        else:
+            found[field.name] = from_bson(value)
+    return found

@@ -1,0 +1,24 @@
+"""Which generated data sets are in the database, and whether each is there in full."""
+
+from __future__ import annotations
+
+from docservice.store.database.port import Database, Document
+
+COLLECTION = "generated_data_sets"
+
+
+class DataSetStore:
+    """One document a data set, with the facility's dataset as its id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, dataset_id: str) -> Document | None:
+        """What is known of a data set, None if nobody has begun to load it."""
+        with self._database.guarded():
+            return await self._database[COLLECTION].find_one({"_id": dataset_id})
+
+    async def set(self, dataset_id: str, fields: Document) -> None:
+        """Note something about a data set."""
+        async with self._database.writing():
+            await self._database[COLLECTION].update_one({"_id": dataset_id}, {"$set": fields}, upsert=True)

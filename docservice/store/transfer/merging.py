@@ -1,0 +1,137 @@
+"""Whole documents that come from elsewhere: counted, relieved of what they outgrow, and written beside what is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from pymongo import DeleteMany
+
+from docservice.store.database.port import Database, Document
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.logs.overflow import overfull, shelves_of, spill
+from docservice.store.mapping.log_documents import SCHEMA_VERSION, attempt_size
+
+_COUNTERS = (
+    "attempt_bytes",
+    "attempt_count",
+    "has_dirty",
+    "loose_attempt_count",
+    "overflow_buckets",
+    "schema_version",
+)
+
+
+def settled(document: Document) -> tuple[Document, list[Document]]:
+    """A document with its counters, and the buckets of the attempts that it cannot hold.
+
+    Args:
+        document: a log with all its attempts embedded. It gets its counters; if attempts have to move, they move from a
+            copy, and the one given keeps them.
+    """
+    tries: list[Document] = document.get("mastery_logs", [])
+    for log in tries:
+        log["attempt_count"] = len(log["attempts"])
+        log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
+    attempts = [attempt for shelf in shelves_of(document) for attempt in shelf.attempts]
+    for name in _COUNTERS:
+        document.pop(name, None)
+    attempt_bytes = sum(map(attempt_size, attempts))
+    if "mastery_logs" in document:
+        document |= {"attempt_bytes": attempt_bytes, "overflow_buckets": 0}
+    elif _is_exam(document):
+        document |= {"attempt_count": len(attempts), "attempt_bytes": attempt_bytes}
+    elif "attempts" in document:
+        document |= {"attempt_bytes": attempt_bytes, "loose_attempt_count": len(attempts)}
+    document["has_dirty"] = any(record["_morango_dirty_bit"] for record in (document, *tries, *attempts))
+    document["schema_version"] = SCHEMA_VERSION
+    if _is_exam(document) or not overfull(document):
+        return document, []
+    relieved = dict(document)
+    if tries:
+        relieved["mastery_logs"] = [dict(log) for log in tries]
+    return relieved, spill(relieved)
+
+
+def _is_exam(document: Document) -> bool:
+    return "exam_id" in document
+
+
+def same(document: Document, stored: Document) -> bool:
+    """Whether a stored document says all that a settled one says."""
+    return all(name in stored and stored[name] == value for name, value in document.items())
+
+
+class ImportedStore:
+    """Writes documents that may be here already."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def is_empty(self, collection: str) -> bool:
+        """Whether a collection has no documents."""
+        with self._database.guarded():
+            return await self._database[collection].find_one({}, {"_id": 1}) is None
+
+    async def ids(self, collection: str) -> set[Any]:
+        """The `_id` of each document of a collection."""
+        async with aclosing(self._database.stream(collection, {}, {"_id": 1})) as found:
+            return {document["_id"] async for document in found}
+
+    async def combine(
+        self, collection: str, brought: Document, combined: Callable[[Document | None, Document], Document | None]
+    ) -> None:
+        """Write a document with what is here under its id, in one transaction.
+
+        Args:
+            collection: where.
+            brought: with all its attempts embedded.
+            combined: makes one document of the one that is here, with all its attempts (None: there is none), and the
+                brought one; None leaves things as they are. It is called again after a conflict with another write.
+        """
+
+        async def action(tx: Any) -> None:
+            key = {"_id": brought["_id"], "_morango_partition": brought["_morango_partition"]}
+            before = await self._database[collection].find_one(key, session=tx)
+            document = combined(await self._whole(tx, before) if before else None, brought)
+            if document is not None:
+                await self._write(tx, collection, key, *settled(document))
+
+        await self._database.transact(action)
+
+    async def whole(self, document: Document) -> Document:
+        """A stored document with the attempts of its buckets back in their lists; the stored one is not changed."""
+        with self._database.guarded():
+            return await self._whole(None, document)
+
+    async def _whole(self, tx: Any, document: Document) -> Document:
+        if not document.get("overflow_buckets"):
+            return document
+        moved: dict[str | None, list[Document]] = {}
+        query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
+        async for bucket in self._database[OVERFLOW].find(query, session=tx):
+            moved.setdefault(bucket["masterylog_id"], []).extend(bucket["attempts"])
+        if "mastery_logs" in document:
+            tries = [
+                {**log, "attempts": _joined(moved.get(log["id"], ()), log["attempts"])}
+                for log in document["mastery_logs"]
+            ]
+            return {**document, "mastery_logs": tries}
+        return {**document, "attempts": _joined(moved.get(None, ()), document.get("attempts", ()))}
+
+    async def _write(
+        self, tx: Any, collection: str, key: Document, document: Document, made: Sequence[Document]
+    ) -> None:
+        await self._database[OVERFLOW].bulk_write(
+            [DeleteMany({"_morango_partition": key["_morango_partition"], "log_id": key["_id"]})], session=tx
+        )
+        for bucket in made:
+            # One at a time: a bucket may have 8 MiB, and a message to the server 48.
+            await self._database[OVERFLOW].insert_one(bucket, session=tx)
+        await self._database[collection].replace_one(key, document, upsert=True, session=tx)
+
+
+def _joined(moved: Sequence[Document], embedded: Sequence[Document]) -> list[Document]:
+    by_id = {attempt["id"]: attempt for attempt in (*moved, *embedded)}
+    return sorted(by_id.values(), key=lambda attempt: attempt["start_timestamp"])

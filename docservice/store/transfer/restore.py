@@ -1,0 +1,183 @@
+"""Documents of an export, written where they are not: again changes nothing, and nothing is overwritten unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from pymongo import DeleteMany
+
+from docservice.errors import StoreError
+from docservice.store.database.bulk import BulkStore
+from docservice.store.database.port import Database, Document
+from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.mapping.extended_json import encoded, from_line
+from docservice.store.mapping.log_kinds import KINDS
+from docservice.store.transfer.backup import SECRETS
+from docservice.store.transfer.document_checks import NotOurs, require_ours
+
+_OVERFLOWING = {kind.collection for kind in KINDS.values() if kind.overflows}
+_LOOKS = 50
+"""Ids in one query: the embedded engine's time for a list of ids grows with its square."""
+
+_LOST_RACES = 3
+"""How often somebody else may insert one of the documents between our look and our insert."""
+
+
+class Fate(Enum):
+    """What became of a document."""
+
+    WRITTEN = "written"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass
+class Line:
+    """A line of an export, and what became of it.
+
+    Attributes:
+        number: its place in the file, from 1.
+        collection: empty if the line could not be read.
+        document: as it is written; empty if the line could not be read.
+        encoded: the same as BSON.
+        fate: None until that is decided.
+        reason: why it was refused.
+    """
+
+    number: int
+    collection: str = ""
+    document: Document = field(default_factory=dict)
+    encoded: bytes = b""
+    fate: Fate | None = None
+    reason: str = ""
+
+    @classmethod
+    def parse(cls, number: int, text: str) -> Line:
+        """Read a line and check that it holds a document of ours; a line that does not is refused."""
+        line = cls(number)
+        try:
+            line.collection, line.document = from_line(text)
+            require_ours(line.collection, line.document)
+            line.encoded = encoded(line.document)
+        except (NotOurs, ValueError) as error:
+            line.refuse(str(error))
+        except RecursionError:
+            line.refuse("it is nested more deeply than a document may be")
+        return line
+
+    def refuse(self, reason: str) -> None:
+        """Decide that it is not written."""
+        self.fate, self.reason = Fate.REFUSED, reason
+
+    @property
+    def id(self) -> Any:
+        """The document's `_id`."""
+        return self.document.get("_id")
+
+
+class RestoreStore:
+    """Writes the documents of one export, in the order of its lines."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._bulk = BulkStore(database)
+        self._last_log: Line | None = None
+
+    async def write(self, lines: Sequence[Line], *, replace: bool) -> None:
+        """Write the documents of lines that are not refused yet, and note on each what became of it.
+
+        Logs come before their buckets: a bucket shares the fate of a log that is refused, so that no attempt stands
+        beside a log that does not know of it.
+
+        Args:
+            lines: the next ones of the file; at most some hundred.
+            replace: put a document in the place of a different one that is there; otherwise it is refused.
+
+        Raises:
+            StoreError: some documents may have been written; write the same lines again.
+        """
+        logs = [line for line in lines if line.collection != OVERFLOW]
+        for collection in dict.fromkeys(line.collection for line in logs):
+            await self._write(collection, [line for line in logs if line.collection == collection], replace)
+        for line in lines:
+            if line.collection in _OVERFLOWING:
+                self._last_log = line
+            elif line.collection == OVERFLOW and line.fate is None:
+                log = self._last_log
+                if log is None or log.id != line.document["log_id"]:
+                    line.refuse("it does not stand behind its log")
+                elif log.fate is Fate.REFUSED:
+                    line.refuse("its log was refused")
+        await self._write(OVERFLOW, [line for line in lines if line.collection == OVERFLOW], replace)
+
+    async def _write(self, collection: str, lines: Sequence[Line], replace: bool) -> None:
+        open_lines = _without_repetitions([line for line in lines if line.fate is None])
+        if not open_lines:
+            return
+        ours: list[Line] = []
+        for attempt in range(_LOST_RACES):
+            missing, different = await self._compare(collection, open_lines)
+            ours = ours or missing
+            try:
+                await self._bulk.insert(collection, [line.document for line in missing])
+                break
+            except StoreError:
+                # Somebody else inserted one of them since we looked, or the database fails, which a new look tells.
+                if attempt == _LOST_RACES - 1:
+                    raise
+        for line in ours:
+            line.fate = Fate.WRITTEN
+        for line in different:
+            if not replace:
+                line.refuse("there is a different document with its _id (--replace puts this one in its place)")
+        if replace and different:
+            await self._replace(collection, different)
+
+    async def _compare(self, collection: str, lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+        projection = dict.fromkeys(SECRETS.get(collection, ()), 0) or None
+        there: dict[Any, Document] = {}
+        for first in range(0, len(lines), _LOOKS):
+            ids = [line.id for line in lines[first : first + _LOOKS]]
+            there |= await self._bulk.stored(collection, ids, projection)
+        missing, different = [], []
+        for line in lines:
+            if line.id not in there:
+                missing.append(line)
+            elif encoded(there[line.id]) == line.encoded:
+                line.fate = Fate.UNCHANGED
+            else:
+                different.append(line)
+        return missing, different
+
+    async def _replace(self, collection: str, lines: Sequence[Line]) -> None:
+        if collection in _OVERFLOWING:
+            for line in lines:
+                await self._replace_log(collection, line.document)
+        else:
+            await self._bulk.replace(collection, [line.document for line in lines])
+        for line in lines:
+            line.fate = Fate.REPLACED
+
+    async def _replace_log(self, collection: str, document: Document) -> None:
+        """Put a log in the place of another version of it, whose buckets go: its own come behind it."""
+        partition = document["_morango_partition"]
+
+        async def action(tx: Any) -> None:
+            buckets = DeleteMany({"_morango_partition": partition, "log_id": document["_id"]})
+            await self._database[OVERFLOW].bulk_write([buckets], session=tx)
+            key = {"_id": document["_id"], "_morango_partition": partition}
+            await self._database[collection].replace_one(key, document, upsert=True, session=tx)
+
+        await self._database.transact(action)
+
+
+def _without_repetitions(lines: Sequence[Line]) -> list[Line]:
+    first: dict[Any, Line] = {}
+    for line in lines:
+        if first.setdefault(line.id, line) is not line:
+            line.refuse(f"line {first[line.id].number} has the same _id")
+    return list(first.values())
