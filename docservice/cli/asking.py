@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 
-from docservice.cli.console import errors
+from docservice.console import errors
 
 
 def can_ask() -> bool:

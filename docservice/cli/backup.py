@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.cli.progress import progress
+from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.export.atomic_files import STANDARD
 from docservice.export.backup import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
 

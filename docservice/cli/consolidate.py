@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import StoreOptions, opened, require_data, resumable, run, say
 from docservice.cli.progress import progress as shown_progress
+from docservice.console import StoreOptions, opened, require_data, resumable, run, say
 from docservice.service.trusted.consolidation import ConsolidationReport
 
 app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.console import StoreOptions, opened, run
+from docservice.console import StoreOptions, opened, run
 from docservice.errors import SettingsInvalid
 
 app = App(name="directory", help="The directory: people, classes, groups, quizzes, lessons.")

@@ -6,7 +6,7 @@ import asyncio
 
 from cyclopts import App
 
-from docservice.cli.console import StoreOptions, run, say, shell_address
+from docservice.console import StoreOptions, run, say, shell_address
 from docservice.engine import running_uri
 from docservice.errors import EngineNotRunning, SettingsInvalid
 from docservice.settings import Settings

@@ -12,8 +12,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from docservice.cli import backup as ndjson
-from docservice.cli.console import StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
+from docservice.console import StoreOptions, opened, require_data, run, say
 from docservice.domain.exports.tables import Table, TableName
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import InvalidReference, SettingsInvalid

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli.asking import can_ask, confirmed
-from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, resumable, run, say
 from docservice.cli.progress import progress
+from docservice.console import EXIT_FAILED, StoreOptions, opened, resumable, run, say
 from docservice.errors import SettingsInvalid
 from docservice.generate import Estimate, Generated, Plan, estimate
 from docservice.generate import generate as load

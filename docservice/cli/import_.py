@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli import backup as ndjson
-from docservice.cli.console import StoreOptions, opened, resumable, run, say
 from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
+from docservice.console import StoreOptions, opened, resumable, run, say
 from docservice.kolibri import ImportReport, import_kolibri
 
 app = App(name="import", help="Bring data from elsewhere.")

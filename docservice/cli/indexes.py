@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
+from docservice.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.store.indexes.applying import Index, IndexReport, described
 from docservice.store.indexes.files import folder
 from docservice.store.indexes.script import mongosh_script

@@ -21,7 +21,7 @@ from docservice.cli import (
     token,
     verify,
 )
-from docservice.cli.console import fail
+from docservice.console import fail
 from docservice.errors import DocServiceError
 
 app = App(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from docservice.cli.console import errors, say
+from docservice.console import errors, say
 from docservice.service.base.progress import Watch
 
 SECONDS_BETWEEN_LINES = 5.0

@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from docservice import demo
-from docservice.cli.console import StoreOptions, opened, run, shell_address
-from docservice.cli.token import DAY_SECONDS, signing_secret
+from docservice.console import StoreOptions, opened, run, shell_address
 from docservice.identity import issue_token
 from docservice.service import DocService
 from docservice.serving.listener import (
@@ -22,6 +21,7 @@ from docservice.serving.listener import (
     token_verifier,
 )
 from docservice.serving.log_format import Announcer, LogFormat, configure_logging
+from docservice.serving.signing import DAY_SECONDS, signing_secret
 from docservice.serving.workers import Workers
 from docservice.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docservice.cli.console import StoreOptions
+from docservice.console import StoreOptions
 from docservice.settings import settings_table
 
 

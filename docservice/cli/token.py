@@ -7,20 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from docservice.cli.console import StoreOptions, say
+from docservice.console import StoreOptions, say
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import SettingsInvalid
-from docservice.identity import issue_service_token, issue_token, load_or_create_secret, secret_path
-from docservice.settings import Settings
-
-DAY_SECONDS = 86_400
-
-
-def signing_secret(settings: Settings) -> str:
-    """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder, made if there is none."""
-    if settings.secret_key is not None:
-        return settings.secret_key.get_secret_value()
-    return load_or_create_secret(settings.data_dir)
+from docservice.identity import issue_service_token, issue_token, secret_path
+from docservice.serving.signing import DAY_SECONDS, signing_secret
 
 
 def token(

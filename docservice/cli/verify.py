@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from docservice.cli.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.cli.progress import progress
+from docservice.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import SettingsInvalid

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from docservice.cli.token import signing_secret
 from docservice.errors import SettingsInvalid
 from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
@@ -23,6 +22,7 @@ from docservice.rest.limits import TRAFFIC, Traffic
 from docservice.rest.metrics import Metrics, Others
 from docservice.rest.proxies import Proxies
 from docservice.service import DocService
+from docservice.serving.signing import signing_secret
 from docservice.settings import Settings
 
 LONGEST_REQUEST_LINE = 65_536

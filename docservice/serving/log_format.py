@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
-from docservice.cli.console import exit_code_of, on_engine_event, say
+from docservice.console import exit_code_of, on_engine_event, say
 from docservice.engine import EngineEvent
 from docservice.errors import DocServiceError
 

@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from docservice.cli.console import opened, run
+from docservice.console import opened, run
 from docservice.serving.listener import metrics_of, new_event_loop, serving, token_verifier
 from docservice.serving.log_format import Announcer, configure_logging
 from docservice.serving.worker_metrics import Siblings

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from docservice.cli.console import resumable, run
+from docservice.console import resumable, run
 from docservice.errors import DirectoryIncomplete, DocServiceError, SettingsInvalid, StoreUnavailable
 
 from .running import COMMAND, START_SECONDS, environment, eventually, interruptible, linux_only
@@ -92,7 +92,7 @@ async def test_a_question_is_not_work_to_go_on_with(tmp_path: Path) -> None:
     """Ctrl-C at a command that only looks: one line, 130, no promise."""
     program = (
         "import asyncio\n"
-        "from docservice.cli.console import run\n"
+        "from docservice.console import run\n"
         "async def looks():\n"
         "    print('here', flush=True)\n"
         "    await asyncio.sleep(60)\n"
@@ -120,7 +120,7 @@ def test_a_stop_that_gets_lost_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
     """A command in which something loses its cancellation ends all the same."""
-    monkeypatch.setattr("docservice.cli.console._CANCEL_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("docservice.console._CANCEL_AGAIN_SECONDS", 0.05)
 
     async def loses_one() -> None:
         os.kill(os.getpid(), number)
@@ -141,7 +141,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """A command that does not end in order can still be ended."""
     program = (
         "import asyncio, contextlib\n"
-        "from docservice.cli.console import run\n"
+        "from docservice.console import run\n"
         "async def deaf():\n"
         "    print('here', flush=True)\n"
         "    while True:\n"

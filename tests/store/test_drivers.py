@@ -106,12 +106,12 @@ async def test_commits_or_keeps_nothing(store: PyMongoDatabase, database: Any) -
     """What an action wrote is there when it returned, and none of it when it failed; its error passes as it is."""
 
     async def good(tx: Any) -> str:
-        await store["things"].insert_one({"_id": 1}, session=tx)
-        await store["others"].insert_one({"_id": 1}, session=tx)
+        await store["things"].insert_one({"_id": 1}, session=tx.session)
+        await store["others"].insert_one({"_id": 1}, session=tx.session)
         return "done"
 
     async def bad(tx: Any) -> None:
-        await store["things"].insert_one({"_id": 2}, session=tx)
+        await store["things"].insert_one({"_id": 2}, session=tx.session)
         raise errors.LogNotFound()
 
     answer = await store.transact(good)
@@ -130,13 +130,13 @@ async def test_a_write_conflict_runs_the_action_again(store: PyMongoDatabase, da
     two_have_read = asyncio.Event()
 
     async def count(tx: Any) -> None:
-        found = await store["counters"].find_one({"_id": 1}, session=tx)
+        found = await store["counters"].find_one({"_id": 1}, session=tx.session)
         assert found
         runs.append(tx)
         if len(runs) > 1:
             two_have_read.set()
         await two_have_read.wait()
-        await store["counters"].update_one({"_id": 1}, {"$set": {"n": found["n"] + 1}}, session=tx)
+        await store["counters"].update_one({"_id": 1}, {"$set": {"n": found["n"] + 1}}, session=tx.session)
 
     await asyncio.gather(*(store.transact(count) for _ in range(30)))
 
@@ -149,7 +149,7 @@ async def test_a_cancelled_transaction_keeps_nothing(store: PyMongoDatabase, dat
     written = asyncio.Event()
 
     async def insert(tx: Any) -> None:
-        await store["things"].insert_one({"_id": 1}, session=tx)
+        await store["things"].insert_one({"_id": 1}, session=tx.session)
 
     async def insert_and_wait(tx: Any) -> None:
         await insert(tx)
@@ -174,7 +174,7 @@ async def test_transactions_of_the_embedded_engine_follow_one_another(store: PyM
 
     async def wait(tx: Any) -> None:
         nonlocal inside, most
-        await store["things"].find_one({"_id": 1}, session=tx)
+        await store["things"].find_one({"_id": 1}, session=tx.session)
         inside += 1
         most = max(most, inside)
         await asyncio.sleep(0.1)
@@ -196,10 +196,10 @@ async def test_a_transaction_waits_for_others_until_its_deadline(
     began, end = asyncio.Event(), asyncio.Event()
 
     async def insert(tx: Any) -> None:
-        await hurried["things"].insert_one({"_id": 1}, session=tx)
+        await hurried["things"].insert_one({"_id": 1}, session=tx.session)
 
     async def last_long(tx: Any) -> None:
-        await hurried["others"].find_one({"_id": 1}, session=tx)
+        await hurried["others"].find_one({"_id": 1}, session=tx.session)
         began.set()
         await end.wait()
 
@@ -221,9 +221,9 @@ async def test_who_loses_the_race_to_insert_finds_the_document(store: PyMongoDat
     """20 transactions at once that look for a document and insert it when it is not there all succeed; one inserts."""
 
     async def ensure(tx: Any) -> bool:
-        if await store["summaries"].find_one({"_id": "same"}, session=tx):
+        if await store["summaries"].find_one({"_id": "same"}, session=tx.session):
             return False
-        await store["summaries"].insert_one({"_id": "same"}, session=tx)
+        await store["summaries"].insert_one({"_id": "same"}, session=tx.session)
         return True
 
     inserted = await asyncio.gather(*(store.transact(ensure) for _ in range(20)))
@@ -237,8 +237,8 @@ async def test_a_duplicate_that_stays_is_an_error(store: PyMongoDatabase, databa
     await database["things"].insert_one({"_id": 1})
 
     async def insert(tx: Any) -> None:
-        await store["others"].insert_one({"_id": 1}, session=tx)
-        await store["things"].insert_many([{"_id": 1}], session=tx)
+        await store["others"].insert_one({"_id": 1}, session=tx.session)
+        await store["things"].insert_many([{"_id": 1}], session=tx.session)
 
     with pytest.raises(errors.StoreError):
         await store.transact(insert)
@@ -254,9 +254,9 @@ async def test_a_transaction_ends_at_its_deadline(store: PyMongoDatabase, handle
 
     async def conflict(tx: Any) -> None:
         runs.append(tx)
-        await hurried["counters"].find_one({"_id": 1}, session=tx)
+        await hurried["counters"].find_one({"_id": 1}, session=tx.session)
         await database["counters"].update_one({"_id": 1}, {"$inc": {"n": 1}})
-        await hurried["counters"].update_one({"_id": 1}, {"$inc": {"n": 100}}, session=tx)
+        await hurried["counters"].update_one({"_id": 1}, {"$inc": {"n": 100}}, session=tx.session)
 
     before = time.monotonic()
     with pytest.raises(errors.StoreTimeout) as late:
@@ -294,7 +294,7 @@ async def test_no_server(driver: Any) -> None:
     store = adapted(client["nothing"], timeout_seconds=0.5)
 
     async def nothing(tx: Any) -> None:
-        await store["things"].insert_one({"_id": 1}, session=tx)
+        await store["things"].insert_one({"_id": 1}, session=tx.session)
 
     with pytest.raises(errors.StoreUnavailable) as caught:
         await store.transact(nothing)
@@ -562,7 +562,7 @@ async def test_errors_inside_are_the_drivers(store: PyMongoDatabase) -> None:
 
     async def refused(tx: Any) -> None:
         try:
-            await store["things"].update_one({"_id": 1}, {"$nonsense": 1}, session=tx)
+            await store["things"].update_one({"_id": 1}, {"$nonsense": 1}, session=tx.session)
         except PyMongoError as error:
             seen.append(error)
             raise

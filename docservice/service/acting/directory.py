@@ -21,7 +21,7 @@ from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, Permi
 from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import DirectoryStore, Upserted
 from docservice.store.directory.surroundings import SurroundingsStore
 from docservice.store.directory.writes import DirectoryWriteStore
@@ -75,7 +75,7 @@ class DirectoryWriter:
         before: tuple[str | int, ...] = ("records",) if isinstance(body, dict) else ()
         sent = [Sent(record, (*before, place), listed[place]) for place, record in enumerate(records)]
 
-        async def action(tx: Any) -> Upserted:
+        async def action(tx: Transaction) -> Upserted:
             there = await self._store.stored(tx, records)
             if not scope.everything:
                 await self._require_own(tx, scope, records, there)
@@ -98,7 +98,7 @@ class DirectoryWriter:
             await self._require_possible(None, sent)
             return {section: await self._directory.upsert(records) for section, records in sections.items()}
 
-        async def action(tx: Any) -> dict[str, Upserted]:
+        async def action(tx: Transaction) -> dict[str, Upserted]:
             await self._require_possible(tx, sent)
             counts = {}
             for section, records in sections.items():
@@ -107,7 +107,7 @@ class DirectoryWriter:
 
         return await self._actions.run(action, _QUEUE) if sent else {}
 
-    async def _require_possible(self, tx: Any, sent: Sequence[Sent]) -> None:
+    async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
         """Do nothing if all records are possible with what is stored and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
@@ -163,7 +163,7 @@ class DirectoryWriter:
         return scope
 
     async def _require_own(
-        self, tx: Any, scope: DirectoryScope, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
+        self, tx: Transaction, scope: DirectoryScope, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
     ) -> None:
         """Do nothing if all records, and what is there in their place, belong to the facility with all they name.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.directory.permissions import Person, may_write_log
@@ -16,7 +15,7 @@ from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.exam_logs import ExamLogStore, Owner
 
@@ -52,7 +51,7 @@ class Exams(Clocked):
         now = self.now()
         log = new_exam_log(request, learner["dataset_id"], now)
 
-        async def action(tx: Any) -> ExamLogSaved:
+        async def action(tx: Transaction) -> ExamLogSaved:
             stored = await self._logs.find(tx, log.morango_partition, log.id)
             if stored is not None:
                 return ExamLogSaved(created=False, log=ExamLogRow.of(stored.log))
@@ -68,7 +67,7 @@ class Exams(Clocked):
         owner = _require_owner(person, await self._logs.owner(_stored_id(log_id)))
         now = self.now()
 
-        async def action(tx: Any) -> ExamLogRow:
+        async def action(tx: Transaction) -> ExamLogRow:
             stored = await self._logs.find(tx, owner.partition, owner.log_id)
             if stored is None:
                 raise LogNotFound()
@@ -96,7 +95,7 @@ class Exams(Clocked):
         source_id = random_id()
         done: list[ExamAttemptRow] = []
 
-        async def action(tx: Any) -> ExamAttemptRow:
+        async def action(tx: Transaction) -> ExamAttemptRow:
             stored = await self._logs.find(tx, owner.partition, owner.log_id, with_attempts=bool(done))
             if stored is None:
                 raise LogNotFound()
@@ -118,7 +117,7 @@ class Exams(Clocked):
         stored_id = _stored_id(attempt_id)
         owner = _require_owner(person, await self._logs.attempt_owner(stored_id))
 
-        async def action(tx: Any) -> ExamAttemptRow:
+        async def action(tx: Transaction) -> ExamAttemptRow:
             stored = await self._logs.find(tx, owner.partition, owner.log_id)
             attempts = stored.log.attempts if stored else []
             position = next((n for n, attempt in enumerate(attempts) if attempt.id == stored_id), None)

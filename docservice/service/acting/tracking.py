@@ -20,7 +20,7 @@ from docservice.errors import DirectoryIncomplete, InvalidReference, LogNotFound
 from docservice.identity import Principal
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.attempts import AttemptStore, Located
 from docservice.store.logs.tracking import LogStore, Stored
@@ -64,7 +64,7 @@ class Tracker(Clocked):
         source_id, level = random_id(), -1 - secrets.randbelow(-mastery.LOWEST_LEVEL)
         done: list[SessionStarted] = []
 
-        async def action(tx: Any) -> SessionStarted:
+        async def action(tx: Transaction) -> SessionStarted:
             if done and await self._logs.session(tx, partition, done[-1].session_id) is not None:
                 return done[-1]  # see `_RECENT_ACTIONS`
             await self._require_assigned(tx, visitor.user_id, content)
@@ -114,7 +114,7 @@ class Tracker(Clocked):
         action_id = random_id()
         done: list[SessionUpdated] = []
 
-        async def action(tx: Any) -> SessionUpdated:
+        async def action(tx: Transaction) -> SessionUpdated:
             session = await self._logs.session(tx, partition, session_id)
             if session is None or session.log.user_id != visitor.user_id:
                 raise LogNotFound()
@@ -153,7 +153,7 @@ class Tracker(Clocked):
 
     async def _write(
         self,
-        tx: Any,
+        tx: Transaction,
         session: Stored[Any],
         summary: Stored[ContentSummaryLog] | None,
         updated: tracking.Update,
@@ -202,7 +202,7 @@ class Tracker(Clocked):
             )
         return Visitor(user["dataset_id"], principal.user_id)
 
-    async def _require_assigned(self, tx: Any, user_id: str | None, content: TrackedContent) -> None:
+    async def _require_assigned(self, tx: Transaction, user_id: str | None, content: TrackedContent) -> None:
         """Do nothing if the quiz, lesson or course of the visit is assigned to the learner."""
         context = content.context
         if "quiz_id" in context:
@@ -214,7 +214,7 @@ class Tracker(Clocked):
                 if not await self._directory.is_assigned(tx, kind, context[name], user_id):
                     raise InvalidReference(f"Invalid {name}")
 
-    async def _require_quiz(self, tx: Any, user_id: str | None, quiz_id: str) -> None:
+    async def _require_quiz(self, tx: Transaction, user_id: str | None, quiz_id: str) -> None:
         if user_id is None or not await self._directory.is_assigned(tx, "exams", quiz_id, user_id, only_active=True):
             raise PermissionDenied("The quiz is not active or not assigned to the learner.")
 

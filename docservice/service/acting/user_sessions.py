@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
@@ -16,7 +15,7 @@ from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.base.clock import Clocked
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.user_sessions import UserSessionStore
 
@@ -60,7 +59,7 @@ class Sittings(Clocked):
             device = device_info(os_info, browser_info)
         partition = log_partition(dataset_id, user_id)
 
-        async def action(tx: Any) -> UserSessionLog:
+        async def action(tx: Transaction) -> UserSessionLog:
             await self._sessions.take_turn(tx, user_id)
             # Taken at one's turn: whoever comes later is not earlier.
             now = self.now()

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from docservice.domain.answers.tracking import Answer
 from docservice.errors import StoreTimeout
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.logs.idempotency import IdempotencyStore, RequestKey
 
 _Result = TypeVar("_Result")
@@ -82,7 +82,7 @@ class Actions:
             IdempotencyMismatch: the key was used for another request.
         """
 
-        async def once(tx: Any) -> _Answer:
+        async def once(tx: Transaction) -> _Answer:
             if key is None:
                 return await action(tx)
             kept = await self._replies.reply(tx, key)

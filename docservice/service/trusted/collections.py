@@ -18,7 +18,7 @@ from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.partitions import infer_dataset_id
 from docservice.errors import DirectoryIncomplete, DoesNotExist, FieldError, InvalidReference, MultipleObjectsReturned
 from docservice.service.base.actions import Actions, random_id
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.content_tree import ContentStore
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.lists.document_pages import WalkStore
@@ -180,7 +180,7 @@ class LogCollection(Generic[Log]):
         dataset_id = await self._dataset_id(values)
         whole = cast("Log", whole_log(self._kind.model, values, dataset_id, random_id))
 
-        async def action(tx: Any) -> Log:
+        async def action(tx: Transaction) -> Log:
             return await self._logs.save(tx, self._kind, whole)
 
         return await self._actions.run(action, whole.morango_partition)
@@ -218,7 +218,7 @@ class LogCollection(Generic[Log]):
         if partition is None:
             raise self.DoesNotExist()
 
-        async def action(tx: Any) -> bool:
+        async def action(tx: Transaction) -> bool:
             return await self._logs.delete(tx, self._kind, log_id, partition)
 
         if not await self._actions.run(action, partition):

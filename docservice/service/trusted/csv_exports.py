@@ -9,13 +9,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from docservice.domain.exports.csv_exports import CsvExport, ExportFile
 from docservice.domain.requests.csv_exports import StoredCsvRequest
 from docservice.domain.values.times import KolibriTime, to_milliseconds
 from docservice.service.base.clock import Clocked
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.exports.csv_exports import CsvExportStore
 from docservice.store.exports.csv_requests import CsvRequestStore
 
@@ -37,7 +36,7 @@ class ExportJobs(Clocked):
     async def claim(self, request: StoredCsvRequest) -> CsvExport | None:
         """Begin the export of a request; None if one of that facility and type is under way, after which it comes."""
 
-        async def action(tx: Any) -> CsvExport | None:
+        async def action(tx: Transaction) -> CsvExport | None:
             before = await self._exports.get(request.facility, request.log_type, tx)
             now = self.now()
             if before is not None and before.is_under_way(now):
@@ -74,7 +73,7 @@ class ExportJobs(Clocked):
         await self._end(replace(export, state="interrupted"))
 
     async def _end(self, export: CsvExport) -> int | None:
-        async def action(tx: Any) -> int | None:
+        async def action(tx: Transaction) -> int | None:
             now = await self._exports.get(export.facility, export.log_type, tx)
             if now is None or not await self._exports.is_owner(tx, export, self._owner):
                 return None
@@ -90,7 +89,7 @@ class ExportJobs(Clocked):
     async def forget(self, request: StoredCsvRequest) -> bool:
         """Drop the latest export if it, or its file, is that of a request; whether it was."""
 
-        async def action(tx: Any) -> bool:
+        async def action(tx: Transaction) -> bool:
             found = await self._exports.get(request.facility, request.log_type, tx)
             if found is None or request.id not in {found.request, found.file and found.file.request}:
                 return False

@@ -55,7 +55,8 @@ class MotorDatabase(PyMongoDatabase):
                 try:
                     async with session.start_transaction(read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED):
                         result = await action(session)
-                        await _commit(session, deadline)
+                        if session.in_transaction:  # the action may have ended it
+                            await _commit(session, deadline)
                     return result
                 except PyMongoError as error:
                     if not error.has_error_label("TransientTransactionError"):

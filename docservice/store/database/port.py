@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from docservice.store.database.activity import Activity
@@ -11,6 +13,26 @@ from docservice.store.database.activity import Activity
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Result = TypeVar("Result")
+
+
+class AlreadyKept(Exception):
+    """An earlier run of this transaction was committed, although the driver was not told. Its result counts."""
+
+
+@dataclass
+class Transaction:
+    """A transaction under way.
+
+    Attributes:
+        session: the driver's; pass it to every statement.
+        id: 32 hex characters, the same for every run of the action.
+        may_be_kept: whether an earlier run may have been committed without the driver knowing. Then the action looks
+            for what it wrote, and raises `AlreadyKept` if it is stored. Only for engines that forget commits.
+    """
+
+    session: Any
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    may_be_kept: bool = False
 
 
 class Cursor(Protocol):
@@ -63,11 +85,11 @@ class Database(Protocol):
 
     def __getitem__(self, collection: str) -> Collection: ...
 
-    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+    async def transact(self, action: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.
 
         Args:
-            action: gets the driver's session, passes it to every statement, and may run several times.
+            action: gets the transaction, passes its session to every statement, and may run several times.
 
         Raises:
             StoreError: the transaction could not be committed; nothing of it was kept.

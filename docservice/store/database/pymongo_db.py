@@ -21,7 +21,7 @@ from docservice.store.database.activity import Activity, PoolActivity
 from docservice.store.database.failures import only_duplicates, translated
 from docservice.store.database.first_contact import tls_mismatch
 from docservice.store.database.mongodb_address import MongoAddress
-from docservice.store.database.port import Collection, Document, Result
+from docservice.store.database.port import AlreadyKept, Collection, Document, Result, Transaction
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
@@ -124,21 +124,26 @@ class PyMongoDatabase:
         with translated(), pymongo.timeout(self._timeout_seconds):
             yield
 
-    async def transact(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
+    async def transact(self, action: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """See `port.Database.transact`."""
-        began = False
+        tx = Transaction(None)
+        results: list[Result] = []
 
-        async def counted(session: Any) -> Result:
-            nonlocal began
-            if began:
+        async def run(session: Any) -> Result:
+            if tx.session is not None:
                 self.activity.transaction_retries += 1
-            began = True
-            return await action(session)
+            tx.session = session
+            tx.may_be_kept = self._is_embedded and bool(results)
+            try:
+                results.append(await action(tx))
+            except AlreadyKept:
+                await session.abort_transaction()  # it has only read
+            return results[-1]
 
         async with self._one_at_a_time():
             await self._require_room()
             self.activity.transactions += 1
-            return await self._transacted(counted)
+            return await self._transacted(run)
 
     async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         with self.guarded():

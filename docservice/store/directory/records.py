@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo import ReplaceOne
 
 from docservice.domain.directory.records import DirectoryRecord
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.mapping.json_codec import to_bson
 
 _BATCH = 1000
@@ -98,7 +97,9 @@ class DirectoryStore:
         with self._database.guarded():
             return await self._database["exams"].find_one({"_id": exam_id}, {"_id": 1}) is not None
 
-    async def is_assigned(self, tx: Any, kind: str, record_id: str, user_id: str, *, only_active: bool = False) -> bool:
+    async def is_assigned(
+        self, tx: Transaction, kind: str, record_id: str, user_id: str, *, only_active: bool = False
+    ) -> bool:
         """Whether a record is assigned to the person, or to a class or group that the person is a direct member of.
 
         Args:
@@ -109,13 +110,13 @@ class DirectoryStore:
             only_active: also ask that the record is active.
         """
         fields = {"assignments": 1, "learner_ids": 1, "active": 1}
-        found = await self._database[kind].find_one({"_id": record_id}, fields, session=tx)
+        found = await self._database[kind].find_one({"_id": record_id}, fields, session=tx.session)
         if found is None or (only_active and not found.get("active")):
             return False
         if user_id in found.get("learner_ids", ()):
             return True
         membership = await self._database["memberships"].find_one(
-            {"user_id": user_id, "collection_id": {"$in": found["assignments"]}}, {"_id": 1}, session=tx
+            {"user_id": user_id, "collection_id": {"$in": found["assignments"]}}, {"_id": 1}, session=tx.session
         )
         return membership is not None
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AnyOf
 from contextlib import aclosing
-from typing import Any
 
 from docservice.domain.directory.records import DirectoryRecord, FacilityUser, Membership, Role
 from docservice.domain.directory.rules import Place, Surroundings, folded, named_by, unique_key
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 
 _AT_ONCE = 1000
 _FEW_NAMES = 200
@@ -22,7 +21,7 @@ class SurroundingsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, tx: Any, records: Iterable[DirectoryRecord]) -> Surroundings:
+    async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> Surroundings:
         """What is stored of what records name, with the nodes above content nodes up to the root."""
         named, found = named_by(records), Surroundings()
         async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
@@ -39,7 +38,9 @@ class SurroundingsStore:
             above = {parent for node in above if (parent := found.parents[node]) and parent not in found.parents}
         return found
 
-    async def holders(self, tx: Any, records: Sequence[DirectoryRecord]) -> dict[tuple[str, ...], set[str]]:
+    async def holders(
+        self, tx: Transaction | None, records: Sequence[DirectoryRecord]
+    ) -> dict[tuple[str, ...], set[str]]:
         """The ids of the stored records that hold the keys of these records."""
         wanted = {key for record in records if (key := unique_key(record)) is not None}
         found: dict[tuple[str, ...], set[str]] = {}
@@ -55,7 +56,9 @@ class SurroundingsStore:
                         found.setdefault(key, set()).add(document["_id"])
         return found
 
-    async def _accounts(self, tx: Any, records: Sequence[DirectoryRecord]) -> AsyncGenerator[Document, None]:
+    async def _accounts(
+        self, tx: Transaction | None, records: Sequence[DirectoryRecord]
+    ) -> AsyncGenerator[Document, None]:
         people = [record for record in records if isinstance(record, FacilityUser)]
         if not people:
             return
@@ -70,7 +73,7 @@ class SurroundingsStore:
                 yield {"facility_id": "", **document}
 
     async def _of_people(
-        self, tx: Any, model: type[Membership | Role], records: Sequence[DirectoryRecord]
+        self, tx: Transaction | None, model: type[Membership | Role], records: Sequence[DirectoryRecord]
     ) -> AsyncGenerator[Document, None]:
         people = sorted({record.user_id for record in records if isinstance(record, model)})
         fields = {"user_id": 1, "collection_id": 1, "kind": 1}
@@ -79,21 +82,21 @@ class SurroundingsStore:
                 yield {"collection_id": "", "kind": "", **document}
 
     async def _by_id(
-        self, tx: Any, collection: str, ids: AnyOf[str], projection: Mapping[str, int]
+        self, tx: Transaction | None, collection: str, ids: AnyOf[str], projection: Mapping[str, int]
     ) -> AsyncGenerator[Document, None]:
         for some in _parts(sorted(ids)):
             async for document in self._find(tx, collection, {"_id": {"$in": some}}, projection):
                 yield document
 
     async def _find(
-        self, tx: Any, collection: str, query: Document, projection: Mapping[str, int]
+        self, tx: Transaction | None, collection: str, query: Document, projection: Mapping[str, int]
     ) -> AsyncGenerator[Document, None]:
         if tx is None:
             async with aclosing(self._database.stream(collection, query, projection)) as found:
                 async for document in found:
                     yield document
             return
-        async for document in self._database[collection].find(query, projection, session=tx):
+        async for document in self._database[collection].find(query, projection, session=tx.session):
             yield document
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
 
 from pymongo import DeleteMany
 
 from docservice.domain.directory.withdrawal import facility_dataset
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 
 _BATCH = 1000
 """Records that go in one transaction: an engine keeps those in memory."""
@@ -49,8 +48,8 @@ class WithdrawalStore:
         for start in range(0, len(ids), _BATCH):
             part = list(ids[start : start + _BATCH])
 
-            async def action(tx: Any, part: list[str] = part) -> None:
-                await self._database[kind].bulk_write([DeleteMany({"_id": {"$in": part}})], session=tx)
+            async def action(tx: Transaction, part: list[str] = part) -> None:
+                await self._database[kind].bulk_write([DeleteMany({"_id": {"$in": part}})], session=tx.session)
 
             await self._database.transact(action)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from pymongo import ReplaceOne
 
 from docservice.domain.directory.records import DirectoryRecord
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import Upserted, directory_document
 
 TURNS = "directory_turns"
@@ -22,24 +21,26 @@ class DirectoryWriteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def stored(self, tx: Any, records: Sequence[DirectoryRecord]) -> dict[str, Document]:
+    async def stored(self, tx: Transaction | None, records: Sequence[DirectoryRecord]) -> dict[str, Document]:
         """The documents that are there under the ids of records of one kind."""
         return await self._by_id(tx, records[0].collection_name, [record.id for record in records])
 
     async def _by_id(
-        self, tx: Any, collection: str, ids: AnyOf[str], projection: Mapping[str, int] | None = None
+        self, tx: Transaction | None, collection: str, ids: AnyOf[str], projection: Mapping[str, int] | None = None
     ) -> dict[str, Document]:
         query = {"_id": {"$in": sorted(ids)}}
         with self._database.guarded() if tx is None else nullcontext():
-            found = self._database[collection].find(query, projection, session=tx)
+            found = self._database[collection].find(query, projection, session=tx.session if tx else None)
             return {document["_id"]: document async for document in found}
 
-    async def datasets(self, tx: Any, collection: str, ids: AnyOf[str]) -> dict[str, str]:
+    async def datasets(self, tx: Transaction | None, collection: str, ids: AnyOf[str]) -> dict[str, str]:
         """The dataset of each person or each class that is there."""
         found = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
         return {document_id: document["dataset_id"] for document_id, document in found.items()}
 
-    async def write(self, tx: Any, records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> Upserted:
+    async def write(
+        self, tx: Transaction, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
+    ) -> Upserted:
         """Write records of one kind in the place of those that are there.
 
         No other transaction writes the directory on what it saw before this one: what is possible depends on records
@@ -49,9 +50,12 @@ class DirectoryWriteStore:
         documents = [directory_document(record) for record in records]
         different = [document for document in documents if there.get(document["_id"]) != document]
         if different:
-            await self._database[TURNS].update_one({"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx)
+            await self._database[TURNS].update_one(
+                {"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
+            )
             await self._database[records[0].collection_name].bulk_write(
-                [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in different], session=tx
+                [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in different],
+                session=tx.session,
             )
         created = sum(document["_id"] not in there for document in documents)
         return Upserted(created, len(different) - created, len(documents) - len(different))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from docservice.domain.exports.csv_exports import CsvExport, ExportFile
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 
 COLLECTION = "csv_exports"
 
@@ -17,28 +16,30 @@ class CsvExportStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, facility: str, log_type: str, tx: Any = None) -> CsvExport | None:
+    async def get(self, facility: str, log_type: str, tx: Transaction | None = None) -> CsvExport | None:
         """The latest export, None if there was none."""
         key = {"_id": _id(facility, log_type)}
         if tx is not None:
-            return _read(await self._database[COLLECTION].find_one(key, session=tx))
+            return _read(await self._database[COLLECTION].find_one(key, session=tx.session))
         with self._database.guarded():
             return _read(await self._database[COLLECTION].find_one(key))
 
-    async def put(self, tx: Any, export: CsvExport, owner: str) -> None:
+    async def put(self, tx: Transaction, export: CsvExport, owner: str) -> None:
         """Write an export that `owner` works on from now on."""
         document = _document(export, owner)
-        await self._database[COLLECTION].replace_one({"_id": document["_id"]}, document, upsert=True, session=tx)
+        await self._database[COLLECTION].replace_one(
+            {"_id": document["_id"]}, document, upsert=True, session=tx.session
+        )
 
-    async def is_owner(self, tx: Any, export: CsvExport, owner: str) -> bool:
+    async def is_owner(self, tx: Transaction, export: CsvExport, owner: str) -> bool:
         """Whether `owner` still works on the request of an export."""
         query = {"_id": _id(export.facility, export.log_type), "owner": owner, "request": export.request}
-        return await self._database[COLLECTION].find_one(query, {"_id": 1}, session=tx) is not None
+        return await self._database[COLLECTION].find_one(query, {"_id": 1}, session=tx.session) is not None
 
-    async def set_next(self, tx: Any, export: CsvExport, request: int) -> None:
+    async def set_next(self, tx: Transaction, export: CsvExport, request: int) -> None:
         """Note which request comes next."""
         key = {"_id": _id(export.facility, export.log_type)}
-        await self._database[COLLECTION].update_one(key, {"$set": {"next": request}}, session=tx)
+        await self._database[COLLECTION].update_one(key, {"$set": {"next": request}}, session=tx.session)
 
     async def beat(self, export: CsvExport, owner: str, percentage: int, now: datetime) -> bool:
         """Say how far an export is; whether it is still `owner`'s."""
@@ -48,9 +49,9 @@ class CsvExportStore:
             result = await self._database[COLLECTION].update_one(key, change)
         return bool(result.matched_count)
 
-    async def delete(self, tx: Any, facility: str, log_type: str) -> None:
+    async def delete(self, tx: Transaction, facility: str, log_type: str) -> None:
         """Forget an export; whoever works on it notices."""
-        await self._database[COLLECTION].delete_one({"_id": _id(facility, log_type)}, session=tx)
+        await self._database[COLLECTION].delete_one({"_id": _id(facility, log_type)}, session=tx.session)
 
 
 def _id(facility: str, log_type: str) -> str:

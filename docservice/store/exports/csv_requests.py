@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 from docservice.domain.requests.csv_exports import StoredCsvRequest
 from docservice.domain.values.times import KolibriTime, to_milliseconds
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 
 COLLECTION = "csv_log_requests"
 _COUNTERS = "device_settings"
@@ -20,23 +19,23 @@ class CsvRequestStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, tx: Any, request: StoredCsvRequest) -> StoredCsvRequest:
+    async def insert(self, tx: Transaction, request: StoredCsvRequest) -> StoredCsvRequest:
         """Keep a new request under the next id; the one given is not looked at."""
         counters = self._database[_COUNTERS]
-        await counters.update_one({"_id": COLLECTION}, {"$inc": {"last_id": 1}}, upsert=True, session=tx)
-        counter = await counters.find_one({"_id": COLLECTION}, session=tx)
+        await counters.update_one({"_id": COLLECTION}, {"$inc": {"last_id": 1}}, upsert=True, session=tx.session)
+        counter = await counters.find_one({"_id": COLLECTION}, session=tx.session)
         number = int(counter["last_id"]) if counter else 1
         stored = StoredCsvRequest(number, request.facility, request.log_type, request.times)
-        await self._database[COLLECTION].insert_one(_document(stored), session=tx)
+        await self._database[COLLECTION].insert_one(_document(stored), session=tx.session)
         return stored
 
-    async def replace(self, tx: Any, request: StoredCsvRequest) -> None:
+    async def replace(self, tx: Transaction, request: StoredCsvRequest) -> None:
         """Write a changed request."""
-        await self._database[COLLECTION].replace_one({"_id": request.id}, _document(request), session=tx)
+        await self._database[COLLECTION].replace_one({"_id": request.id}, _document(request), session=tx.session)
 
-    async def delete(self, tx: Any, number: int) -> None:
+    async def delete(self, tx: Transaction, number: int) -> None:
         """Remove a request."""
-        await self._database[COLLECTION].delete_one({"_id": number}, session=tx)
+        await self._database[COLLECTION].delete_one({"_id": number}, session=tx.session)
 
     async def get(self, number: int) -> StoredCsvRequest | None:
         """The request with this id."""

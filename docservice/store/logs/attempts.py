@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog, MasteryLog
 from docservice.domain.requests.tracking import Interaction
 from docservice.domain.tracking.interactions import AttemptChanges, selecting
-from docservice.store.database.port import Collection, Database, Document
+from docservice.store.database.port import Collection, Database, Document, Transaction
 from docservice.store.logs.overflow import OverflowStore, Shelf, buckets, plan_spill, shelves_of, too_many
 from docservice.store.mapping.log_documents import attempt_document, attempt_size, inherited_fields, read_attempt
 
@@ -48,7 +47,9 @@ class AttemptStore:
         self._database = database
         self._overflow = OverflowStore(database)
 
-    async def of_try(self, tx: Any, summary: Document, log: MasteryLog, interactions: Sequence[Interaction]) -> Located:
+    async def of_try(
+        self, tx: Transaction, summary: Document, log: MasteryLog, interactions: Sequence[Interaction]
+    ) -> Located:
         """The attempts of a try that the interactions may choose.
 
         Args:
@@ -71,7 +72,7 @@ class AttemptStore:
             await self._locate_overflow(tx, summary, log.id, missing, items, located)
         return located
 
-    async def loose(self, tx: Any, session: Document, interactions: Sequence[Interaction]) -> Located:
+    async def loose(self, tx: Transaction, session: Document, interactions: Sequence[Interaction]) -> Located:
         """The attempts without a try that interactions of a visit may choose.
 
         By id they may belong to any visit of the same learner (or of any anonymous visitor); by item to any visit of
@@ -86,7 +87,7 @@ class AttemptStore:
         for key, wanted in (("attempts.id", missing), ("attempts.item", set() if anonymous else items)):
             if wanted:
                 query = {"_morango_partition": partition, key: {"$in": sorted(wanted)}}
-                async for other in self._database[SESSIONS].find(query, session=tx):
+                async for other in self._database[SESSIONS].find(query, session=tx.session):
                     _locate_in_session(other, ids, items, located)
         own = session["_id"] if anonymous else None
         missing = ids - set(located.places)
@@ -97,7 +98,7 @@ class AttemptStore:
 
     async def _locate_overflow(
         self,
-        tx: Any,
+        tx: Transaction,
         owner: Document,
         masterylog_id: str | None,
         ids: set[str],
@@ -116,7 +117,7 @@ class AttemptStore:
                     attempt = read_attempt(document, masterylog_id=masterylog_id, **inherited)
                     located.add(attempt, Place("attempt_overflow", bucket["_id"], "attempts", position))
 
-    async def recent(self, tx: Any, summary: Document, log: MasteryLog, limit: int | None) -> list[AttemptLog]:
+    async def recent(self, tx: Transaction, summary: Document, log: MasteryLog, limit: int | None) -> list[AttemptLog]:
         """The attempts of a try, latest start first.
 
         Args:
@@ -138,7 +139,7 @@ class AttemptStore:
         return [read_attempt(document, **inherited) for document in found[:limit]]
 
     async def write_elsewhere(
-        self, tx: Any, partition: str, own_id: str, changes: AttemptChanges, located: Located
+        self, tx: Transaction, partition: str, own_id: str, changes: AttemptChanges, located: Located
     ) -> None:
         """Write changed attempts that stand in other documents than the ones that are being saved anyway."""
         by_document: dict[tuple[str, str], dict[int, Document]] = {}
@@ -155,15 +156,17 @@ class AttemptStore:
                 await self._overflow.set_attempts(tx, partition, document_id, attempts)
 
     async def _write_session_attempts(
-        self, tx: Any, sessions: Collection, partition: str, document_id: str, attempts: Mapping[int, Document]
+        self, tx: Transaction, sessions: Collection, partition: str, document_id: str, attempts: Mapping[int, Document]
     ) -> None:
         changes: Document = {f"attempts.{position}": attempt for position, attempt in attempts.items()}
         await sessions.update_one(
-            {"_id": document_id, "_morango_partition": partition}, {"$set": {**changes, "has_dirty": True}}, session=tx
+            {"_id": document_id, "_morango_partition": partition},
+            {"$set": {**changes, "has_dirty": True}},
+            session=tx.session,
         )
 
     async def embedded_changes(
-        self, tx: Any, owner: Document, path: str, changes: AttemptChanges, located: Located
+        self, tx: Transaction, owner: Document, path: str, changes: AttemptChanges, located: Located
     ) -> Document:
         """What to `$set` in a document so that it holds the new and changed attempts; moves old ones to buckets.
 

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import DeleteMany
 
 from docservice.errors import DocumentTooLarge
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
 from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.logs.overflow import OverflowStore, spill
@@ -52,7 +52,7 @@ class SavingStore:
             found = await self._database[kind.collection].find_one({"_id": log_id}, {"_morango_partition": 1})
         return found["_morango_partition"] if found else None
 
-    async def save(self, tx: Any, kind: LogKind[Log], log: Log) -> Log:
+    async def save(self, tx: Transaction, kind: LogKind[Log], log: Log) -> Log:
         """Write a log in the place of the one with its id, if there is one; the log as it stands then.
 
         Attempts that had moved to buckets stay, unless the log brings them itself or no longer has their try.
@@ -62,7 +62,7 @@ class SavingStore:
         """
         key = {"_id": log.id, "_morango_partition": log.morango_partition}
         collection = self._database[kind.collection]
-        before = await collection.find_one(key, session=tx)
+        before = await collection.find_one(key, session=tx.session)
         document = kind.write(log)
         _mark_dirty(before or {}, document)
         if kind.overflows:
@@ -72,21 +72,21 @@ class SavingStore:
         document["has_dirty"] = True
         own = _BOOKKEEPING | {stored_name(name) for name in kind.model.model_fields}
         foreign = {name: value for name, value in (before or {}).items() if name not in own}
-        await collection.replace_one(key, {**document, **foreign}, upsert=True, session=tx)
+        await collection.replace_one(key, {**document, **foreign}, upsert=True, session=tx.session)
         return kind.read(document)
 
-    async def delete(self, tx: Any, kind: LogKind[Any], log_id: str, partition: str) -> bool:
+    async def delete(self, tx: Transaction, kind: LogKind[Any], log_id: str, partition: str) -> bool:
         """Remove a log and its buckets; whether it was there."""
         gone = await self._database[kind.collection].delete_one(
-            {"_id": log_id, "_morango_partition": partition}, session=tx
+            {"_id": log_id, "_morango_partition": partition}, session=tx.session
         )
         if kind.overflows:
             await self._database[OVERFLOW].bulk_write(
-                [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx
+                [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx.session
             )
         return bool(gone.deleted_count)
 
-    async def _overflowing(self, tx: Any, before: Document, document: Document) -> None:
+    async def _overflowing(self, tx: Transaction, before: Document, document: Document) -> None:
         shelves = {log["id"]: log for log in document.get("mastery_logs", ())}
         if "mastery_logs" not in document:
             shelves = {None: document}
@@ -94,13 +94,13 @@ class SavingStore:
         moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in shelves}
         if sequence:
             query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
-            for bucket in [bucket async for bucket in self._database[OVERFLOW].find(query, session=tx)]:
+            for bucket in [bucket async for bucket in self._database[OVERFLOW].find(query, session=tx.session)]:
                 shelf = shelves.get(bucket["masterylog_id"])
                 stay = [] if shelf is None else await self._trim(tx, bucket, shelf.get("attempts", ()))
                 if stay:
                     moved[bucket["masterylog_id"]] += stay
                 else:
-                    await self._database[OVERFLOW].delete_one(_key(bucket), session=tx)
+                    await self._database[OVERFLOW].delete_one(_key(bucket), session=tx.session)
         for masterylog_id, shelf in shelves.items():
             attempts = [*moved[masterylog_id], *shelf.get("attempts", ())]
             if masterylog_id is not None:
@@ -112,7 +112,7 @@ class SavingStore:
             document["overflow_buckets"] = sequence
         await self._overflow.insert(tx, spill(document))
 
-    async def _trim(self, tx: Any, bucket: Document, brought: Iterable[Document]) -> list[Document]:
+    async def _trim(self, tx: Transaction, bucket: Document, brought: Iterable[Document]) -> list[Document]:
         """Take out of a bucket the attempts that the log brings itself; what stays."""
         here = {attempt["id"] for attempt in brought}
         stay: list[Document] = [attempt for attempt in bucket["attempts"] if attempt["id"] not in here]
@@ -122,7 +122,7 @@ class SavingStore:
                 "last_start_timestamp": max(attempt["start_timestamp"] for attempt in stay),
                 "has_dirty": any(attempt["_morango_dirty_bit"] for attempt in stay),
             }
-            await self._database[OVERFLOW].update_one(_key(bucket), {"$set": setting}, session=tx)
+            await self._database[OVERFLOW].update_one(_key(bucket), {"$set": setting}, session=tx.session)
         return stay
 
 

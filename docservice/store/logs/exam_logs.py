@@ -7,11 +7,10 @@ need no buckets: a log that reaches its limit takes no more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.errors import DocumentTooLarge
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.tracking import Stored
 from docservice.store.mapping.log_documents import attempt_size, exam_attempt_document, exam_log_document, read_exam_log
 
@@ -54,7 +53,9 @@ class ExamLogStore:
             return None
         return Owner(found["_id"], found["_morango_partition"], found["dataset_id"], found["user_id"])
 
-    async def find(self, tx: Any, partition: str, log_id: str, *, with_attempts: bool = True) -> Stored[ExamLog] | None:
+    async def find(
+        self, tx: Transaction, partition: str, log_id: str, *, with_attempts: bool = True
+    ) -> Stored[ExamLog] | None:
         """An exam log, None if the partition has no such log.
 
         Args:
@@ -66,15 +67,15 @@ class ExamLogStore:
         document = await self._database[COLLECTION].find_one(
             {"_id": log_id, "_morango_partition": partition},
             None if with_attempts else _WITHOUT_ATTEMPTS,
-            session=tx,
+            session=tx.session,
         )
         return Stored(read_exam_log(document), document) if document else None
 
-    async def insert(self, tx: Any, log: ExamLog) -> None:
+    async def insert(self, tx: Transaction, log: ExamLog) -> None:
         """Store a new exam log."""
-        await self._database[COLLECTION].insert_one(exam_log_document(log), session=tx)
+        await self._database[COLLECTION].insert_one(exam_log_document(log), session=tx.session)
 
-    async def update(self, tx: Any, log: ExamLog) -> None:
+    async def update(self, tx: Transaction, log: ExamLog) -> None:
         """Write what can change of an exam log, its attempts aside."""
         setting = {
             "closed": log.closed,
@@ -83,7 +84,7 @@ class ExamLogStore:
         }
         await self._set(tx, log, {"$set": setting})
 
-    async def append(self, tx: Any, stored: Stored[ExamLog], attempt: ExamAttemptLog) -> None:
+    async def append(self, tx: Transaction, stored: Stored[ExamLog], attempt: ExamAttemptLog) -> None:
         """Add an attempt.
 
         Raises:
@@ -98,7 +99,9 @@ class ExamLogStore:
             tx, stored.log, {"$push": {"attempts": document}, "$inc": {"attempt_count": 1, "attempt_bytes": size}}
         )
 
-    async def replace_attempt(self, tx: Any, stored: Stored[ExamLog], position: int, attempt: ExamAttemptLog) -> None:
+    async def replace_attempt(
+        self, tx: Transaction, stored: Stored[ExamLog], position: int, attempt: ExamAttemptLog
+    ) -> None:
         """Write an attempt in the place of the one at a position of the log, which was read with its attempts.
 
         Raises:
@@ -110,11 +113,11 @@ class ExamLogStore:
             _require_room(stored.document["attempt_bytes"] + growth)
         await self._set(tx, stored.log, {"$set": {f"attempts.{position}": document}, "$inc": {"attempt_bytes": growth}})
 
-    async def _set(self, tx: Any, log: ExamLog, update: Document) -> None:
+    async def _set(self, tx: Transaction, log: ExamLog, update: Document) -> None:
         await self._database[COLLECTION].update_one(
             {"_id": log.id, "_morango_partition": log.morango_partition},
             {**update, "$set": {**update.get("$set", {}), "has_dirty": True}},
-            session=tx,
+            session=tx.session,
         )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from docservice.errors import IdempotencyMismatch
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 
 COLLECTION = "idempotency_keys"
 
@@ -39,22 +38,22 @@ class IdempotencyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reply(self, tx: Any, request: RequestKey) -> bytes | None:
+    async def reply(self, tx: Transaction, request: RequestKey) -> bytes | None:
         """The reply that the request got before, None if it is new.
 
         Raises:
             IdempotencyMismatch: the caller used the key for another request.
         """
-        kept = await self._database[COLLECTION].find_one({"_id": request.document_id}, session=tx)
+        kept = await self._database[COLLECTION].find_one({"_id": request.document_id}, session=tx.session)
         if kept is None:
             return None
         if kept["fingerprint"] != request.fingerprint:
             raise IdempotencyMismatch()
         return bytes(kept["reply"])
 
-    async def keep(self, tx: Any, request: RequestKey, reply: bytes, now: datetime) -> None:
+    async def keep(self, tx: Transaction, request: RequestKey, reply: bytes, now: datetime) -> None:
         """Keep a reply, in the transaction that does what it tells of."""
         await self._database[COLLECTION].insert_one(
             {"_id": request.document_id, "fingerprint": request.fingerprint, "reply": reply, "created_at": now},
-            session=tx,
+            session=tx.session,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.mapping.log_documents import attempt_size
 
 COLLECTION = "attempt_overflow"
@@ -170,24 +170,24 @@ class OverflowStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, tx: Any, new: Sequence[Document]) -> None:
+    async def insert(self, tx: Transaction, new: Sequence[Document]) -> None:
         """Store new buckets."""
         if new:
-            await self._database[COLLECTION].insert_many(list(new), session=tx)
+            await self._database[COLLECTION].insert_many(list(new), session=tx.session)
 
     async def recent(
-        self, tx: Any, partition: str, log_id: str, masterylog_id: str, since: datetime | None
+        self, tx: Transaction, partition: str, log_id: str, masterylog_id: str, since: datetime | None
     ) -> AsyncIterator[Document]:
         """The buckets of a try that hold attempts started at or after `since` (None: all of them)."""
         query: dict[str, Any] = {"_morango_partition": partition, "log_id": log_id, "masterylog_id": masterylog_id}
         if since is not None:
             query["last_start_timestamp"] = {"$gte": since}
-        async for bucket in self._database[COLLECTION].find(query, session=tx):
+        async for bucket in self._database[COLLECTION].find(query, session=tx.session):
             yield bucket
 
     async def holding(
         self,
-        tx: Any,
+        tx: Transaction,
         partition: str,
         masterylog_id: str | None,
         *,
@@ -201,12 +201,18 @@ class OverflowStore:
             query["log_id"] = log_id
         for key, wanted in (("attempts.id", ids), ("attempts.item", items)):
             if wanted:
-                async for bucket in self._database[COLLECTION].find({**query, key: {"$in": list(wanted)}}, session=tx):
+                async for bucket in self._database[COLLECTION].find(
+                    {**query, key: {"$in": list(wanted)}}, session=tx.session
+                ):
                     yield bucket
 
-    async def set_attempts(self, tx: Any, partition: str, bucket_id: str, attempts: dict[int, Document]) -> None:
+    async def set_attempts(
+        self, tx: Transaction, partition: str, bucket_id: str, attempts: dict[int, Document]
+    ) -> None:
         """Replace attempts of one bucket by position. Their start never changes, so the bucket's span stays."""
         changes: Document = {f"attempts.{position}": attempt for position, attempt in attempts.items()}
         await self._database[COLLECTION].update_one(
-            {"_id": bucket_id, "_morango_partition": partition}, {"$set": {**changes, "has_dirty": True}}, session=tx
+            {"_id": bucket_id, "_morango_partition": partition},
+            {"$set": {**changes, "has_dirty": True}},
+            session=tx.session,
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from docservice.domain.logs.user_sessions import UserSessionLog
-from docservice.store.database.port import Database
+from docservice.store.database.port import Database, Transaction
 from docservice.store.mapping.log_documents import read_user_session, user_session_document
 
 COLLECTION = "user_session_logs"
@@ -19,7 +18,7 @@ class UserSessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take_turn(self, tx: Any, user_id: str) -> None:
+    async def take_turn(self, tx: Transaction, user_id: str) -> None:
         """Let no other transaction decide about this learner's sittings before this one is over.
 
         A new sitting has a random id, so two transactions that both find none, or an old one, would both insert theirs
@@ -27,9 +26,11 @@ class UserSessionStore:
         again on fresh documents and finds the sitting of the first. It works across processes, which a lock in memory
         does not, and needs no unique index, which sharding would not allow.
         """
-        await self._database[TURNS].update_one({"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True, session=tx)
+        await self._database[TURNS].update_one(
+            {"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
+        )
 
-    async def latest(self, tx: Any, partition: str, since: datetime) -> UserSessionLog | None:
+    async def latest(self, tx: Transaction, partition: str, since: datetime) -> UserSessionLog | None:
         """A learner's sitting with the latest interaction, None if there was none at or after `since`.
 
         Args:
@@ -40,15 +41,15 @@ class UserSessionStore:
         """
         query = {"_morango_partition": partition, "last_interaction_timestamp": {"$gte": since}}
         order = [("last_interaction_timestamp", -1)]
-        async for found in self._database[COLLECTION].find(query, sort=order, limit=1, session=tx):
+        async for found in self._database[COLLECTION].find(query, sort=order, limit=1, session=tx.session):
             return read_user_session(found)
         return None
 
-    async def insert(self, tx: Any, log: UserSessionLog) -> None:
+    async def insert(self, tx: Transaction, log: UserSessionLog) -> None:
         """Store a new sitting."""
-        await self._database[COLLECTION].insert_one(user_session_document(log), session=tx)
+        await self._database[COLLECTION].insert_one(user_session_document(log), session=tx.session)
 
-    async def extend(self, tx: Any, log: UserSessionLog) -> None:
+    async def extend(self, tx: Transaction, log: UserSessionLog) -> None:
         """Write the new end of a sitting."""
         setting = {
             "last_interaction_timestamp": log.last_interaction_timestamp,
@@ -56,5 +57,5 @@ class UserSessionStore:
             "has_dirty": True,
         }
         await self._database[COLLECTION].update_one(
-            {"_id": log.id, "_morango_partition": log.morango_partition}, {"$set": setting}, session=tx
+            {"_id": log.id, "_morango_partition": log.morango_partition}, {"$set": setting}, session=tx.session
         )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.indexes.views import described_views
 from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.log_kinds import KINDS
@@ -66,11 +65,11 @@ class DumpStore:
     async def _with_buckets(self, collection: str, document: Document) -> list[tuple[str, Document]]:
         partition = document["_morango_partition"]
 
-        async def read(tx: Any) -> list[tuple[str, Document]]:
+        async def read(tx: Transaction) -> list[tuple[str, Document]]:
             key = {"_id": document["_id"], "_morango_partition": partition}
-            log = await self._database[collection].find_one(key, session=tx)
+            log = await self._database[collection].find_one(key, session=tx.session)
             query = {"_morango_partition": partition, "log_id": document["_id"]}
-            buckets = self._database[OVERFLOW].find(query, session=tx)
+            buckets = self._database[OVERFLOW].find(query, session=tx.session)
             moved = sorted([bucket async for bucket in buckets], key=lambda bucket: str(bucket["_id"]))
             return [(collection, log), *((OVERFLOW, bucket) for bucket in moved)] if log else []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import DeleteMany
 
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.logs.overflow import overfull, shelves_of, spill
 from docservice.store.mapping.log_documents import SCHEMA_VERSION, attempt_size
@@ -91,9 +91,9 @@ class ImportedStore:
                 brought one; None leaves things as they are. It is called again after a conflict with another write.
         """
 
-        async def action(tx: Any) -> None:
+        async def action(tx: Transaction) -> None:
             key = {"_id": brought["_id"], "_morango_partition": brought["_morango_partition"]}
-            before = await self._database[collection].find_one(key, session=tx)
+            before = await self._database[collection].find_one(key, session=tx.session)
             document = combined(await self._whole(tx, before) if before else None, brought)
             if document is not None:
                 await self._write(tx, collection, key, *settled(document))
@@ -105,12 +105,12 @@ class ImportedStore:
         with self._database.guarded():
             return await self._whole(None, document)
 
-    async def _whole(self, tx: Any, document: Document) -> Document:
+    async def _whole(self, tx: Transaction | None, document: Document) -> Document:
         if not document.get("overflow_buckets"):
             return document
         moved: dict[str | None, list[Document]] = {}
         query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
-        async for bucket in self._database[OVERFLOW].find(query, session=tx):
+        async for bucket in self._database[OVERFLOW].find(query, session=tx.session if tx else None):
             moved.setdefault(bucket["masterylog_id"], []).extend(bucket["attempts"])
         if "mastery_logs" in document:
             tries = [
@@ -121,15 +121,15 @@ class ImportedStore:
         return {**document, "attempts": _joined(moved.get(None, ()), document.get("attempts", ()))}
 
     async def _write(
-        self, tx: Any, collection: str, key: Document, document: Document, made: Sequence[Document]
+        self, tx: Transaction, collection: str, key: Document, document: Document, made: Sequence[Document]
     ) -> None:
         await self._database[OVERFLOW].bulk_write(
-            [DeleteMany({"_morango_partition": key["_morango_partition"], "log_id": key["_id"]})], session=tx
+            [DeleteMany({"_morango_partition": key["_morango_partition"], "log_id": key["_id"]})], session=tx.session
         )
         for bucket in made:
             # One at a time: a bucket may have 8 MiB, and a message to the server 48.
-            await self._database[OVERFLOW].insert_one(bucket, session=tx)
-        await self._database[collection].replace_one(key, document, upsert=True, session=tx)
+            await self._database[OVERFLOW].insert_one(bucket, session=tx.session)
+        await self._database[collection].replace_one(key, document, upsert=True, session=tx.session)
 
 
 def _joined(moved: Sequence[Document], embedded: Sequence[Document]) -> list[Document]:

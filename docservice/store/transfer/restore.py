@@ -11,7 +11,7 @@ from pymongo import DeleteMany
 
 from docservice.errors import StoreError
 from docservice.store.database.bulk import BulkStore
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.extended_json import encoded, from_line
 from docservice.store.mapping.log_kinds import KINDS
@@ -166,11 +166,11 @@ class RestoreStore:
         """Put a log in the place of another version of it, whose buckets go: its own come behind it."""
         partition = document["_morango_partition"]
 
-        async def action(tx: Any) -> None:
+        async def action(tx: Transaction) -> None:
             buckets = DeleteMany({"_morango_partition": partition, "log_id": document["_id"]})
-            await self._database[OVERFLOW].bulk_write([buckets], session=tx)
+            await self._database[OVERFLOW].bulk_write([buckets], session=tx.session)
             key = {"_id": document["_id"], "_morango_partition": partition}
-            await self._database[collection].replace_one(key, document, upsert=True, session=tx)
+            await self._database[collection].replace_one(key, document, upsert=True, session=tx.session)
 
         await self._database.transact(action)
 

@@ -24,7 +24,7 @@ from docservice.domain.upkeep.consistency import (
 )
 from docservice.domain.upkeep.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.database.bulk import BulkStore
-from docservice.store.database.port import Database, Document
+from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.surroundings import SurroundingsStore
 from docservice.store.logs.attempts import SESSIONS, SUMMARIES
 from docservice.store.logs.overflow import COLLECTION as OVERFLOW
@@ -158,8 +158,8 @@ class VerifyingStore:
         return found
 
     def _bucket_action(self, bucket_id: str, repair: bool) -> Callable[[Any], Any]:
-        async def action(tx: Any) -> list[Finding]:
-            bucket = await self._database[OVERFLOW].find_one({"_id": bucket_id}, _BUCKET, session=tx)
+        async def action(tx: Transaction) -> list[Finding]:
+            bucket = await self._database[OVERFLOW].find_one({"_id": bucket_id}, _BUCKET, session=tx.session)
             if bucket is None:
                 return []
             name = bucket_owner(str(bucket_id))
@@ -167,17 +167,17 @@ class VerifyingStore:
                 return [
                     Finding(OVERFLOW, str(bucket_id), BUCKET, "_id", "A bucket is called after its log and number.")
                 ]
-            owner = await self._database[SUMMARIES].find_one({"_id": name[0]}, _OWNER, session=tx)
+            owner = await self._database[SUMMARIES].find_one({"_id": name[0]}, _OWNER, session=tx.session)
             collection = SUMMARIES if owner else SESSIONS
-            owner = owner or await self._database[SESSIONS].find_one({"_id": name[0]}, _OWNER, session=tx)
+            owner = owner or await self._database[SESSIONS].find_one({"_id": name[0]}, _OWNER, session=tx.session)
             setting, problems = _bucket_problems(bucket, name[1], owner)
             if repair and setting:
                 key = {"_id": bucket_id, "_morango_partition": bucket.get("_morango_partition")}
-                await self._database[OVERFLOW].update_one(key, {"$set": setting}, session=tx)
+                await self._database[OVERFLOW].update_one(key, {"$set": setting}, session=tx.session)
             if repair and owner is not None and owner.get("overflow_buckets", 0) <= name[1]:
                 key = {"_id": owner["_id"], "_morango_partition": owner["_morango_partition"]}
                 await self._database[collection].update_one(
-                    key, {"$set": {"overflow_buckets": name[1] + 1}}, session=tx
+                    key, {"$set": {"overflow_buckets": name[1] + 1}}, session=tx.session
                 )
             return _findings(OVERFLOW, bucket_id, problems, repair)
 
@@ -193,8 +193,8 @@ class VerifyingStore:
         return await self._database.transact(self._log_action(kind, document["_id"], repair))
 
     def _log_action(self, kind: LogKind[Any], log_id: str, repair: bool) -> Callable[[Any], Any]:
-        async def action(tx: Any) -> list[Finding]:
-            document = await self._database[kind.collection].find_one({"_id": log_id}, session=tx)
+        async def action(tx: Transaction) -> list[Finding]:
+            document = await self._database[kind.collection].find_one({"_id": log_id}, session=tx.session)
             if document is None:
                 return []
             right, findings, changed = await self._inspect(kind, document, tx)
@@ -208,17 +208,17 @@ class VerifyingStore:
                 for before, bucket in changed
             ]
             if writes:
-                await self._database[OVERFLOW].bulk_write(writes, session=tx)
+                await self._database[OVERFLOW].bulk_write(writes, session=tx.session)
             if made:
-                await self._database[OVERFLOW].insert_many(made, session=tx)
+                await self._database[OVERFLOW].insert_many(made, session=tx.session)
             if right != document:
-                await self._database[kind.collection].replace_one(_key(document), right, session=tx)
+                await self._database[kind.collection].replace_one(_key(document), right, session=tx.session)
             return [finding.as_mended() for finding in findings]
 
         return action
 
     async def _inspect(
-        self, kind: LogKind[Any], document: Document, tx: Any = None
+        self, kind: LogKind[Any], document: Document, tx: Transaction | None = None
     ) -> tuple[Document, list[Finding], list[tuple[Document, Document]]]:
         """The log as it should be, what is wrong with it and its buckets, and buckets as they are and should be."""
         inspection = Inspection(kind.model, document, bson.encode, model_values)
@@ -243,13 +243,13 @@ class VerifyingStore:
             found.append(Finding(kind.collection, document["_id"], OVERFULL, "", message, mendable=True))
         return right, found, changed
 
-    async def _buckets(self, query: Mapping[str, Any], tx: Any) -> AsyncGenerator[Document, None]:
+    async def _buckets(self, query: Mapping[str, Any], tx: Transaction | None) -> AsyncGenerator[Document, None]:
         if tx is None:
             async with aclosing(self._database.stream(OVERFLOW, query, sort=[("_id", 1)])) as found:
                 async for bucket in found:
                     yield bucket
             return
-        async for bucket in self._database[OVERFLOW].find(query, sort=[("_id", 1)], session=tx):
+        async for bucket in self._database[OVERFLOW].find(query, sort=[("_id", 1)], session=tx.session):
             yield bucket
 
 
