@@ -97,12 +97,12 @@ class Recorder:
         self.now += timedelta(seconds=seconds)
         session = self._sessions[-1]
         summary = self._summaries.get(session.content_id)
-        current = tracking.session_try(session, summary)
-        book = self._attempts.setdefault(current.id if current else session.id, {})
+        logs = tracking.SessionLogs.of(session, summary)
+        book = self._attempts.setdefault(logs.mastery_log.id if logs.mastery_log else session.id, {})
         request = UpdateSession(time_spent_delta=seconds, **changes)
         replaced = {interaction.item for interaction in request.interactions or () if interaction.replace}
         known = [attempt for attempt in book.values() if attempt.item in replaced] if replaced else []
-        updated = tracking.update(request, session, summary, known, now=self.now, new_source_id=self.random_id)
+        updated = tracking.update(request, logs, known, now=self.now, new_source_id=self.random_id)
         self._sessions[-1] = updated.session
         if updated.summary is not None:
             self._summaries[session.content_id] = updated.summary

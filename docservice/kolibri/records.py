@@ -1,7 +1,7 @@
 """Rows of Kolibri's logger tables as the logs that documents hold.
 
-The documents are those that `store.mapping.log_documents` makes of models, made without the models: an import reads millions of
-rows. A test holds the two against each other.
+The documents are those that `store.mapping.log_documents` makes of models, made without the models: an import reads
+millions of rows. A test holds the two against each other.
 Rule: kolibri/core/logger/models.py.
 """
 

@@ -31,7 +31,7 @@ from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.document_pages import DocumentReader
 from docservice.service.acting.exam_logs import Exams
 from docservice.service.acting.lists import LogReader, Rows
-from docservice.service.acting.tracking import Tracker
+from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import DeviceInfo, Sittings
 from docservice.service.base.actions import Actions
 from docservice.service.base.connection import Connection
@@ -129,7 +129,7 @@ class DocService:
                 await indexes.apply(self._database)
             self._directory = DirectoryStore(self._database)
             actions = Actions(self._database)
-            self._tracker = Tracker(self._database, actions, self._clock)
+            self._tracker = Tracking(self._database, actions, self._clock)
             self._reader = LogReader(self._database)
             self._exams = Exams(self._database, actions, self._reader, self._clock)
             self._sittings = Sittings(self._database, actions, self._reader, self._clock)
@@ -538,7 +538,8 @@ class DocService:
         """Create and change directory records; records that are not named stay.
 
         Args:
-            content: lists of records under the names of `domain.directory.records.SECTIONS`, and `default_facility` (an id).
+            content: lists of records under the names of `domain.directory.records.SECTIONS`, and `default_facility`
+                (an id).
 
         Returns:
             For each list that was there, how many records were created, changed and unchanged.
@@ -603,8 +604,8 @@ class DocService:
     ) -> dict[str, int]:
         """Compare directory and logs with those of another service, document by document.
 
-        See `domain.upkeep.comparison` for what is equal. Control records (idempotency keys, requests for CSV files, turns,
-        notes about data sets) are not compared. Neither database is changed.
+        See `domain.upkeep.comparison` for what is equal. Control records (idempotency keys, requests for CSV files,
+        turns, notes about data sets) are not compared. Neither database is changed.
 
         Args:
             other: entered.

@@ -16,7 +16,7 @@ from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
 from docservice.service.acting.exam_logs import Exams
 from docservice.service.acting.lists import LogReader
-from docservice.service.acting.tracking import Tracker
+from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import Sittings
 from docservice.service.base.actions import Actions
 from docservice.store.database.pymongo_db import PyMongoDatabase
@@ -95,7 +95,7 @@ def answers(first: int, count: int, **fields: Any) -> UpdateSession:
 async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None:
     """Everything that writes logs: visits of learners and visitors, growing summaries, exams, sittings."""
     actions, reader = Actions(database), LogReader(database)
-    tracker = Tracker(database, actions, now)
+    tracker = Tracking(database, actions, now)
     learner = Principal(user_id=directory["actors"]["learner1"]["user"])
     content = uuid.uuid4().hex
     exercise = {"node_id": content, "content_id": content, "channel_id": content, "kind": "exercise"}

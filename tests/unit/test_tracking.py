@@ -45,9 +45,8 @@ def start(
 
 def update(started: Start, body: dict[str, Any], summary: ContentSummaryLog | None = None) -> Update:
     """Report on a visit."""
-    return tracking.update(
-        UpdateSession.parse(body), started.session, summary or started.summary, [], now=LATER, new_source_id=source_id
-    )
+    logs = tracking.SessionLogs.of(started.session, summary or started.summary)
+    return tracking.update(UpdateSession.parse(body), logs, [], now=LATER, new_source_id=source_id)
 
 
 def test_first_start() -> None:

@@ -195,79 +195,80 @@ class Update:
     complete: bool
 
 
-def mastery_level(session: ContentSessionLog) -> int | None:
-    """The level of the try that the visit belongs to; None for an anonymous visit or one without a try."""
-    level = session.context.get("mastery_level")
-    return level if session.user_id is not None and isinstance(level, int) else None
+@dataclass(frozen=True)
+class SessionLogs:
+    """A content session with the logs that a report on it changes.
 
-
-def session_try(session: ContentSessionLog, summary: ContentSummaryLog | None) -> MasteryLog | None:
-    """The try that the visit belongs to, None if it belongs to none.
-
-    Raises:
-        InvalidReference: the visit names a try that the summary does not have.
+    Attributes:
+        summary: of the same learner and content; None for an anonymous visitor.
+        mastery_log: the summary's mastery log that the session belongs to; None if it belongs to none.
     """
-    level = mastery_level(session)
-    if level is None:
-        return None
-    for log in summary.mastery_logs if summary else ():
-        if log.mastery_level == level:
-            return log
-    raise InvalidReference("Invalid mastery_level value, this session has not been started.")
+
+    session: ContentSessionLog
+    summary: ContentSummaryLog | None
+    mastery_log: MasteryLog | None
+
+    @classmethod
+    def of(cls, session: ContentSessionLog, summary: ContentSummaryLog | None) -> SessionLogs:
+        """The logs of a session, with the mastery log that its context names.
+
+        Raises:
+            InvalidReference: the summary has no such mastery log.
+        """
+        level = session.context.get("mastery_level")
+        if session.user_id is None or not isinstance(level, int):
+            return cls(session, summary, None)
+        for log in summary.mastery_logs if summary else ():
+            if log.mastery_level == level:
+                return cls(session, summary, log)
+        raise InvalidReference("Invalid mastery_level value, this session has not been started.")
 
 
 def update(
     request: UpdateSession,
-    session: ContentSessionLog,
-    summary: ContentSummaryLog | None,
+    logs: SessionLogs,
     known_attempts: Sequence[AttemptLog],
     *,
     now: datetime,
     new_source_id: Callable[[], str],
 ) -> Update:
-    """Report on a visit.
+    """Report on a content session.
 
     Args:
         request: validated.
-        session: the visit.
-        summary: of the same learner and content with its tries; None for an anonymous visitor.
+        logs: of the session.
         known_attempts: stored attempts that the interactions may choose, see `interactions.record`.
         now: UTC, milliseconds.
         new_source_id: makes a random source id, 32 hex characters.
 
     Raises:
-        InvalidReference: the try or an attempt that the report speaks of is not there.
-        PermissionDenied: the try is a finished quiz that a coach assigned.
+        InvalidReference: an attempt that the report names is not there.
+        PermissionDenied: the mastery log is a finished quiz that a coach assigned.
         ValidationFailed: a sum passes what a number can hold.
     """
-    session = session.model_copy(update=_reported(session, request, now))
-    complete = progress.is_complete(session.progress)
-    current = None
-    if summary is not None:
-        summary = _update_summary(summary, request, now)
-        complete = progress.is_complete(summary.progress)
-        before = session_try(session, summary)
-        if before is not None:
-            current = _update_try(before, request, complete, now)
-            summary = _with_try(summary, before, current)
+    session = logs.session.model_copy(update=_reported(logs.session, request, now))
+    summary = _update_summary(logs.summary, request, now) if logs.summary else None
+    complete = progress.is_complete((summary or session).progress)
+    mastery_log = _update_mastery_log(logs.mastery_log, request, complete, now) if logs.mastery_log else None
     attempts = None
     if request.interactions is not None:
         attempts = interactions.record(
             request.interactions,
             known_attempts,
             session=session,
-            masterylog_id=current.id if current else None,
+            masterylog_id=mastery_log.id if mastery_log else None,
             now=now,
             new_source_id=new_source_id,
         )
-        if summary is not None and current is not None:
-            counted = current.model_copy(
-                update={
-                    "attempt_count": current.attempt_count + len(attempts.created),
-                    "correct_sum": current.correct_sum + attempts.correct_delta,
-                }
-            )
-            summary = _with_try(summary, current, counted)
+        if mastery_log is not None:
+            counts = {
+                "attempt_count": mastery_log.attempt_count + len(attempts.created),
+                "correct_sum": mastery_log.correct_sum + attempts.correct_delta,
+            }
+            mastery_log = mastery_log.model_copy(update=counts)
+    if summary is not None and mastery_log is not None:
+        masteries = [mastery_log if log is logs.mastery_log else log for log in summary.mastery_logs]
+        summary = summary.model_copy(update={"mastery_logs": masteries})
     return Update(session, summary, attempts, complete)
 
 
@@ -290,7 +291,7 @@ def _update_summary(summary: ContentSummaryLog, request: UpdateSession, now: dat
     return summary.model_copy(update=changed)
 
 
-def _update_try(log: MasteryLog, request: UpdateSession, complete: bool, now: datetime) -> MasteryLog:
+def _update_mastery_log(log: MasteryLog, request: UpdateSession, complete: bool, now: datetime) -> MasteryLog:
     changed: dict[str, Any] = {}
     if request.time_spent_delta:
         changed["time_spent"] = progress.add_time(log.time_spent, request.time_spent_delta)
@@ -301,8 +302,3 @@ def _update_try(log: MasteryLog, request: UpdateSession, complete: bool, now: da
     if changed:
         changed |= {"end_timestamp": now, "morango_dirty_bit": True}
     return log.model_copy(update=changed)
-
-
-def _with_try(summary: ContentSummaryLog, before: MasteryLog, after: MasteryLog) -> ContentSummaryLog:
-    tries = [after if log is before else log for log in summary.mastery_logs]
-    return summary.model_copy(update={"mastery_logs": tries})

@@ -1,18 +1,22 @@
-"""Tracking: each action reads the logs, applies the rules of `domain.tracking.content_sessions` and writes, in one transaction."""
+"""Tracking: start a content session, report on it.
+
+The way of a report: parse (`rest`) → principal → learner → read (`store.logs.tracking`) → rule
+(`domain.tracking.content_sessions`) → write → answer. Several actions can share a transaction: their logs are read
+together, each action is applied in turn to what the one before it left, and all is written together.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Protocol, TypeVar
 
-from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.answers.tracking import Answer, SessionStarted, SessionUpdated
 from docservice.domain.logs.content_logs import AttemptLog, ContentSummaryLog
 from docservice.domain.requests.tracking import StartSession, UpdateSession
-from docservice.domain.tracking import content_sessions as tracking
-from docservice.domain.tracking import mastery
-from docservice.domain.tracking.content_sessions import TrackedContent, Visitor
+from docservice.domain.tracking import content_sessions, mastery
+from docservice.domain.tracking.content_sessions import SessionLogs, TrackedContent, Visitor
 from docservice.domain.values.ids import is_hex_id, parse_uuid, record_id
 from docservice.domain.values.json_values import require_storable
 from docservice.domain.values.partitions import log_partition
@@ -20,23 +24,33 @@ from docservice.errors import DirectoryIncomplete, InvalidReference, LogNotFound
 from docservice.identity import Principal
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
-from docservice.store.logs.attempts import AttemptStore, Located
-from docservice.store.logs.tracking import LogStore, Stored
+from docservice.store.logs.tracking import LogKey, TrackedLogs
 
-_RECENT_ACTIONS = 8
-"""How many of its last reports a session document names.
-
-When the engine dies between a commit and its acknowledgement, the driver cannot tell whether it was kept, and a
-restarted embedded engine does not know either (a MongoDB replica set does): the driver runs the action again. A run
-that finds its own mark in the session has been kept before, and only answers. Several, because other processes may
-have reported since.
-"""
+_Result_co = TypeVar("_Result_co", bound=Answer, covariant=True)
 
 
-class Tracker(Clocked):
-    """Starts visits and takes reports on them."""
+class _Action(Protocol[_Result_co]):
+    """What a caller asks of the logs."""
+
+    @property
+    def session_key(self) -> LogKey | None:
+        """The stored session that it is about, None if it makes a new one."""
+
+    @property
+    def chooses_attempts(self) -> bool:
+        """Whether it looks at embedded attempts or adds some."""
+
+    def summary_key(self, logs: TrackedLogs) -> LogKey | None:
+        """The summary that it changes, once its session is read; None if it changes none."""
+
+    async def apply(self, tx: Transaction, logs: TrackedLogs) -> _Result_co:
+        """Apply the rule to the logs, which have been read, and keep what it gives."""
+
+
+class Tracking(Clocked):
+    """Starts content sessions and takes reports on them."""
 
     def __init__(self, database: Database, actions: Actions, clock: Callable[[], datetime]) -> None:
         """Track into a database.
@@ -47,9 +61,8 @@ class Tracker(Clocked):
             clock: gives the current time, aware.
         """
         super().__init__(clock)
+        self._database = database
         self._actions = actions
-        self._logs = LogStore(database)
-        self._attempts = AttemptStore(database)
         self._directory = DirectoryStore(database)
 
     async def start(
@@ -57,46 +70,12 @@ class Tracker(Clocked):
     ) -> SessionStarted:
         """See `DocService.start_session`."""
         visitor = await self._visitor(principal)
-        content = tracking.tracked_content(request, visitor.user_id)
-        partition = log_partition(visitor.dataset_id, visitor.user_id)
-        now = self.now()
-
-        source_id, level = random_id(), -1 - secrets.randbelow(-mastery.LOWEST_LEVEL)
-        done: list[SessionStarted] = []
-
-        async def action(tx: Transaction) -> SessionStarted:
-            if done and await self._logs.session(tx, partition, done[-1].session_id) is not None:
-                return done[-1]  # see `_RECENT_ACTIONS`
-            await self._require_assigned(tx, visitor.user_id, content)
-            stored = None
-            if visitor.user_id is not None:
-                summary_id = record_id(partition, content.content_id, ContentSummaryLog.model_name)
-                stored = await self._logs.summary(tx, partition, summary_id, with_attempts=True)
-            started = tracking.start(
-                content,
-                visitor,
-                stored.log if stored else None,
-                repeat=request.repeat,
-                now=now,
-                new_source_id=lambda: source_id,
-                random_level=level,
-            )
-            past: list[AttemptLog] = []
-            if stored is None and started.summary is not None:
-                await self._logs.insert_summary(tx, started.summary)
-            elif stored is not None and started.summary is not None:
-                await self._logs.update_summary(tx, stored.log, started.summary)
-                if started.current_try is not None:
-                    limit = mastery.past_attempts_limit(started.current_try.mastery_criterion)
-                    past = await self._attempts.recent(tx, stored.document, started.current_try, limit)
-            await self._logs.insert_session(tx, started.session)
-            done.append(SessionStarted.of(started, past))
-            return done[-1]
-
+        content = content_sessions.tracked_content(request, visitor.user_id)
+        start = _Start(self._directory, visitor, self.now(), content, repeat=request.repeat)
         caller = _caller(visitor)
         key = request_key(caller, idempotency_key, "start", request) if caller else None
-        queue = partition if visitor.user_id is not None else None
-        return await self._actions.answer(action, SessionStarted, now, queue, key)
+        queue = start.partition if visitor.user_id is not None else None
+        return await self._actions.answer(lambda tx: self._one(tx, start), SessionStarted, start.now, queue, key)
 
     async def update(
         self, principal: Principal, session_id: str, request: UpdateSession, idempotency_key: str | None = None
@@ -108,89 +87,33 @@ class Tracker(Clocked):
         except ValueError:
             raise LogNotFound() from None
         visitor = await self._visitor(principal)
-        partition = log_partition(visitor.dataset_id, visitor.user_id)
-        now = self.now()
-
-        action_id = random_id()
-        done: list[SessionUpdated] = []
-
-        async def action(tx: Transaction) -> SessionUpdated:
-            session = await self._logs.session(tx, partition, session_id)
-            if session is None or session.log.user_id != visitor.user_id:
-                raise LogNotFound()
-            if done and action_id in session.document.get("recent_actions", ()):
-                return done[-1]  # see `_RECENT_ACTIONS`
-            if "quiz_id" in session.log.context:
-                await self._require_quiz(tx, visitor.user_id, session.log.context["quiz_id"])
-            summary = None
-            if visitor.user_id is not None:
-                summary_id = record_id(partition, session.log.content_id, ContentSummaryLog.model_name)
-                summary = await self._logs.summary(tx, partition, summary_id, with_attempts=bool(request.interactions))
-                if summary is None:
-                    raise LogNotFound()
-            current = tracking.session_try(session.log, summary.log if summary else None)
-            located = Located()
-            if request.interactions:
-                if summary is not None and current is not None:
-                    located = await self._attempts.of_try(tx, summary.document, current, request.interactions)
-                else:
-                    located = await self._attempts.loose(tx, session.document, request.interactions)
-            updated = tracking.update(
-                request,
-                session.log,
-                summary.log if summary else None,
-                located.attempts,
-                now=now,
-                new_source_id=random_id,
-            )
-            await self._write(tx, session, summary, updated, located, action_id)
-            done.append(SessionUpdated.of(updated))
-            return done[-1]
-
+        report = _Report(self._directory, visitor, self.now(), session_id, request)
         key = request_key(_caller(visitor) or session_id, idempotency_key, f"update {session_id}", request)
-        queue = partition if visitor.user_id is not None else session_id
-        return await self._actions.answer(action, SessionUpdated, now, queue, key)
+        queue = report.partition if visitor.user_id is not None else session_id
+        return await self._actions.answer(lambda tx: self._one(tx, report), SessionUpdated, report.now, queue, key)
 
-    async def _write(
-        self,
-        tx: Transaction,
-        session: Stored[Any],
-        summary: Stored[ContentSummaryLog] | None,
-        updated: tracking.Update,
-        located: Located,
-        action_id: str,
-    ) -> None:
-        session_setting: Document = {}
-        summary_setting = None
-        if updated.attempts is not None and updated.attempts.answered:
-            level = tracking.mastery_level(session.log)
-            if summary is not None and level is not None:
-                number = [log.mastery_level for log in summary.log.mastery_logs].index(level)
-                path = f"mastery_logs.{number}.attempts"
-                summary_setting = await self._attempts.embedded_changes(
-                    tx, summary.document, path, updated.attempts, located
-                )
-                own_id = summary.log.id
-            else:
-                session_setting = await self._attempts.embedded_changes(
-                    tx, session.document, "attempts", updated.attempts, located
-                )
-                own_id = session.log.id
-            await self._attempts.write_elsewhere(tx, session.log.morango_partition, own_id, updated.attempts, located)
-        recent = [*session.document.get("recent_actions", ()), action_id][-_RECENT_ACTIONS:]
-        session_setting["recent_actions"] = recent
-        await self._logs.update_session(tx, session.log, updated.session, session_setting)
-        if summary is not None and updated.summary is not None:
-            await self._logs.update_summary(tx, summary.log, updated.summary, summary_setting)
+    async def _one(self, tx: Transaction, action: _Action[_Result_co]) -> _Result_co:
+        return (await self._carry_out(tx, [action]))[0]
+
+    async def _carry_out(self, tx: Transaction, actions: Sequence[_Action[_Result_co]]) -> list[_Result_co]:
+        """Read what the actions need, apply each to what the one before it left, write what changed."""
+        logs = TrackedLogs(self._database, tx)
+        await logs.read_sessions([action.session_key for action in actions if action.session_key])
+        summaries = [action.summary_key(logs) for action in actions]
+        with_attempts = any(action.chooses_attempts for action in actions)
+        await logs.read_summaries([key for key in summaries if key], with_attempts=with_attempts)
+        answers = [await action.apply(tx, logs) for action in actions]
+        await logs.write()
+        return answers
 
     async def _visitor(self, principal: Principal) -> Visitor:
         if principal.is_service:
-            raise PermissionDenied("A service token is for the directory; visits are a person's.")
+            raise PermissionDenied("A service token is for the directory. Content sessions are a person's.")
         if principal.user_id is None:
             dataset_id = await self._directory.default_dataset_id()
             if dataset_id is None:
                 raise DirectoryIncomplete(
-                    "Anonymous visits belong to the default facility, and the directory has none. "
+                    "Anonymous content sessions belong to the default facility, and the directory has none. "
                     "Import one: docservice directory import FILE (with default_facility)."
                 )
             visitor_id = principal.visitor_id if is_hex_id(principal.visitor_id) else None
@@ -202,11 +125,74 @@ class Tracker(Clocked):
             )
         return Visitor(user["dataset_id"], principal.user_id)
 
-    async def _require_assigned(self, tx: Transaction, user_id: str | None, content: TrackedContent) -> None:
-        """Do nothing if the quiz, lesson or course of the visit is assigned to the learner."""
-        context = content.context
+
+class _LearnerAction:
+    """What a start and a report have in common."""
+
+    def __init__(self, directory: DirectoryStore, visitor: Visitor, now: datetime) -> None:
+        self._directory = directory
+        self.visitor = visitor
+        self.now = now
+        self.partition = log_partition(visitor.dataset_id, visitor.user_id)
+
+    def _key_of_summary(self, content_id: str) -> LogKey | None:
+        """The key of the learner's summary of a content, None for an anonymous visitor."""
+        if self.visitor.user_id is None:
+            return None
+        return LogKey(self.partition, record_id(self.partition, content_id, ContentSummaryLog.model_name))
+
+    async def _require_quiz(self, tx: Transaction, quiz_id: str) -> None:
+        """Require that a quiz is active and assigned to the learner."""
+        user_id = self.visitor.user_id
+        if user_id is None or not await self._directory.is_assigned(tx, "exams", quiz_id, user_id, only_active=True):
+            raise PermissionDenied("The quiz is not active or not assigned to the learner.")
+
+
+class _Start(_LearnerAction):
+    """Start a content session. Its ids are chosen once: a transaction that runs again makes the same session."""
+
+    session_key = None
+    chooses_attempts = True
+
+    def __init__(
+        self, directory: DirectoryStore, visitor: Visitor, now: datetime, content: TrackedContent, *, repeat: bool
+    ) -> None:
+        super().__init__(directory, visitor, now)
+        self._content = content
+        self._repeat = repeat
+        self._source_id = random_id()
+        self._random_level = -1 - secrets.randbelow(-mastery.LOWEST_LEVEL)
+
+    def summary_key(self, logs: TrackedLogs) -> LogKey | None:
+        """See `_Action`."""
+        return self._key_of_summary(self._content.content_id)
+
+    async def apply(self, tx: Transaction, logs: TrackedLogs) -> SessionStarted:
+        """See `_Action`."""
+        await self._require_assigned(tx)
+        key = self.summary_key(logs)
+        stored = logs.summary(key) if key else None
+        started = content_sessions.start(
+            self._content,
+            self.visitor,
+            stored,
+            repeat=self._repeat,
+            now=self.now,
+            new_source_id=lambda: self._source_id,
+            random_level=self._random_level,
+        )
+        past: list[AttemptLog] = []
+        if stored is not None and started.current_try is not None:
+            limit = mastery.past_attempts_limit(started.current_try.mastery_criterion)
+            past = await logs.past_attempts(stored, started.current_try, limit)
+        logs.keep_start(started)
+        return SessionStarted.of(started, past)
+
+    async def _require_assigned(self, tx: Transaction) -> None:
+        """Require that the quiz, lesson or course of the session is assigned to the learner."""
+        context, user_id = self._content.context, self.visitor.user_id
         if "quiz_id" in context:
-            await self._require_quiz(tx, user_id, context["quiz_id"])
+            await self._require_quiz(tx, context["quiz_id"])
         for name, kind in (("lesson_id", "lessons"), ("course_session_id", "course_sessions")):
             if name in context:
                 if user_id is None:
@@ -214,13 +200,44 @@ class Tracker(Clocked):
                 if not await self._directory.is_assigned(tx, kind, context[name], user_id):
                     raise InvalidReference(f"Invalid {name}")
 
-    async def _require_quiz(self, tx: Transaction, user_id: str | None, quiz_id: str) -> None:
-        if user_id is None or not await self._directory.is_assigned(tx, "exams", quiz_id, user_id, only_active=True):
-            raise PermissionDenied("The quiz is not active or not assigned to the learner.")
+
+class _Report(_LearnerAction):
+    """Report on a content session."""
+
+    def __init__(
+        self, directory: DirectoryStore, visitor: Visitor, now: datetime, session_id: str, request: UpdateSession
+    ) -> None:
+        super().__init__(directory, visitor, now)
+        self._request = request
+        self.session_key = LogKey(self.partition, session_id)
+        self.chooses_attempts = bool(request.interactions)
+
+    def summary_key(self, logs: TrackedLogs) -> LogKey | None:
+        """See `_Action`."""
+        session = logs.session(self.session_key)
+        return self._key_of_summary(session.content_id) if session else None
+
+    async def apply(self, tx: Transaction, logs: TrackedLogs) -> SessionUpdated:
+        """See `_Action`."""
+        session = logs.session(self.session_key)
+        if session is None or session.user_id != self.visitor.user_id:
+            raise LogNotFound()
+        if "quiz_id" in session.context:
+            await self._require_quiz(tx, session.context["quiz_id"])
+        key = self.summary_key(logs)
+        summary = logs.summary(key) if key else None
+        if key is not None and summary is None:
+            raise LogNotFound()
+        stored = SessionLogs.of(session, summary)
+        interactions = self._request.interactions or ()
+        known = await logs.chosen_attempts(stored, interactions) if interactions else []
+        updated = content_sessions.update(self._request, stored, known, now=self.now, new_source_id=random_id)
+        logs.keep_update(updated)
+        return SessionUpdated.of(updated)
 
 
 def _require_storable(request: UpdateSession) -> None:
-    """Do nothing if all JSON of a report can be stored.
+    """Require that all JSON of a report can be stored.
 
     Raises:
         UnstorableValue: it names the field.
@@ -231,5 +248,5 @@ def _require_storable(request: UpdateSession) -> None:
 
 
 def _caller(visitor: Visitor) -> str | None:
-    """Whose idempotency keys they are; None for a visitor who did not say which browser it is: two of those are two."""
+    """The owner of an idempotency key. None for an anonymous caller without a visitor id: they cannot be told apart."""
     return visitor.user_id or (visitor.visitor_id and f"visitor {visitor.visitor_id}")

@@ -15,7 +15,7 @@ from docservice.domain.upkeep.consistency import Finding
 from docservice.service.base.progress import Watch
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.mapping.schema import OVERFLOW
 from docservice.store.transfer.verification import DIRECTORY, LOGS, VerifyingStore
 
 COMPARED = (*DIRECTORY, *LOGS, OVERFLOW)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from docservice.store.database.activity import Activity
+from docservice.store.database.traits import EngineTraits
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
@@ -82,6 +83,11 @@ class Database(Protocol):
 
     name: str
     activity: Activity
+
+    @property
+    def traits(self) -> EngineTraits:
+        """What the engine can and cannot do."""
+        ...
 
     def __getitem__(self, collection: str) -> Collection: ...
 

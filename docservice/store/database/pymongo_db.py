@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC
@@ -12,32 +11,29 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
+from docservice.store.database import secantus_python
 from docservice.store.database.activity import Activity, PoolActivity
 from docservice.store.database.failures import only_duplicates, translated
 from docservice.store.database.first_contact import tls_mismatch
+from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
 from docservice.store.database.port import AlreadyKept, Collection, Document, Result, Transaction
+from docservice.store.database.secantus_python import SecantusPythonGuard
+from docservice.store.database.traits import EngineTraits
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
-_EMBEDDED_SET = "secantus"
-"""The name that the embedded engine gives its replica set."""
-_MAY_BE_LOST = (
-    "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "
-    "Make room if it is full, and try again."
-)
 _IDLE_MILLISECONDS = 120_000
 """How long a connection may be unused before it is replaced: the embedded engine closes those that were silent for 300
 seconds, firewalls often after 240. The driver does not notice: it reads from a connection only to get an answer."""
 
-_NOTHING = {"find": "device_settings", "filter": {"_id": ""}, "limit": 1}
 _DRIVER_WAITED = "No servers found yet"
 """What the driver says when no server has said anything at all."""
 
@@ -64,9 +60,7 @@ class PyMongoDatabase:
         self._timeout_seconds = timeout_seconds
         self._has_room: Callable[[], Awaitable[None]] | None = None
         self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-        self._own_turn = asyncio.Lock()
-        self._is_embedded = False
-        self._process: Any = None
+        self._guard = EngineGuard()
         self._address: MongoAddress | None = None
         self.name = database.name
         self.activity = Activity()
@@ -115,6 +109,11 @@ class PyMongoDatabase:
         self._database = _with_our_options(client[self.name])
         await old.close()
 
+    @property
+    def traits(self) -> EngineTraits:
+        """See `port.Database`; known once the server was asked by `require_transactions`."""
+        return self._guard.traits
+
     def __getitem__(self, collection: str) -> Collection:
         return cast("Collection", self._database[collection])
 
@@ -133,14 +132,14 @@ class PyMongoDatabase:
             if tx.session is not None:
                 self.activity.transaction_retries += 1
             tx.session = session
-            tx.may_be_kept = self._is_embedded and bool(results)
+            tx.may_be_kept = bool(results) and not self.traits.remembers_commits
             try:
                 results.append(await action(tx))
             except AlreadyKept:
                 await session.abort_transaction()  # it has only read
             return results[-1]
 
-        async with self._one_at_a_time():
+        async with self._guard.transaction():
             await self._require_room()
             self.activity.transactions += 1
             return await self._transacted(run)
@@ -148,10 +147,10 @@ class PyMongoDatabase:
     async def _transacted(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         with self.guarded():
             for attempt in range(_LOST_RACES):
-                process = self._process
+                run = self._guard.run
                 try:
                     result = await self._in_transaction(action)
-                    await self._confirm(process)
+                    await self._guard.confirm(run)
                     return result
                 except (DuplicateKeyError, BulkWriteError) as error:
                     if isinstance(error, BulkWriteError) and not only_duplicates(error):
@@ -160,27 +159,6 @@ class PyMongoDatabase:
                     if attempt == _LOST_RACES - 1:
                         raise
         raise AssertionError("unreachable")
-
-    @asynccontextmanager
-    async def _one_at_a_time(self) -> AsyncIterator[None]:
-        """A block for a transaction; the embedded engine stalls under several at once, see `docservice.engine.turns`.
-
-        Raises:
-            StoreTimeout: those before it took too long.
-        """
-        if not self._is_embedded:
-            yield
-            return
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await self._own_turn.acquire()
-        except TimeoutError:
-            raise StoreTimeout("Too many writes were waiting for the database before this one.") from None
-        try:
-            async with self._turn():
-                yield
-        finally:
-            self._own_turn.release()
 
     async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         """Run `action` in a transaction, again after a write conflict, and commit it."""
@@ -192,43 +170,15 @@ class PyMongoDatabase:
         """See `port.Database.writing`."""
         await self._require_room()
         with self.guarded():
-            before = await self._engine_process()
-            yield
-            await self._confirm(before)
-            # Several statements: an engine may have lost what one of them wrote, and another one have taken the rest.
-            if await self._engine_process() != before:
-                raise StoreUnavailable(_MAY_BE_LOST)
+            async with self._guard.writing():
+                yield
 
     async def _require_room(self) -> None:
         if self._has_room is not None:
             await self._has_room()
 
-    async def _confirm(self, process: Any) -> None:
-        """Make sure that what was acknowledged is kept; `process` is the engine's as it was known before the write.
-
-        The embedded engine also acknowledges what its log had no room for, or could not write for another reason. From
-        then on it refuses every read, until its supervisor has started it anew.
-        """
-        if not self._is_embedded:
-            return
-        try:
-            # A command, because the driver would repeat a mere query on an engine that was started anew.
-            await self._database.command(_NOTHING)
-        except AutoReconnect:
-            # Perhaps only this connection was stale. An engine that has been running since before the write is asked
-            # once more; of another one nobody knows what it found on the disk.
-            if process is None or await self._engine_process() != process:
-                raise
-            await self._confirm(None)
-        except OperationFailure as error:
-            raise StoreUnavailable(_MAY_BE_LOST) from error
-
-    async def _engine_process(self) -> Any:
-        """What tells one run of the embedded engine from another; None of other servers."""
-        if not self._is_embedded:
-            return None
-        self._process = _process_of(await self._read_command({"hello": 1}))
-        return self._process
+    async def _raw_command(self, command: dict[str, Any]) -> Document:
+        return await self._database.command(command)
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""
@@ -250,7 +200,7 @@ class PyMongoDatabase:
             return await self._database.command(dict(command))
 
     async def require_transactions(self) -> None:
-        """Do nothing if the server is part of a replica set or a sharded cluster.
+        """Check that the server is part of a replica set or a sharded cluster, and learn what it can do.
 
         Raises:
             SettingsInvalid: the address says something else about TLS than the server.
@@ -258,8 +208,10 @@ class PyMongoDatabase:
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self._first_answer()
-        self._is_embedded = hello.get("setName") == _EMBEDDED_SET
-        self._process = _process_of(hello) if self._is_embedded else None
+        if hello.get("setName") == secantus_python.SET_NAME:
+            self._guard = SecantusPythonGuard(
+                self._raw_command, self._read_command, self._turn, self._timeout_seconds, hello
+            )
         if hello.get("setName") or hello.get("msg") == "isdbgrid":
             return
         address = "{}:{}".format(*(await self._server()))
@@ -353,10 +305,6 @@ class PyMongoDatabase:
         """See `port.Database.close`."""
         if self._owned:
             await self._database.client.close()
-
-
-def _process_of(hello: Document) -> Any:
-    return hello.get("topologyVersion", {}).get("processId")
 
 
 def _client(address: MongoAddress, timeout_seconds: float, pool: PoolActivity | None) -> AsyncMongoClient[Document]:

@@ -14,9 +14,8 @@ from typing import Any
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read
 from docservice.domain.exports.table_rows import Catalogue, Learner, user_type
 from docservice.store.database.port import Database, Document
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
 from docservice.store.logs.exam_logs import COLLECTION as EXAM_LOGS
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
+from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 _LAST_ID = 16**32 - 1
 _FIRST_WINDOW = _LAST_ID // 256

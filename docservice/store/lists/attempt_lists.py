@@ -16,9 +16,8 @@ from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.outlines import summaries, visits_with_attempts
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 _OUTLINE = {
     "dataset_id": 1,

@@ -24,9 +24,9 @@ from docservice.domain.requests.document_pages import Cursor, DocumentFilters, F
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.id_ranges import Window
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.log_documents import inherited_fields, read_attempt
 from docservice.store.mapping.log_kinds import LogKind
+from docservice.store.mapping.schema import OVERFLOW
 
 MAX_LANES = 1000
 """Lanes that one page looks into; a walk over more contents is not cut by content."""

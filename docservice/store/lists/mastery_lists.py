@@ -10,8 +10,8 @@ from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.outlines import summaries
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import SUMMARIES
 from docservice.store.mapping.log_documents import inherited_fields, read_mastery, stored_name
+from docservice.store.mapping.schema import SUMMARIES
 
 _INHERITED = ("dataset_id", "user_id", "_morango_partition")
 _OF_A_TRY = ("_recorded", *map(stored_name, MasteryLog.model_fields.keys() - {"attempts", "recorded"}))

@@ -8,7 +8,7 @@ from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.id_ranges import in_windows
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import SESSIONS, SUMMARIES
 
 
 def summaries(

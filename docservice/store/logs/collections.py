@@ -11,10 +11,10 @@ from pymongo import DeleteMany
 from docservice.errors import DocumentTooLarge
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
-from docservice.store.logs.overflow import OverflowStore, spill
+from docservice.store.logs.overflow import OverflowStore, move_oldest
 from docservice.store.mapping.log_documents import stored_name
 from docservice.store.mapping.log_kinds import EXAM_LOGS, Log, LogKind
+from docservice.store.mapping.schema import OVERFLOW
 
 _COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
 _BOOKKEEPING = {
@@ -110,7 +110,7 @@ class SavingStore:
                 shelf["loose_attempt_count"] = len(attempts)
         if sequence:
             document["overflow_buckets"] = sequence
-        await self._overflow.insert(tx, spill(document))
+        await self._overflow.insert(tx, move_oldest(document))
 
     async def _trim(self, tx: Transaction, bucket: Document, brought: Iterable[Document]) -> list[Document]:
         """Take out of a bucket the attempts that the log brings itself; what stays."""

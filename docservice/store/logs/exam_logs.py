@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.errors import DocumentTooLarge
-from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.logs.tracking import Stored
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
 from docservice.store.mapping.log_documents import attempt_size, exam_attempt_document, exam_log_document, read_exam_log
 
 COLLECTION = "exam_logs"
@@ -20,6 +19,14 @@ MAX_EXAM_BYTES = 8 * 1024 * 1024
 
 _WITHOUT_ATTEMPTS = {"attempts": 0}
 _OWNER = {"_morango_partition": 1, "dataset_id": 1, "user_id": 1}
+
+
+@dataclass(frozen=True)
+class StoredExamLog:
+    """An exam log and the document it was read from."""
+
+    log: ExamLog
+    document: Document
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class ExamLogStore:
 
     async def find(
         self, tx: Transaction, partition: str, log_id: str, *, with_attempts: bool = True
-    ) -> Stored[ExamLog] | None:
+    ) -> StoredExamLog | None:
         """An exam log, None if the partition has no such log.
 
         Args:
@@ -69,7 +76,7 @@ class ExamLogStore:
             None if with_attempts else _WITHOUT_ATTEMPTS,
             session=tx.session,
         )
-        return Stored(read_exam_log(document), document) if document else None
+        return StoredExamLog(read_exam_log(document), document) if document else None
 
     async def insert(self, tx: Transaction, log: ExamLog) -> None:
         """Store a new exam log."""
@@ -84,12 +91,20 @@ class ExamLogStore:
         }
         await self._set(tx, log, {"$set": setting})
 
-    async def append(self, tx: Transaction, stored: Stored[ExamLog], attempt: ExamAttemptLog) -> None:
+    async def append(self, tx: Transaction, stored: StoredExamLog, attempt: ExamAttemptLog) -> None:
         """Add an attempt.
 
+        Args:
+            tx: the transaction.
+            stored: with its attempts, if an earlier run of the transaction may have been committed.
+            attempt: new.
+
         Raises:
+            AlreadyKept: an earlier run was committed.
             DocumentTooLarge: the log is full.
         """
+        if tx.may_be_kept and any(each.id == attempt.id for each in stored.log.attempts):
+            raise AlreadyKept
         document = exam_attempt_document(attempt)
         size = attempt_size(document)
         if stored.document["attempt_count"] >= MAX_EXAM_ATTEMPTS:
@@ -100,7 +115,7 @@ class ExamLogStore:
         )
 
     async def replace_attempt(
-        self, tx: Transaction, stored: Stored[ExamLog], position: int, attempt: ExamAttemptLog
+        self, tx: Transaction, stored: StoredExamLog, position: int, attempt: ExamAttemptLog
     ) -> None:
         """Write an attempt in the place of the one at a position of the log, which was read with its attempts.
 

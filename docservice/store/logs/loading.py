@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
-from docservice.store.logs.overflow import spill
+from docservice.store.logs.overflow import move_oldest
 from docservice.store.mapping.log_kinds import Log, LogKind
+from docservice.store.mapping.schema import OVERFLOW
 
 
 class LoadingStore:
@@ -30,7 +30,7 @@ class LoadingStore:
         made: list[Document] = []
         if kind.overflows:
             for document in documents:
-                made += spill(document)
+                made += move_oldest(document)
         if made:
             # A log that is there has its own buckets.
             owners = sorted({bucket["log_id"] for bucket in made})

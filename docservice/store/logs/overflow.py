@@ -14,8 +14,8 @@ from typing import Any
 
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.mapping.log_documents import attempt_size
+from docservice.store.mapping.schema import OVERFLOW
 
-COLLECTION = "attempt_overflow"
 EMBEDDED_ATTEMPTS = 200
 EMBEDDED_BYTES = 1024 * 1024
 _BUCKET_ATTEMPTS = 100
@@ -23,7 +23,7 @@ _BUCKET_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Shelf:
+class AttemptList:
     """One list of embedded attempts: of a mastery log, or of a session.
 
     Attributes:
@@ -37,23 +37,23 @@ class Shelf:
     attempts: list[Document]
 
 
-def shelves_of(document: Document) -> list[Shelf]:
+def attempt_lists_of(document: Document) -> list[AttemptList]:
     """The lists of attempts of a summary or session, each a copy."""
     if "mastery_logs" in document:
         return [
-            Shelf(f"mastery_logs.{number}.attempts", log["id"], list(log.get("attempts", ())))
+            AttemptList(f"mastery_logs.{number}.attempts", log["id"], list(log.get("attempts", ())))
             for number, log in enumerate(document["mastery_logs"])
         ]
-    return [Shelf("attempts", None, list(document["attempts"]))] if "attempts" in document else []
+    return [AttemptList("attempts", None, list(document["attempts"]))] if "attempts" in document else []
 
 
-def too_many(shelves: Sequence[Shelf], attempt_bytes: int) -> bool:
+def too_many(lists: Sequence[AttemptList], attempt_bytes: int) -> bool:
     """Whether some of the attempts have to move."""
-    return sum(len(shelf.attempts) for shelf in shelves) > EMBEDDED_ATTEMPTS or attempt_bytes > EMBEDDED_BYTES
+    return sum(len(each.attempts) for each in lists) > EMBEDDED_ATTEMPTS or attempt_bytes > EMBEDDED_BYTES
 
 
 @dataclass(frozen=True)
-class Spill:
+class Move:
     """What moves.
 
     Attributes:
@@ -62,36 +62,36 @@ class Spill:
         attempt_bytes: of what stays.
     """
 
-    kept: list[Shelf]
-    moved: list[Shelf]
+    kept: list[AttemptList]
+    moved: list[AttemptList]
     attempt_bytes: int
 
 
-def plan_spill(shelves: Sequence[Shelf], attempt_bytes: int) -> Spill:
+def plan_move(lists: Sequence[AttemptList], attempt_bytes: int) -> Move:
     """Choose the oldest attempts (by start) of all lists until half of each limit is free."""
     ages = sorted(
-        (attempt["start_timestamp"], shelf_number, position)
-        for shelf_number, shelf in enumerate(shelves)
-        for position, attempt in enumerate(shelf.attempts)
+        (attempt["start_timestamp"], list_number, position)
+        for list_number, each in enumerate(lists)
+        for position, attempt in enumerate(each.attempts)
     )
     count, going = len(ages), set[tuple[int, int]]()
-    for _, shelf_number, position in ages:
+    for _, list_number, position in ages:
         if count <= EMBEDDED_ATTEMPTS // 2 and attempt_bytes <= EMBEDDED_BYTES // 2:
             break
-        going.add((shelf_number, position))
+        going.add((list_number, position))
         count -= 1
-        attempt_bytes -= attempt_size(shelves[shelf_number].attempts[position])
+        attempt_bytes -= attempt_size(lists[list_number].attempts[position])
     kept, moved = [], []
-    for number, shelf in enumerate(shelves):
-        stay = [a for position, a in enumerate(shelf.attempts) if (number, position) not in going]
-        go = [a for position, a in enumerate(shelf.attempts) if (number, position) in going]
+    for number, each in enumerate(lists):
+        stay = [a for position, a in enumerate(each.attempts) if (number, position) not in going]
+        go = [a for position, a in enumerate(each.attempts) if (number, position) in going]
         if go:
-            kept.append(Shelf(shelf.path, shelf.masterylog_id, stay))
-            moved.append(Shelf(shelf.path, shelf.masterylog_id, go))
-    return Spill(kept, moved, attempt_bytes)
+            kept.append(AttemptList(each.path, each.masterylog_id, stay))
+            moved.append(AttemptList(each.path, each.masterylog_id, go))
+    return Move(kept, moved, attempt_bytes)
 
 
-def buckets(owner: Document, moved: Sequence[Shelf], sequence: int) -> list[Document]:
+def buckets_for(owner: Document, moved: Sequence[AttemptList], sequence: int) -> list[Document]:
     """New buckets for attempts that leave a document.
 
     Args:
@@ -100,13 +100,13 @@ def buckets(owner: Document, moved: Sequence[Shelf], sequence: int) -> list[Docu
         sequence: how many buckets the document has already; numbers the new ones.
     """
     made: list[Document] = []
-    for shelf in moved:
-        for chunk in _chunks(shelf.attempts):
+    for each in moved:
+        for chunk in _chunks(each.attempts):
             made.append(
                 {
                     "_id": f"{owner['_id']}:{sequence + len(made):06d}",
                     "log_id": owner["_id"],
-                    "masterylog_id": shelf.masterylog_id,
+                    "masterylog_id": each.masterylog_id,
                     "dataset_id": owner["dataset_id"],
                     "user_id": owner["user_id"],
                     "content_id": owner["content_id"],
@@ -121,10 +121,10 @@ def buckets(owner: Document, moved: Sequence[Shelf], sequence: int) -> list[Docu
 
 def overfull(document: Document) -> bool:
     """Whether a summary or session has more embedded attempts than it may."""
-    return too_many(shelves_of(document), document.get("attempt_bytes", 0))
+    return too_many(attempt_lists_of(document), document.get("attempt_bytes", 0))
 
 
-def spill(document: Document) -> list[Document]:
+def move_oldest(document: Document) -> list[Document]:
     """Take the oldest attempts out of a summary or session that has too many.
 
     Args:
@@ -136,8 +136,8 @@ def spill(document: Document) -> list[Document]:
     if not overfull(document):
         return []
     sequence = document.get("overflow_buckets", 0)
-    plan = plan_spill(shelves_of(document), document["attempt_bytes"])
-    made = buckets(document, plan.moved, sequence)
+    plan = plan_move(attempt_lists_of(document), document["attempt_bytes"])
+    made = buckets_for(document, plan.moved, sequence)
     owners = {log["id"]: log for log in document.get("mastery_logs", ())} or {None: document}
     for kept in plan.kept:
         owners[kept.masterylog_id]["attempts"] = kept.attempts
@@ -173,7 +173,7 @@ class OverflowStore:
     async def insert(self, tx: Transaction, new: Sequence[Document]) -> None:
         """Store new buckets."""
         if new:
-            await self._database[COLLECTION].insert_many(list(new), session=tx.session)
+            await self._database[OVERFLOW].insert_many(list(new), session=tx.session)
 
     async def recent(
         self, tx: Transaction, partition: str, log_id: str, masterylog_id: str, since: datetime | None
@@ -182,7 +182,7 @@ class OverflowStore:
         query: dict[str, Any] = {"_morango_partition": partition, "log_id": log_id, "masterylog_id": masterylog_id}
         if since is not None:
             query["last_start_timestamp"] = {"$gte": since}
-        async for bucket in self._database[COLLECTION].find(query, session=tx.session):
+        async for bucket in self._database[OVERFLOW].find(query, session=tx.session):
             yield bucket
 
     async def holding(
@@ -201,18 +201,7 @@ class OverflowStore:
             query["log_id"] = log_id
         for key, wanted in (("attempts.id", ids), ("attempts.item", items)):
             if wanted:
-                async for bucket in self._database[COLLECTION].find(
+                async for bucket in self._database[OVERFLOW].find(
                     {**query, key: {"$in": list(wanted)}}, session=tx.session
                 ):
                     yield bucket
-
-    async def set_attempts(
-        self, tx: Transaction, partition: str, bucket_id: str, attempts: dict[int, Document]
-    ) -> None:
-        """Replace attempts of one bucket by position. Their start never changes, so the bucket's span stays."""
-        changes: Document = {f"attempts.{position}": attempt for position, attempt in attempts.items()}
-        await self._database[COLLECTION].update_one(
-            {"_id": bucket_id, "_morango_partition": partition},
-            {"$set": {**changes, "has_dirty": True}},
-            session=tx.session,
-        )

@@ -1,110 +1,344 @@
-"""Session and summary logs as documents."""
+"""The logs that tracking works on: read once, changed by rules, written once, in one transaction.
+
+    logs = TrackedLogs(database, tx)
+    await logs.read_sessions([...])      # one query a collection, however many actions
+    await logs.read_summaries([...])
+    ...                                  # for each action in turn: the rule, then `keep` what it gives
+    await logs.write()                   # one bulk write a collection
+
+Positions of attempts, paths, attempts that moved to buckets and dirty marks stay in here. What one action keeps, the
+next one of the same transaction sees. Every statement carries the partition, which is the shard key.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
-from docservice.domain.logs.content_logs import ContentSessionLog, ContentSummaryLog
-from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.domain.requests.tracking import Interaction
+from docservice.domain.tracking.content_sessions import SessionLogs, Start, Update
+from docservice.domain.tracking.interactions import AttemptChanges, selecting
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
+from docservice.store.database.writes import UpdateOne, Write
+from docservice.store.logs.open_logs import OpenLog
+from docservice.store.logs.overflow import OverflowStore
 from docservice.store.mapping.log_documents import (
-    mastery_document,
+    attempt_document,
+    inherited_fields,
+    read_attempt,
     read_session,
     read_summary,
-    session_document,
-    stored_name,
-    stored_value,
-    summary_document,
 )
+from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
-Log = TypeVar("Log", bound=BaseModel)
+_RECENT_ACTIONS = 8
+"""How many of its last transactions a session document names, on an engine that forgets commits.
+
+When such an engine dies between a commit and its acknowledgement, the driver cannot tell whether it was kept, nor can
+the engine after its restart: the driver runs the action again. A run that finds its own mark was kept before. Several,
+because other processes may have reported since.
+"""
 
 
-@dataclass(frozen=True)
-class Stored(Generic[Log]):
-    """A log and the document it was read from."""
+class LogKey(NamedTuple):
+    """What finds a log on every kind of server: its partition is the shard key."""
 
-    log: Log
-    document: Document
+    partition: str
+    log_id: str
 
 
-class LogStore:
-    """Reads and writes whole logs inside a transaction; every statement carries the partition, the shard key."""
+class _Place(NamedTuple):
+    """Where an attempt is: a position in one list of a session, a summary or a bucket."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    collection: str
+    document_id: str
+    masterylog_id: str | None
+    position: int
+    partition: str
 
-    async def session(self, tx: Transaction, partition: str, session_id: str) -> Stored[ContentSessionLog] | None:
-        """A visit with its loose attempts, None if the partition has no such visit."""
-        document = await self._database[SESSIONS].find_one(
-            {"_id": session_id, "_morango_partition": partition}, session=tx.session
-        )
-        return Stored(read_session(document), document) if document else None
 
-    async def summary(
-        self, tx: Transaction, partition: str, summary_id: str, *, with_attempts: bool
-    ) -> Stored[ContentSummaryLog] | None:
-        """A summary with its tries, None if the partition has no such summary.
+class _Choice:
+    """Which attempts interactions choose, and those that were found.
+
+    Attributes:
+        ids: chosen by id.
+        items: chosen as the latest attempt at an item.
+        found: by id.
+    """
+
+    def __init__(self, ids: set[str], items: set[str]) -> None:
+        self.ids = ids
+        self.items = items
+        self.found: dict[str, AttemptLog] = {}
+
+    @classmethod
+    def of(cls, interactions: Sequence[Interaction]) -> _Choice:
+        """What interactions choose; see `domain.tracking.interactions`."""
+        first = selecting(interactions)
+        ids = {interaction.id for interaction in first if interaction.id is not None}
+        items = {interaction.item for interaction in first if interaction.replace and interaction.id is None}
+        return cls(ids, items)
+
+    @property
+    def missing(self) -> set[str]:
+        """The ids that were not found yet."""
+        return self.ids - self.found.keys()
+
+    def takes(self, attempt: Document) -> bool:
+        """Whether a stored attempt is chosen and new."""
+        return (attempt["id"] in self.ids or attempt["item"] in self.items) and attempt["id"] not in self.found
+
+
+class TrackedLogs:
+    """Sessions and summaries of one transaction, with the attempts that its actions choose."""
+
+    def __init__(self, database: Database, tx: Transaction) -> None:
+        """Begin with no logs.
 
         Args:
-            tx: the transaction's session.
-            partition: the learner's.
-            summary_id: computed from partition and content.
-            with_attempts: have the embedded attempts in the document. They are not in the log: an update looks at few
-                of them, and making models of all would cost more than the rest of it.
+            database: connected.
+            tx: under way.
         """
-        document = await self._database[SUMMARIES].find_one(
-            {"_id": summary_id, "_morango_partition": partition},
-            None if with_attempts else {"mastery_logs.attempts": 0},
-            session=tx.session,
+        self._database = database
+        self._tx = tx
+        self._overflow = OverflowStore(database)
+        self._sessions: dict[str, OpenLog[ContentSessionLog]] = {}
+        self._summaries: dict[str, OpenLog[ContentSummaryLog]] = {}
+        self._places: dict[str, _Place] = {}
+        self._attempts: dict[str, AttemptLog] = {}  # as they are now, of those that were changed or created
+        self._elsewhere: dict[_Place, AttemptLog] = {}
+
+    async def read_sessions(self, keys: Iterable[LogKey]) -> None:
+        """Read content sessions with their loose attempts.
+
+        Raises:
+            AlreadyKept: an earlier run of this transaction was committed.
+        """
+        async for document in self._find(SESSIONS, keys, None):
+            if self._tx.may_be_kept and self._tx.id in document.get("recent_actions", ()):
+                raise AlreadyKept
+            self._sessions[document["_id"]] = OpenLog(read_session(document), document)
+
+    async def read_summaries(self, keys: Iterable[LogKey], *, with_attempts: bool) -> None:
+        """Read summaries with their mastery logs.
+
+        Args:
+            keys: of the summaries; the ids are computed from partition and content.
+            with_attempts: have the embedded attempts too, for actions that choose or add some.
+        """
+        projection = None if with_attempts else {"mastery_logs.attempts": 0}
+        async for document in self._find(SUMMARIES, keys, projection):
+            self._summaries[document["_id"]] = OpenLog(read_summary(document, with_attempts=False), document)
+
+    def _find(self, collection: str, keys: Iterable[LogKey], projection: Any) -> AsyncIterator[Document]:
+        wanted = set(keys)
+        query = {
+            "_id": _one_of({key.log_id for key in wanted}),
+            "_morango_partition": _one_of({key.partition for key in wanted}),
+        }
+        return aiter(self._database[collection].find(query, projection, session=self._tx.session))
+
+    def session(self, key: LogKey) -> ContentSessionLog | None:
+        """A session as it is now, None if the partition has no such session."""
+        found = self._sessions.get(key.log_id)
+        return found.log if found and found.log.morango_partition == key.partition else None
+
+    def summary(self, key: LogKey) -> ContentSummaryLog | None:
+        """A summary as it is now, None if the partition has no such summary."""
+        found = self._summaries.get(key.log_id)
+        return found.log if found and found.log.morango_partition == key.partition else None
+
+    async def chosen_attempts(self, logs: SessionLogs, interactions: Sequence[Interaction]) -> list[AttemptLog]:
+        """The stored attempts that interactions may choose.
+
+        Args:
+            logs: of the session that reports; read in this transaction.
+            interactions: validated.
+        """
+        choice = _Choice.of(interactions)
+        if logs.summary is not None and logs.mastery_log is not None:
+            await self._choose_of_mastery_log(logs.summary, logs.mastery_log, choice)
+        else:
+            await self._choose_loose(logs.session, choice)
+        return list(choice.found.values())
+
+    async def _choose_of_mastery_log(
+        self, summary: ContentSummaryLog, mastery_log: MasteryLog, choice: _Choice
+    ) -> None:
+        opened = self._summaries[summary.id]
+        embedded = opened.attempts(mastery_log.id)
+        self._choose(SUMMARIES, opened.stored, embedded, mastery_log.id, choice)
+        if mastery_log.attempt_count > len(embedded):
+            await self._choose_moved(opened.stored, mastery_log.id, choice, ids=choice.missing, items=choice.items)
+
+    async def _choose_loose(self, session: ContentSessionLog, choice: _Choice) -> None:
+        """Choose attempts that belong to no mastery log.
+
+        By id they may belong to any session of the same learner (or of any anonymous visitor); by item to any session
+        of the learner, but only to this one of an anonymous visitor.
+        """
+        opened, anonymous = self._sessions[session.id], session.user_id is None
+        self._choose(SESSIONS, opened.stored, opened.attempts(None), None, choice)
+        for path, wanted in (("attempts.id", choice.missing), ("attempts.item", set() if anonymous else choice.items)):
+            if wanted:
+                query = {"_morango_partition": session.morango_partition, path: {"$in": sorted(wanted)}}
+                async for other in self._database[SESSIONS].find(query, session=self._tx.session):
+                    there = self._sessions.get(other["_id"])
+                    self._choose(SESSIONS, other, there.attempts(None) if there else other["attempts"], None, choice)
+        await self._choose_moved(opened.stored, None, choice, ids=choice.missing)
+        if not anonymous or opened.stored.get("overflow_buckets"):
+            log_id = session.id if anonymous else None
+            await self._choose_moved(opened.stored, None, choice, items=choice.items, log_id=log_id)
+
+    async def _choose_moved(
+        self,
+        owner: Document,
+        masterylog_id: str | None,
+        choice: _Choice,
+        *,
+        ids: Collection[str] = (),
+        items: Collection[str] = (),
+        log_id: str | None = None,
+    ) -> None:
+        """Choose attempts in the buckets of the owner's partition."""
+        buckets = self._overflow.holding(
+            self._tx, owner["_morango_partition"], masterylog_id, ids=sorted(ids), items=sorted(items), log_id=log_id
         )
-        return Stored(read_summary(document, with_attempts=False), document) if document else None
+        async for bucket in buckets:
+            self._choose(OVERFLOW, bucket, bucket["attempts"], masterylog_id, choice)
 
-    async def insert_session(self, tx: Transaction, session: ContentSessionLog) -> None:
-        """Store a new visit."""
-        await self._database[SESSIONS].insert_one(session_document(session), session=tx.session)
-
-    async def insert_summary(self, tx: Transaction, summary: ContentSummaryLog) -> None:
-        """Store a new summary with its tries."""
-        await self._database[SUMMARIES].insert_one(summary_document(summary), session=tx.session)
-
-    async def update_session(
-        self, tx: Transaction, before: ContentSessionLog, after: ContentSessionLog, also: Document | None = None
+    def _choose(
+        self,
+        collection: str,
+        document: Document,
+        attempts: Iterable[Document],
+        masterylog_id: str | None,
+        choice: _Choice,
     ) -> None:
-        """Write the fields of a visit that changed, and what `also` says of its attempts."""
-        setting = _changed(before, after, {"attempts"}) | (also or {})
-        await self._set(SESSIONS, after, setting, tx)
+        for position, attempt in enumerate(attempts):
+            if choice.takes(attempt):
+                attempt_id = attempt["id"]
+                place = _Place(collection, document["_id"], masterylog_id, position, document["_morango_partition"])
+                self._places[attempt_id] = place
+                choice.found[attempt_id] = self._attempts.get(attempt_id) or read_attempt(
+                    attempt, masterylog_id=masterylog_id, **inherited_fields(document)
+                )
 
-    async def update_summary(
-        self, tx: Transaction, before: ContentSummaryLog, after: ContentSummaryLog, also: Document | None = None
-    ) -> None:
-        """Write the fields of a summary and its tries that changed, new tries, and what `also` says of attempts."""
-        setting = _changed(before, after, {"mastery_logs"})
-        for number, log in enumerate(after.mastery_logs):
-            path = f"mastery_logs.{number}"
-            if number >= len(before.mastery_logs):
-                setting[path] = mastery_document(log)
-            elif log is not before.mastery_logs[number]:
-                changed = _changed(before.mastery_logs[number], log, {"attempts"})
-                setting |= {f"{path}.{name}": value for name, value in changed.items()}
-        await self._set(SUMMARIES, after, setting | (also or {}), tx)
+    async def past_attempts(
+        self, summary: ContentSummaryLog, mastery_log: MasteryLog, limit: int | None
+    ) -> list[AttemptLog]:
+        """The attempts of a mastery log, latest start first.
 
-    async def _set(
-        self, collection: str, log: ContentSessionLog | ContentSummaryLog, setting: Document, tx: Transaction
-    ) -> None:
-        await self._database[collection].update_one(
-            {"_id": log.id, "_morango_partition": log.morango_partition},
-            {"$set": {**setting, "has_dirty": True}},
-            session=tx.session,
-        )
+        Args:
+            summary: read in this transaction with attempts.
+            mastery_log: one of the summary's.
+            limit: how many at most; None for all.
+        """
+        opened = self._summaries[summary.id]
+        embedded = opened.attempts(mastery_log.id)
+        found = _latest_first(embedded)
+        if mastery_log.attempt_count > len(embedded):
+            since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
+            buckets = self._overflow.recent(self._tx, summary.morango_partition, summary.id, mastery_log.id, since)
+            moved = [attempt async for bucket in buckets for attempt in bucket["attempts"]]
+            found = _latest_first([*moved, *embedded])
+        inherited = {**inherited_fields(opened.stored), "masterylog_id": mastery_log.id}
+        return [read_attempt(document, **inherited) for document in found[:limit]]
+
+    def keep_start(self, start: Start) -> None:
+        """Take over what a start made of the logs."""
+        self._sessions[start.session.id] = OpenLog(start.session, None)
+        if start.summary is not None:
+            self._keep_summary(start.summary)
+
+    def keep_update(self, update: Update) -> None:
+        """Take over what a report made of the logs, which were read in this transaction."""
+        self._sessions[update.session.id].log = update.session
+        if update.summary is not None:
+            self._keep_summary(update.summary)
+        if update.attempts is not None:
+            self._keep_attempts(update, update.attempts)
+
+    def _keep_summary(self, summary: ContentSummaryLog) -> None:
+        if summary.id in self._summaries:
+            self._summaries[summary.id].log = summary
+        else:
+            self._summaries[summary.id] = OpenLog(summary, None)
+
+    def _keep_attempts(self, update: Update, changes: AttemptChanges) -> None:
+        for attempt_id, attempt in changes.changed.items():
+            place = self._places[attempt_id]
+            opened = self._opened(place)
+            if opened is None:
+                self._elsewhere[place] = attempt
+            else:
+                opened.replace(place.masterylog_id, place.position, attempt)
+        for attempt in changes.created.values():
+            if update.summary is not None and attempt.masterylog_id is not None:
+                self._summaries[update.summary.id].add(attempt)
+            else:
+                self._sessions[update.session.id].add(attempt)
+        self._attempts |= changes.changed | changes.created
+
+    def _opened(self, place: _Place) -> OpenLog[Any] | None:
+        """The log of this transaction whose list an attempt is in, None if it is in another document."""
+        if place.collection == OVERFLOW:
+            return None
+        opened: dict[str, OpenLog[Any]] = {**self._sessions, **self._summaries}
+        return opened.get(place.document_id)
+
+    async def write(self) -> None:
+        """Write all that was kept.
+
+        Raises:
+            AlreadyKept: an earlier run of this transaction was committed.
+        """
+        if self._tx.may_be_kept:
+            await self._look_for_new_sessions()
+        writes: dict[str, list[Write]] = {OVERFLOW: [], SUMMARIES: [], SESSIONS: []}
+        buckets: list[Document] = []
+        opened: list[tuple[str, OpenLog[Any]]] = [(SUMMARIES, each) for each in self._summaries.values()]
+        opened += [(SESSIONS, each) for each in self._sessions.values()]
+        for collection, each in opened:
+            mark = self._mark(each) if collection == SESSIONS else {}
+            changes, made = each.writes(mark)
+            writes[collection] += changes
+            buckets += made
+        self._write_elsewhere(writes)
+        await self._overflow.insert(self._tx, buckets)
+        for collection, changes in writes.items():
+            if changes:
+                await self._database[collection].bulk_write(changes, session=self._tx.session)
+
+    def _write_elsewhere(self, writes: dict[str, list[Write]]) -> None:
+        """Add the writes of attempts in documents that were not read as logs of this transaction."""
+        settings: dict[tuple[str, str, str], Document] = {}
+        for place, attempt in self._elsewhere.items():
+            setting = settings.setdefault((place.collection, place.document_id, place.partition), {"has_dirty": True})
+            setting[f"attempts.{place.position}"] = attempt_document(attempt)
+        for (collection, document_id, partition), setting in settings.items():
+            key = {"_id": document_id, "_morango_partition": partition}
+            writes[collection].append(UpdateOne(key, {"$set": setting}))
+
+    def _mark(self, session: OpenLog[ContentSessionLog]) -> Document:
+        """What to set so that a later run finds that this transaction was kept; see `_RECENT_ACTIONS`."""
+        if self._database.traits.remembers_commits or session.document is None:
+            return {}
+        return {"recent_actions": [*session.document.get("recent_actions", ()), self._tx.id][-_RECENT_ACTIONS:]}
+
+    async def _look_for_new_sessions(self) -> None:
+        new = [each.log.id for each in self._sessions.values() if each.document is None]
+        if new and await self._database[SESSIONS].find_one({"_id": {"$in": new}}, {"_id": 1}, session=self._tx.session):
+            raise AlreadyKept
 
 
-def _changed(before: BaseModel, after: BaseModel, leave_out: set[str]) -> Document:
-    return {
-        stored_name(name): stored_value(name, getattr(after, name))
-        for name in type(after).model_fields
-        if name not in leave_out and getattr(after, name) is not getattr(before, name)
-    }
+def _one_of(values: set[str]) -> Any:
+    # The plan of one value is the best one on every engine.
+    return {"$in": sorted(values)} if len(values) != 1 else next(iter(values))
+
+
+def _latest_first(attempts: Iterable[Document]) -> list[Document]:
+    # Of attempts with the same start, the one stored later comes first.
+    by_age = sorted(enumerate(attempts), key=lambda entry: (entry[1]["start_timestamp"], entry[0]), reverse=True)
+    return [attempt for _, attempt in by_age]

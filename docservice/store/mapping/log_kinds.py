@@ -14,10 +14,10 @@ from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.domain.requests.filter_values import FilterField, ValueKind
 from docservice.domain.requests.lists import PEOPLE_FILTERS
 from docservice.store.database.port import Document
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
 from docservice.store.logs.exam_logs import COLLECTION as EXAMS
 from docservice.store.logs.user_sessions import COLLECTION as USER_SESSIONS
 from docservice.store.mapping import log_documents as documents
+from docservice.store.mapping.schema import SESSIONS, SUMMARIES
 
 Log = TypeVar("Log", bound=SyncableLog)
 

@@ -7,8 +7,8 @@ from contextlib import aclosing
 
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.indexes.views import described_views
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.log_kinds import KINDS
+from docservice.store.mapping.schema import OVERFLOW
 from docservice.store.transfer.document_checks import CHECKS, SETTINGS
 
 _OVERFLOWING = {kind.collection for kind in KINDS.values() if kind.overflows}

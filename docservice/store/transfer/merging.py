@@ -9,9 +9,9 @@ from typing import Any
 from pymongo import DeleteMany
 
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
-from docservice.store.logs.overflow import overfull, shelves_of, spill
+from docservice.store.logs.overflow import attempt_lists_of, move_oldest, overfull
 from docservice.store.mapping.log_documents import SCHEMA_VERSION, attempt_size
+from docservice.store.mapping.schema import OVERFLOW
 
 _COUNTERS = (
     "attempt_bytes",
@@ -34,7 +34,7 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
     for log in tries:
         log["attempt_count"] = len(log["attempts"])
         log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
-    attempts = [attempt for shelf in shelves_of(document) for attempt in shelf.attempts]
+    attempts = [attempt for each in attempt_lists_of(document) for attempt in each.attempts]
     for name in _COUNTERS:
         document.pop(name, None)
     attempt_bytes = sum(map(attempt_size, attempts))
@@ -51,7 +51,7 @@ def settled(document: Document) -> tuple[Document, list[Document]]:
     relieved = dict(document)
     if tries:
         relieved["mastery_logs"] = [dict(log) for log in tries]
-    return relieved, spill(relieved)
+    return relieved, move_oldest(relieved)
 
 
 def _is_exam(document: Document) -> bool:

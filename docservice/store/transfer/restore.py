@@ -12,9 +12,9 @@ from pymongo import DeleteMany
 from docservice.errors import StoreError
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
 from docservice.store.mapping.extended_json import encoded, from_line
 from docservice.store.mapping.log_kinds import KINDS
+from docservice.store.mapping.schema import OVERFLOW
 from docservice.store.transfer.backup import SECRETS
 from docservice.store.transfer.document_checks import NotOurs, require_ours
 

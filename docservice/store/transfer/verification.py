@@ -26,11 +26,10 @@ from docservice.domain.upkeep.inspection import Inspection, bucket_owner, mispla
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.surroundings import SurroundingsStore
-from docservice.store.logs.attempts import SESSIONS, SUMMARIES
-from docservice.store.logs.overflow import COLLECTION as OVERFLOW
-from docservice.store.logs.overflow import overfull, spill
+from docservice.store.logs.overflow import move_oldest, overfull
 from docservice.store.mapping.log_documents import model_values
 from docservice.store.mapping.log_kinds import KINDS, LogKind
+from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 DIRECTORY: dict[str, type[DirectoryRecord]] = {model.collection_name: model for model in SECTIONS.values()}
 """The collections of the directory, each with its record."""
@@ -202,7 +201,7 @@ class VerifyingStore:
                 return findings
             made: list[Document] = []
             if any(finding.rule == OVERFULL for finding in findings):
-                made = spill(right)
+                made = move_oldest(right)
             writes = [
                 ReplaceOne(_key(before), bucket) if bucket["attempts"] else DeleteOne(_key(before))
                 for before, bucket in changed

@@ -1,0 +1,48 @@
+"""What happens around the writes of an engine: nothing for one that can do all that MongoDB can."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from docservice.store.database.traits import MONGODB, EngineTraits
+
+
+class EngineGuard:
+    """The guard of an engine that needs none.
+
+    Attributes:
+        traits: what the engine can and cannot do.
+        run: tells one run of the engine from another, as it was known last; None if that does not matter.
+    """
+
+    traits: EngineTraits = MONGODB
+    run: object = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A block for one transaction, with its repetitions.
+
+        Raises:
+            StoreTimeout: the transactions before it took too long.
+        """
+        yield
+
+    async def confirm(self, run: object) -> None:
+        """Make sure that what was acknowledged is stored.
+
+        Args:
+            run: of the engine, as it was known before the write.
+
+        Raises:
+            StoreUnavailable: it may be lost.
+        """
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """A block of writes outside transactions; at its end they are stored.
+
+        Raises:
+            StoreUnavailable: some may be lost.
+        """
+        yield

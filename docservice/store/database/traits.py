@@ -1,0 +1,30 @@
+"""What a database engine can and cannot do. Work-arounds ask for a trait, never for an engine by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineTraits:
+    """The abilities of one engine; the defaults are MongoDB's.
+
+    Attributes:
+        remembers_commits: it knows after a restart whether it committed a transaction, so that the driver can ask.
+        keeps_what_it_acknowledges: what it acknowledged with `j: true` is stored.
+        runs_transactions_side_by_side: several at once do not slow each other down.
+        sorts_by_index: it reads an index in order, instead of sorting what it found in memory.
+        plans_with_any_prefix: a query uses an index when the index starts with some of its fields; otherwise the first
+            `$match` must have exactly the leading fields of an index.
+        ids_in_a_query: how many ids a list in a query may have before its time grows out of proportion.
+    """
+
+    remembers_commits: bool = True
+    keeps_what_it_acknowledges: bool = True
+    runs_transactions_side_by_side: bool = True
+    sorts_by_index: bool = True
+    plans_with_any_prefix: bool = True
+    ids_in_a_query: int = 1000
+
+
+MONGODB = EngineTraits()
