@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.exports.table_rows import Span
@@ -30,7 +31,7 @@ from docservice.service.acting.csv_exports import ExportRequests
 from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.document_pages import DocumentReader
 from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader, Rows
+from docservice.service.acting.lists import LogReader
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import DeviceInfo, Sittings
 from docservice.service.base.actions import Actions
@@ -47,7 +48,7 @@ from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.adapters import DatabaseSource
 from docservice.store.database.port import Database
-from docservice.store.directory.records import DirectoryStore, Upserted
+from docservice.store.directory.records import DirectoryStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.mapping.log_kinds import EXAM_LOGS, KINDS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 

@@ -6,12 +6,14 @@ Rule: kolibri/core/logger/api.py (MasteryLogViewSet, AttemptLogViewSet) and eval
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
+from docservice.domain.requests.lists import Page
 from docservice.domain.values.shown_numbers import without_dust
 from docservice.domain.values.times import exact_time, iso_text
 
@@ -113,6 +115,26 @@ class RowPage(BaseModel, Generic[Row]):
     count: int
     total_pages: int
     results: list[Row]
+
+
+@dataclass(frozen=True)
+class Rows(Generic[Row]):
+    """A list, or one page of it.
+
+    Attributes:
+        rows: those asked for.
+        count: how many there are in all.
+        page: which page this is; None for the whole list.
+    """
+
+    rows: Sequence[Row]
+    count: int
+    page: Page | None = None
+
+    @property
+    def total_pages(self) -> int:
+        """How many pages there are; an empty list has one."""
+        return 1 if self.page is None else max(1, -(-self.count // self.page.size))
 
 
 class CorrectnessDiff(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS
 from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
 from docservice.rest.app_keys import IDENTIFY, SERVICE
@@ -16,7 +16,6 @@ from docservice.rest.list_queries import PAGING, last_values, log_filters, page,
 from docservice.rest.operations import Detail, Operation, Parameter
 from docservice.rest.problems import ERROR_CODE_HEADER
 from docservice.rest.streaming import list_answer
-from docservice.service.acting.lists import Rows
 
 _TAG = "Reading"
 _MASTERY_QUERY = parameters(MASTERY_FILTERS, required=("content", "user"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.permissions import DirectoryScope, Person, directory_write_scope
 from docservice.domain.directory.records import (
     SECTIONS,
@@ -22,7 +23,7 @@ from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.directory.records import DirectoryStore, Upserted
+from docservice.store.directory.records import DirectoryStore
 from docservice.store.directory.surroundings import SurroundingsStore
 from docservice.store.directory.writes import DirectoryWriteStore
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, mastery_diff
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff
 from docservice.domain.directory.permissions import Person, log_read_scope
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
@@ -19,28 +17,6 @@ from docservice.store.directory.people import PeopleStore
 from docservice.store.lists.attempt_lists import AttemptListStore
 from docservice.store.lists.mastery_lists import Tries, TryStore
 from docservice.store.lists.scope import Selection, select
-
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Rows(Generic[Row]):
-    """A list, or one page of it.
-
-    Attributes:
-        rows: those asked for.
-        count: how many there are in all.
-        page: which page this is; None for the whole list.
-    """
-
-    rows: Sequence[Row]
-    count: int
-    page: Page | None = None
-
-    @property
-    def total_pages(self) -> int:
-        """How many pages there are; an empty list has one."""
-        return 1 if self.page is None else max(1, -(-self.count // self.page.size))
 
 
 class LogReader:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.domain.values.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
 from docservice.domain.values.partitions import log_partition
 from docservice.errors import NotSignedIn
@@ -39,6 +40,13 @@ class Sittings(Clocked):
         self._reader = reader
         self._directory = DirectoryStore(database)
         self._sessions = UserSessionStore(database)
+
+    async def report(self, principal: Principal, request: ReportActivity, user_agent: str | None) -> SessionDescription:
+        """See `PersonLogs.update_user_session`."""
+        if request.active and principal.user_id is not None:
+            devices = [each.model_dump() if each else None for each in (request.os, request.browser)]
+            await self.update(principal, *devices, user_agent=user_agent)
+        return await self.describe(principal)
 
     async def update(
         self,

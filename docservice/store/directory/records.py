@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pymongo import ReplaceOne
 
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.mapping.json_codec import to_bson
 
 _BATCH = 1000
 _DEVICE = "device_settings"
-
-
-@dataclass(frozen=True)
-class Upserted:
-    """How many records an import created, changed and found unchanged."""
-
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-    def __add__(self, other: Upserted) -> Upserted:
-        return Upserted(self.created + other.created, self.changed + other.changed, self.unchanged + other.unchanged)
 
 
 class DirectoryStore:

@@ -8,9 +8,10 @@ from contextlib import nullcontext
 
 from pymongo import ReplaceOne
 
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.directory.records import Upserted, directory_document
+from docservice.store.directory.records import directory_document
 
 TURNS = "directory_turns"
 

@@ -1,0 +1,285 @@
+"""What a person may do with the logs: one protocol, in process and over HTTP.
+
+`DocService.acting_as(principal)` gives it in the program that keeps the logs; `LogClient` gives it over the REST API.
+A program written against it runs with either. Both check the same rights and raise the same errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any, Literal, Protocol
+
+from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.lists import LogFilters, Page
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.requests.user_sessions import ReportActivity
+
+LogKindName = Literal["contentsummarylog", "contentsessionlog", "usersessionlog", "examlog"]
+"""A kind of log that is a document of its own; Morango's names of the models."""
+
+DEFAULT_ROWS = 100
+"""Rows of a list that are asked for at a time."""
+
+
+class PersonLogs(Protocol):
+    """The logs as one person, or one anonymous visitor, may use them.
+
+    Every call may raise, besides what it names:
+
+    - `Unauthenticated`: the person is not in the directory.
+    - `PermissionDenied`: the caller is a program with a service token, and the call is a person's.
+    - `StoreUnavailable`, `StoreTimeout`: the database does not answer; retryable, nothing was half-written.
+    """
+
+    async def start_session(self, request: StartSession, *, idempotency_key: str | None = None) -> SessionStarted:
+        """Start a content session: somebody opens a resource, a coach's quiz, or a unit's test.
+
+        Args:
+            request: what is opened.
+            idempotency_key: 1 to 255 printable ASCII characters; a second call of the same person under the same key
+                gets the first answer and changes nothing. If unset, each call starts a session.
+
+        Raises:
+            DirectoryIncomplete: an anonymous visitor, and there is no default facility.
+            DocumentTooLarge: the summary cannot take another mastery log.
+            IdempotencyMismatch: the key was used for another request.
+            InvalidReference: the lesson or course is not assigned to the learner.
+            PermissionDenied: the quiz is not active or not assigned to the learner, or is finished.
+        """
+        ...
+
+    async def update_session(
+        self, session_id: str, request: UpdateSession, *, idempotency_key: str | None = None
+    ) -> SessionUpdated:
+        """Report progress, time and answers of a content session.
+
+        Args:
+            session_id: from the answer to a start; any spelling of a UUID.
+            request: what happened since the last report.
+            idempotency_key: see `start_session`. Without one, a repeated report adds again.
+
+        Raises:
+            DocumentTooLarge: one attempt is larger than a document can be.
+            IdempotencyMismatch: the key was used for another request.
+            InvalidReference: the report names an attempt that does not exist.
+            LogNotFound: no such session of this caller.
+            PermissionDenied: the quiz is not active any more, not assigned to the learner, or finished.
+            UnstorableValue: an answer holds what no document can hold; the error names the field.
+            ValidationFailed: a sum passes what a number can hold.
+        """
+        ...
+
+    async def update_user_session(self, request: ReportActivity | None = None) -> SessionDescription:
+        """Note that the person is active now, and say who that is.
+
+        Extends the learner's user session, or begins one after a break of five minutes. However many calls race, there
+        is one for all of them. An anonymous visitor has no user sessions.
+
+        Args:
+            request: the device; `ReportActivity(active=False)` only asks who is calling. If unset: active.
+        """
+        ...
+
+    def mastery_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
+    ) -> AsyncGenerator[MasteryRow, None]:
+        """The mastery logs that the person may read, latest end first, those without an end last.
+
+        Args:
+            filters: what to narrow the list to.
+            page_size: rows read at a time over HTTP. There a mastery log that starts or ends meanwhile may come twice
+                or not at all.
+
+        Raises:
+            ValidationFailed: `filters` names a person who does not exist.
+        """
+        ...
+
+    async def mastery_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[MasteryRow]:
+        """One numbered page of `mastery_logs`, with the count of all rows.
+
+        Raises:
+            PageNotFound: the list has no such page.
+            ValidationFailed: see `mastery_logs`.
+        """
+        ...
+
+    async def mastery_log(self, masterylog_id: str) -> MasteryRow:
+        """One mastery log.
+
+        Raises:
+            LogNotFound: no such log that the person may read.
+        """
+        ...
+
+    async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
+        """A mastery log compared with the one before it.
+
+        Args:
+            back: position in the list of `mastery_logs`; 0 is the newest.
+            filters: what to narrow that list to.
+
+        Raises:
+            LogNotFound: the list is shorter.
+        """
+        ...
+
+    def attempt_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
+    ) -> AsyncGenerator[AttemptRow, None]:
+        """The attempts that the person may read, log by log; see `mastery_logs` for arguments.
+
+        Raises:
+            ValidationFailed: `filters` names a person or a mastery log that does not exist.
+        """
+        ...
+
+    async def attempt_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[AttemptRow]:
+        """One numbered page of `attempt_logs`, with the count of all rows.
+
+        Raises:
+            PageNotFound: the list has no such page.
+            ValidationFailed: see `attempt_logs`.
+        """
+        ...
+
+    async def attempt_log(self, attempt_id: str) -> AttemptRow:
+        """One attempt.
+
+        Raises:
+            LogNotFound: no such attempt that the person may read.
+        """
+        ...
+
+    async def user_progress(self, user_id: str) -> int:
+        """How many mastery logs and contents the person has completed, as Kolibri counts points.
+
+        Raises:
+            PermissionDenied: `user_id` is somebody else.
+        """
+        ...
+
+    def documents(
+        self,
+        kind: LogKindName,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The logs of one kind that the person may read, each as the JSON of its stored document.
+
+        A log that exists from the beginning to the end comes exactly once. Of a summary with very many attempts the
+        list has the embedded ones: `attempt_count` of each mastery log counts all, and `document` has all.
+
+        Args:
+            kind: of log.
+            filters: what to narrow the list to.
+            fields: `progress,kind` shows only these, `-mastery_logs.attempts` all but these. If empty: all.
+            page_size: documents read at a time, 1 to 500.
+
+        Raises:
+            CollectionNotFound: there is no such kind.
+            ValidationFailed: a field is unknown, or the filters name a person or topic that does not exist.
+        """
+        ...
+
+    async def document_page(
+        self,
+        kind: LogKindName,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """One page of `documents`.
+
+        Args:
+            kind: of log.
+            filters: what to narrow the list to.
+            fields: see `documents`.
+            page_size: at most so many documents, 1 to 500. A page may hold fewer, even none, before the last.
+            cursor: `next` of the page before, with the same filters; also later, and in another program.
+
+        Raises:
+            CollectionNotFound: there is no such kind.
+            ValidationFailed: see `documents`; or the cursor does not fit.
+        """
+        ...
+
+    async def document(self, kind: LogKindName, log_id: str, *, fields: str = "") -> dict[str, Any]:
+        """One log as the JSON of its stored document, with all its attempts, oldest first in each mastery log.
+
+        Raises:
+            CollectionNotFound: there is no such kind.
+            LogNotFound: no such log that the person may read.
+            ValidationFailed: a field is unknown.
+        """
+        ...
+
+    async def save_exam_log(self, request: SaveExamLog, *, idempotency_key: str | None = None) -> ExamLogSaved:
+        """Begin an exam of the kind that Kolibri had up to 0.14. One that was begun before stays as it is.
+
+        Args:
+            request: which exam, whose.
+            idempotency_key: see `start_session`.
+
+        Raises:
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller is neither the learner nor an admin of the learner's facility.
+            ValidationFailed: the directory has no such exam or learner.
+        """
+        ...
+
+    async def change_exam_log(self, examlog_id: str, request: ChangeExamLog) -> ExamLogRow:
+        """Hand in an exam, or open it again; see `save_exam_log`.
+
+        Raises:
+            LogNotFound: no such exam log.
+            NotSignedIn, PermissionDenied: see `save_exam_log`.
+            ValidationFailed: the request names another exam or learner than the log.
+        """
+        ...
+
+    async def save_exam_attempt(
+        self, request: SaveExamAttempt, *, idempotency_key: str | None = None
+    ) -> ExamAttemptRow:
+        """Record an answered question of an exam. Without a key, a repeated call adds again.
+
+        Raises:
+            DocumentTooLarge: the exam log has 1,000 attempts, or they would take more than 8 MiB.
+            NotSignedIn, PermissionDenied: see `save_exam_log`.
+            UnstorableValue: the answer or history cannot be stored.
+            ValidationFailed: no such exam log or learner, or the log is another learner's.
+        """
+        ...
+
+    async def change_exam_attempt(self, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:
+        """Change an answered question of an exam; see `save_exam_attempt`.
+
+        Raises:
+            LogNotFound: no such attempt.
+        """
+        ...
+
+    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+        """Create and change records of one collection of the directory, all of them or none.
+
+        Args:
+            collection: `users`, `classrooms`, `roles` …: one of `domain.directory.records.SECTIONS`.
+            records: list of at most 5,000 records, with Kolibri's field names.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller may not write one of the records.
+            ValidationFailed: with the position and field of every invalid record.
+        """
+        ...

@@ -1,0 +1,270 @@
+"""`ActingLogs`: the logs as one principal may use them, in process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
+from docservice.domain.answers.session_description import SessionDescription
+from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
+from docservice.domain.person_logs import DEFAULT_ROWS, LogKindName
+from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+from docservice.domain.requests.document_pages import (
+    DEFAULT_PAGE_SIZE,
+    DocumentFilters,
+    DocumentPage,
+    FieldChoice,
+)
+from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.lists import LogFilters, Page
+from docservice.domain.requests.tracking import StartSession, UpdateSession
+from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.errors import CollectionNotFound
+from docservice.identity import Principal
+from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.document_pages import DocumentReader
+from docservice.service.acting.exam_logs import Exams
+from docservice.service.acting.lists import LogReader
+from docservice.service.acting.tracking import Tracking
+from docservice.service.acting.user_sessions import Sittings
+from docservice.store.mapping.log_kinds import KINDS, LogKind
+
+
+@dataclass(frozen=True)
+class Acting:
+    """What serves people, one part for each subject; all of them check the rights of the principal they are given."""
+
+    tracking: Tracking
+    lists: LogReader
+    documents: DocumentReader
+    exam_logs: Exams
+    user_sessions: Sittings
+    csv_exports: ExportRequests
+    directory: DirectoryWriter
+
+
+class ActingLogs:
+    """The logs as one principal may use them; see `PersonLogs` for arguments, results and errors of each call.
+
+    Attributes:
+        principal: who acts.
+    """
+
+    def __init__(self, parts: Acting, principal: Principal) -> None:
+        """Act as a principal; nothing is looked up yet.
+
+        Args:
+            parts: of an entered service.
+            principal: who acts.
+        """
+        self.principal = principal
+        self._parts = parts
+
+    async def start_session(self, request: StartSession, *, idempotency_key: str | None = None) -> SessionStarted:
+        """See `PersonLogs.start_session`."""
+        return await self._parts.tracking.start(self.principal, request, idempotency_key)
+
+    async def update_session(
+        self, session_id: str, request: UpdateSession, *, idempotency_key: str | None = None
+    ) -> SessionUpdated:
+        """See `PersonLogs.update_session`."""
+        return await self._parts.tracking.update(self.principal, session_id, request, idempotency_key)
+
+    async def update_user_session(
+        self, request: ReportActivity | None = None, *, user_agent: str | None = None
+    ) -> SessionDescription:
+        """See `PersonLogs.update_user_session`.
+
+        Args:
+            request: see there.
+            user_agent: `User-Agent` header to take the device from when the request names none.
+        """
+        return await self._parts.user_sessions.report(
+            self.principal, request or ReportActivity(active=True), user_agent
+        )
+
+    async def mastery_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
+    ) -> AsyncGenerator[MasteryRow, None]:
+        """See `PersonLogs.mastery_logs`."""
+        del page_size  # read at once: the order goes across documents
+        for row in (await self._parts.lists.mastery_logs(self.principal, filters or LogFilters(), None)).rows:
+            yield row
+
+    async def mastery_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[MasteryRow]:
+        """See `PersonLogs.mastery_log_page`."""
+        return await self._parts.lists.mastery_logs(self.principal, filters or LogFilters(), page)
+
+    async def mastery_log(self, masterylog_id: str, filters: LogFilters | None = None) -> MasteryRow:
+        """See `PersonLogs.mastery_log`; only if the filters let it through."""
+        return await self._parts.lists.mastery_log(self.principal, masterylog_id, filters or LogFilters())
+
+    async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
+        """See `PersonLogs.mastery_diff`."""
+        return await self._parts.lists.mastery_diff(self.principal, back, filters or LogFilters())
+
+    async def attempt_logs(
+        self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
+    ) -> AsyncGenerator[AttemptRow, None]:
+        """See `PersonLogs.attempt_logs`; one document's attempts are in memory at a time."""
+        del page_size  # of HTTP
+        found = self._parts.lists.each_attempt_log(self.principal, filters or LogFilters())
+        async with aclosing(found) as rows:
+            async for row in rows:
+                yield row
+
+    async def attempt_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[AttemptRow]:
+        """See `PersonLogs.attempt_log_page`."""
+        return await self._parts.lists.attempt_logs(self.principal, filters or LogFilters(), page)
+
+    async def attempt_log(self, attempt_id: str) -> AttemptRow:
+        """See `PersonLogs.attempt_log`."""
+        return await self._parts.lists.attempt_log(self.principal, attempt_id)
+
+    async def user_progress(self, user_id: str) -> int:
+        """See `PersonLogs.user_progress`."""
+        return await self._parts.lists.user_progress(self.principal, user_id)
+
+    async def documents(
+        self,
+        kind: LogKindName,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str | FieldChoice = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `PersonLogs.documents`."""
+        cursor = None
+        while True:
+            page = await self.document_page(kind, filters, fields=fields, page_size=page_size, cursor=cursor)
+            for document in page.results:
+                yield dict(document)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def document_page(
+        self,
+        kind: LogKindName,
+        filters: DocumentFilters | None = None,
+        *,
+        fields: str | FieldChoice = "",
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """See `PersonLogs.document_page`."""
+        known = _kind(kind)
+        return await self._parts.documents.page(
+            self.principal,
+            known,
+            filters or DocumentFilters(),
+            fields=_choice(fields, known),
+            size=page_size,
+            cursor=cursor,
+        )
+
+    async def document(self, kind: LogKindName, log_id: str, *, fields: str | FieldChoice = "") -> dict[str, Any]:
+        """See `PersonLogs.document`."""
+        known = _kind(kind)
+        return await self._parts.documents.one(self.principal, known, log_id, _choice(fields, known))
+
+    async def save_exam_log(self, request: SaveExamLog, *, idempotency_key: str | None = None) -> ExamLogSaved:
+        """See `PersonLogs.save_exam_log`."""
+        return await self._parts.exam_logs.save_log(self.principal, request, idempotency_key)
+
+    async def change_exam_log(self, examlog_id: str, request: ChangeExamLog) -> ExamLogRow:
+        """See `PersonLogs.change_exam_log`."""
+        return await self._parts.exam_logs.change_log(self.principal, examlog_id, request)
+
+    async def save_exam_attempt(
+        self, request: SaveExamAttempt, *, idempotency_key: str | None = None
+    ) -> ExamAttemptRow:
+        """See `PersonLogs.save_exam_attempt`."""
+        return await self._parts.exam_logs.save_attempt(self.principal, request, idempotency_key)
+
+    async def change_exam_attempt(self, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:
+        """See `PersonLogs.change_exam_attempt`."""
+        return await self._parts.exam_logs.change_attempt(self.principal, attempt_id, request)
+
+    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+        """See `PersonLogs.upsert_directory`."""
+        return await self._parts.directory.upsert(self.principal, collection, records)
+
+    async def csv_requests(
+        self, *, facility: str | None = None, log_type: LogType | None = None
+    ) -> list[StoredCsvRequest]:
+        """The requests for CSV exports that the principal may see, oldest first; a few for each facility.
+
+        Raises:
+            ValidationFailed: there is no such facility.
+        """
+        return await self._parts.csv_exports.find(self.principal, facility=facility, log_type=log_type)
+
+    async def csv_request(self, number: int) -> StoredCsvRequest:
+        """One request for a CSV export.
+
+        Raises:
+            LogNotFound: no such request that the principal may see.
+        """
+        return await self._parts.csv_exports.get(self.principal, number)
+
+    async def create_csv_request(self, request: CsvLogRequest) -> StoredCsvRequest:
+        """Ask for a CSV export of a facility. A running service (`docservice serve`, or `create_app`) carries it out.
+
+        Raises:
+            NotSignedIn: the principal is anonymous.
+            PermissionDenied: the principal does not administer the facility.
+            ValidationFailed: there is no such facility.
+        """
+        return await self._parts.csv_exports.create(self.principal, request)
+
+    async def change_csv_request(self, number: int, request: CsvLogRequest) -> StoredCsvRequest:
+        """Change a request; times that are not sent stay. See `create_csv_request`.
+
+        Raises:
+            LogNotFound: no such request that the principal may see.
+        """
+        return await self._parts.csv_exports.update(self.principal, number, request)
+
+    async def delete_csv_request(self, number: int) -> None:
+        """Remove a request.
+
+        Raises:
+            LogNotFound: no such request that the principal may see.
+        """
+        await self._parts.csv_exports.delete(self.principal, number)
+
+    async def csv_export(self, number: int) -> RequestedExport:
+        """How far the export of a request is.
+
+        Raises:
+            LogNotFound: no such request that the principal may see.
+        """
+        return await self._parts.csv_exports.requested(self.principal, number)
+
+    async def latest_csv_export(self, facility: str, log_type: LogType) -> CsvExport | None:
+        """The latest export of a facility and type, None if there was none.
+
+        Raises:
+            LogNotFound: a superuser asks for a facility that does not exist.
+            NotSignedIn: the principal is anonymous.
+            PermissionDenied: the principal does not administer the facility.
+        """
+        return await self._parts.csv_exports.latest(self.principal, facility, log_type)
+
+
+def _kind(name: LogKindName) -> LogKind[Any]:
+    if name not in KINDS:
+        raise CollectionNotFound(f"There is no kind of log {name!r}. The kinds are {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def _choice(fields: str | FieldChoice, kind: LogKind[Any]) -> FieldChoice:
+    return fields if isinstance(fields, FieldChoice) else FieldChoice.parse(fields, kind.shown_paths)
