@@ -44,8 +44,9 @@ class Sittings(Clocked):
     async def report(self, principal: Principal, request: ReportActivity, user_agent: str | None) -> SessionDescription:
         """See `PersonLogs.update_user_session`."""
         if request.active and principal.user_id is not None:
-            devices = [each.model_dump() if each else None for each in (request.os, request.browser)]
-            await self.update(principal, *devices, user_agent=user_agent)
+            os_info = request.os.model_dump() if request.os else None
+            browser_info = request.browser.model_dump() if request.browser else None
+            await self.update(principal, os_info, browser_info, user_agent)
         return await self.describe(principal)
 
     async def update(
