@@ -46,8 +46,8 @@
     │   └── EngineInUse              it runs, and what was asked needs it stopped (retryable)
     ├── ClientError                  a call over the REST API failed on its way
     │   ├── ServiceUnavailable       the service does not answer, or not now (retryable)
-    │   ├── UnexpectedAnswer         the service answered what the client does not know
-    │   └── ClientClosed             the client was not entered, or has been left
+    │   └── UnexpectedAnswer         the service answered what the client does not know
+    ├── NotEntered                   the service or client was not entered, or has been left
     ├── ExportError                  an exported file cannot be written
     │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
     ├── ExtraNotInstalled            a part of docservice needs an extra that is not installed
@@ -388,6 +388,12 @@ class EngineInUse(EngineError):
     retryable = True
 
 
+class NotEntered(DocServiceError):
+    """Enter it before you use it: `async with DocService(...) as logs: ...`."""
+
+    code = "not-entered"
+
+
 class ClientError(DocServiceError):
     """A call over the REST API failed on its way."""
 
@@ -416,12 +422,6 @@ class UnexpectedAnswer(ClientError):
         self.request_id = request_id
         place = f" (request {request_id})" if request_id else ""
         super().__init__(f"The service answered {status}{place}. {message}".strip())
-
-
-class ClientClosed(ClientError):
-    """The client is not open. Enter it first: `async with LogClient(...) as logs: ...`."""
-
-    code = "client-closed"
 
 
 class ExportError(DocServiceError):

@@ -77,7 +77,7 @@ async def throw_away_service(
             yield service
         finally:
             # No method of the service: nobody should find one that removes everything.
-            await service._database.command({"dropDatabase": 1})
+            await service.admin.database.command({"dropDatabase": 1})
 
 
 @dataclass(frozen=True)

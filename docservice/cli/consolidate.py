@@ -41,7 +41,7 @@ async def _consolidate(rule: str, dry_run: bool, options: StoreOptions) -> None:
     require_data(settings)
     async with opened(settings) as service:
         with nullcontext() if dry_run else resumable(), shown_progress() as watch:
-            report = await service.consolidate([rule], dry_run=dry_run, watch=watch)
+            report = await service.admin.consolidate([rule], dry_run=dry_run, watch=watch)
     Console().print(consolidation_table(report, [rule], dry_run=dry_run))
     if dry_run:
         say("dry run: nothing was changed")

@@ -103,10 +103,10 @@ async def _known_facility(service: DocService, text: str) -> str:
     """The id, as it is stored. A wrong one is answered with the right ones: whoever asks here may see them all."""
     try:
         facility_id = parse_uuid(text)
-        await service.facility_name(facility_id)
+        await service.admin.facility_name(facility_id)
     except (ValueError, InvalidReference) as error:
         reason = error if isinstance(error, InvalidReference) else "--facility takes an id of 32 hex characters."
-        there = [f"{known} ({name})" for known, name in (await service.facility_names()).items()]
+        there = [f"{known} ({name})" for known, name in (await service.admin.facility_names()).items()]
         raise InvalidReference(f"{reason} There are: {', '.join(there) or 'none yet'}.") from None
     return facility_id
 

@@ -59,7 +59,7 @@ async def _generate(plan: Plan, until: date | None, options: StoreOptions, *, ye
         if not await _wanted(service, plan, settings, yes=yes):
             say("docservice: nothing was loaded.")
             sys.exit(EXIT_FAILED)
-        await service.apply_indexes()
+        await service.admin.apply_indexes()
         began = time.monotonic()
         with resumable(), progress() as watch:
             done = await load(
@@ -80,7 +80,7 @@ async def _wanted(service: DocService, plan: Plan, settings: Settings, *, yes: b
     Where nobody can be asked it is done: whoever wrote a script has chosen the size in it, and stopping is safe. While
     the disk of the embedded engine has too little room, its writes are refused.
     """
-    if await service.data_sets.find(plan.dataset_id) is not None:
+    if await service.admin.data_sets.find(plan.dataset_id) is not None:
         return True
     expected = estimate(plan)
     where = "on the server" if settings.mongodb_uri else f"in {settings.data_dir}"
@@ -90,7 +90,7 @@ async def _wanted(service: DocService, plan: Plan, settings: Settings, *, yes: b
         f"{settings.database} {where}."
     )
     reasons = [] if expected.seconds <= ASK_FROM_SECONDS else ["This is large."]
-    others = [name for facility, name in (await service.facility_names()).items() if facility != plan.facility_id]
+    others = [name for facility, name in (await service.admin.facility_names()).items() if facility != plan.facility_id]
     if others:
         reasons.append(f"The database holds other data: {', '.join(others)}.")
     if room := _lack_of_room(settings, expected):

@@ -26,8 +26,8 @@ def apply(
 
     async def command() -> None:
         async with opened(options.settings()) as service:
-            found = await service.apply_indexes(rebuild=rebuild)
-            now = await service.check_indexes()
+            found = await service.admin.apply_indexes(rebuild=rebuild)
+            now = await service.admin.check_indexes()
         say(f"{len(now.present)} indexes are there ({len(found.missing)} were missing).")
         changed = len(found.views.missing) + len(found.views.different)
         say(f"{len(now.views.present)} views are there ({changed} were missing or different).")
@@ -44,7 +44,7 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
 
     async def command() -> None:
         async with opened(settings, apply_indexes=False) as service:
-            report = await service.check_indexes()
+            report = await service.admin.check_indexes()
         say(f"{len(report.present)} of {len(described())} indexes are there.")
         say(f"{len(report.views.present)} of {len(described_views())} views are there.")
         _report(report)

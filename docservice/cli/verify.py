@@ -56,7 +56,7 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
     async with opened(settings) as service:
         began = time.monotonic()
         with progress() as watch:
-            checked = await service.verify(found, repair=repair, watch=watch)
+            checked = await service.admin.verify(found, repair=repair, watch=watch)
         seconds = time.monotonic() - began
     for finding in first:
         where = f"{finding.collection} {finding.document_id} {finding.path}".rstrip()
@@ -86,7 +86,7 @@ async def _compare(against: str | None, name: str | None, show: int, options: St
         async with other:
             began = time.monotonic()
             with progress() as watch:
-                checked = await service.compare(other, found, watch=watch)
+                checked = await service.admin.compare(other.admin, found, watch=watch)
             seconds = time.monotonic() - began
     for each in first:
         print(f"{each.collection} {each.document_id}: {each.kind} {', '.join(each.paths)}".rstrip())

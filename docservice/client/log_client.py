@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import asdict, fields
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 from urllib.parse import quote
 
 import aiohttp
@@ -16,16 +15,18 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
 from docservice.client.transport import Answer, TokenProvider, Transport
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.person_logs import LogKindName
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
-from docservice.domain.requests.lists import LogFilters
+from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
-from docservice.errors import UnexpectedAnswer
+from docservice.errors import CollectionNotFound, UnexpectedAnswer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _LOGGER = "/api/logger"
@@ -46,7 +47,7 @@ class LogClient:
 
     - `ServiceUnavailable`: no answer in all attempts. A write may have been carried out or not.
     - `UnexpectedAnswer`: what answers is no docservice, or failed in a way that it tells nobody about.
-    - `ClientClosed`: the client was not entered, or has been left.
+    - `NotEntered`: the client was not entered, or has been left.
     """
 
     def __init__(
@@ -92,17 +93,17 @@ class LogClient:
         """Close the connections."""
         await self._transport.close()
 
-    async def start_session(self, request: StartSession) -> SessionStarted:
-        """Start a visit; see `DocService.start_session`."""
-        return _read(
-            SessionStarted,
-            await self._transport.send("POST", f"{_LOGGER}/trackprogress/", body=request, keyed=True),
-        )
+    async def start_session(self, request: StartSession, *, idempotency_key: str | None = None) -> SessionStarted:
+        """See `PersonLogs.start_session`; starts one session, however often the request has to be sent."""
+        path = f"{_LOGGER}/trackprogress/"
+        return _read(SessionStarted, await self._transport.send("POST", path, body=request, key=_key(idempotency_key)))
 
-    async def update_session(self, session_id: str, request: UpdateSession) -> SessionUpdated:
-        """Report on a visit; see `DocService.update_session`. Adds once, however often it has to be sent."""
+    async def update_session(
+        self, session_id: str, request: UpdateSession, *, idempotency_key: str | None = None
+    ) -> SessionUpdated:
+        """See `PersonLogs.update_session`; adds once, however often the request has to be sent."""
         path = f"{_LOGGER}/trackprogress/{_quoted(session_id)}/"
-        return _read(SessionUpdated, await self._transport.send("PUT", path, body=request, keyed=True))
+        return _read(SessionUpdated, await self._transport.send("PUT", path, body=request, key=_key(idempotency_key)))
 
     async def update_user_session(self, request: ReportActivity | None = None) -> SessionDescription:
         """Note that the person is active now; returns who that is. See `DocService.update_user_session`.
@@ -120,20 +121,28 @@ class LogClient:
     def mastery_logs(
         self, filters: LogFilters | None = None, *, page_size: int = 100
     ) -> AsyncGenerator[MasteryRow, None]:
-        """The tries that one may read, latest end first; see `DocService.mastery_logs`.
+        """The tries that one may read, latest end first; see `PersonLogs.mastery_logs`.
 
         Pages are numbered: a try that begins or ends during the walk may come twice or not at all. `documents` has
         pages that stay right.
         """
         return self._rows(MasteryRow, "masterylog", {"content": "", "user": "", **_log_query(filters)}, page_size)
 
+    async def mastery_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[MasteryRow]:
+        """See `PersonLogs.mastery_log_page`."""
+        return await self._page(MasteryRow, "masterylog", {"content": "", "user": "", **_log_query(filters)}, page)
+
+    async def attempt_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[AttemptRow]:
+        """See `PersonLogs.attempt_log_page`."""
+        return await self._page(AttemptRow, "attemptlog", _log_query(filters), page)
+
     async def mastery_log(self, masterylog_id: str) -> MasteryRow:
-        """One try; see `DocService.mastery_log`."""
+        """One try; see `PersonLogs.mastery_log`."""
         path = f"{_LOGGER}/masterylog/{_quoted(masterylog_id)}/"
         return _read(MasteryRow, await self._transport.send("GET", path, query={"content": "", "user": ""}))
 
     async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
-        """One try beside the one before it; see `DocService.mastery_diff`."""
+        """One try beside the one before it; see `PersonLogs.mastery_diff`."""
         query = {"content": "", "user": "", **_log_query(filters)}
         return _read(
             MasteryDiffRow, await self._transport.send("GET", f"{_LOGGER}/masterylog/{back}/diff/", query=query)
@@ -146,23 +155,23 @@ class LogClient:
         return self._rows(AttemptRow, "attemptlog", _log_query(filters), page_size)
 
     async def attempt_log(self, attempt_id: str) -> AttemptRow:
-        """One attempt; see `DocService.attempt_log`."""
+        """One attempt; see `PersonLogs.attempt_log`."""
         return _read(AttemptRow, await self._transport.send("GET", f"{_LOGGER}/attemptlog/{_quoted(attempt_id)}/"))
 
     async def user_progress(self, user_id: str) -> int:
-        """A learner's points; see `DocService.user_progress`."""
+        """A learner's points; see `PersonLogs.user_progress`."""
         answer = await self._transport.send("GET", f"{_LOGGER}/userprogress/{_quoted(user_id)}/")
         return int(_field(answer, "progress"))
 
     async def documents(
         self,
-        kind: str,
+        kind: LogKindName,
         filters: DocumentFilters | None = None,
         *,
         fields: str = "",
         page_size: int = DEFAULT_PAGE_SIZE,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The logs of one kind that one may read, each as the document it is stored as; see `DocService.documents`.
+        """The logs of one kind that one may read, each as the document it is stored as; see `PersonLogs.documents`.
 
         Args:
             kind: `contentsummarylog`, `contentsessionlog`, `usersessionlog` or `examlog`.
@@ -170,71 +179,82 @@ class LogClient:
             fields: `progress,kind` shows only these, `-mastery_logs.attempts` all but these.
             page_size: documents in one request, up to 500.
         """
-        async with aclosing(self.document_pages(kind, filters, fields=fields, page_size=page_size)) as pages:
-            async for page in pages:
-                for document in page.results:
-                    yield dict(document)
+        cursor = None
+        while True:
+            page = await self.document_page(kind, filters, fields=fields, page_size=page_size, cursor=cursor)
+            for document in page.results:
+                yield dict(document)
+            cursor = page.next
+            if cursor is None:
+                return
 
-    async def document_pages(
+    async def document_page(
         self,
-        kind: str,
+        kind: LogKindName,
         filters: DocumentFilters | None = None,
         *,
         fields: str = "",
         page_size: int = DEFAULT_PAGE_SIZE,
         cursor: str | None = None,
-    ) -> AsyncGenerator[DocumentPage, None]:
-        """The same page by page; `next` of a page, given as `cursor`, goes on after it, also later or elsewhere."""
+    ) -> DocumentPage:
+        """See `PersonLogs.document_page`."""
         query = {**_document_query(filters), "fields": fields, "page_size": str(page_size)}
-        while True:
-            sent = query if cursor is None else {**query, "cursor": cursor}
-            answer = await self._transport.send("GET", f"{_LOGGER}/{_quoted(kind)}/", query=sent)
-            page = DocumentPage(_field(answer, "results"), _field(answer, "next"))
-            yield page
-            cursor = page.next
-            if cursor is None:
-                return
+        if cursor is not None:
+            query["cursor"] = cursor
+        answer = await self._transport.send("GET", _path_of(kind), query=query)
+        return DocumentPage(_field(answer, "results"), _field(answer, "next"))
 
-    async def document(self, kind: str, log_id: str, *, fields: str = "") -> dict[str, Any]:
+    async def document(self, kind: LogKindName, log_id: str, *, fields: str = "") -> dict[str, Any]:
         """One log as a document, with all its attempts; see `documents` and `DocService.document`."""
-        path = f"{_LOGGER}/{_quoted(kind)}/{_quoted(log_id)}/"
+        path = f"{_path_of(kind)}{_quoted(log_id)}/"
         answer = await self._transport.send("GET", path, query={"fields": fields})
         if not isinstance(answer.body, dict):
             raise _unexpected(answer)
         return answer.body
 
-    async def save_exam_log(self, request: SaveExamLog) -> ExamLogSaved:
-        """Begin an exam of the kind that Kolibri had up to 0.14; see `DocService.save_exam_log`."""
-        answer = await self._transport.send("POST", f"{_LOGGER}/examlog/", body=request, keyed=True)
+    async def save_exam_log(self, request: SaveExamLog, *, idempotency_key: str | None = None) -> ExamLogSaved:
+        """See `PersonLogs.save_exam_log`."""
+        path = f"{_LOGGER}/examlog/"
+        answer = await self._transport.send("POST", path, body=request, key=_key(idempotency_key))
         return ExamLogSaved(created=answer.status == _CREATED, log=_read(ExamLogRow, answer))
 
     async def change_exam_log(self, examlog_id: str, request: ChangeExamLog) -> ExamLogRow:
-        """Hand in an exam, or open it again; see `DocService.change_exam_log`."""
+        """Hand in an exam, or open it again; see `PersonLogs.change_exam_log`."""
         path = f"{_LOGGER}/examlog/{_quoted(examlog_id)}/"
         return _read(ExamLogRow, await self._transport.send("PATCH", path, body=request))
 
-    async def save_exam_attempt(self, request: SaveExamAttempt) -> ExamAttemptRow:
-        """Record an answered question of an exam; see `DocService.save_exam_attempt`."""
-        return _read(
-            ExamAttemptRow,
-            await self._transport.send("POST", f"{_LOGGER}/examattemptlog/", body=request, keyed=True),
-        )
+    async def save_exam_attempt(
+        self, request: SaveExamAttempt, *, idempotency_key: str | None = None
+    ) -> ExamAttemptRow:
+        """See `PersonLogs.save_exam_attempt`; adds once, however often the request has to be sent."""
+        path = f"{_LOGGER}/examattemptlog/"
+        return _read(ExamAttemptRow, await self._transport.send("POST", path, body=request, key=_key(idempotency_key)))
 
     async def change_exam_attempt(self, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:
-        """Change an answered question of an exam; see `DocService.change_exam_attempt`."""
+        """Change an answered question of an exam; see `PersonLogs.change_exam_attempt`."""
         path = f"{_LOGGER}/examattemptlog/{_quoted(attempt_id)}/"
         return _read(ExamAttemptRow, await self._transport.send("PATCH", path, body=request))
+
+    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+        """See `PersonLogs.upsert_directory`."""
+        path = f"/api/directory/{_quoted(collection)}/"
+        answer = await self._transport.send("POST", path, body=records)
+        return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
 
     async def _rows(
         self, kind: type[Row], name: str, query: Mapping[str, str], page_size: int
     ) -> AsyncGenerator[Row, None]:
         number, pages = 1, 1
         while number <= pages:
-            sent = {**query, "page_size": str(page_size), "page": str(number)}
-            page = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
-            for row in page.results:
+            found = await self._page(kind, name, query, Page(page_size, number))
+            for row in found.rows:
                 yield row
-            number, pages = number + 1, page.total_pages
+            number, pages = number + 1, found.total_pages
+
+    async def _page(self, kind: type[Row], name: str, query: Mapping[str, str], page: Page) -> Rows[Row]:
+        sent = {**query, "page_size": str(page.size), "page": str(page.number)}
+        found = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
+        return Rows(found.results, found.count, page)
 
 
 def _read(kind: type[Result], answer: Answer) -> Result:
@@ -252,6 +272,18 @@ def _field(answer: Answer, name: str) -> Any:
 
 def _unexpected(answer: Answer) -> UnexpectedAnswer:
     return UnexpectedAnswer(answer.status, None, "The answer has another form. Does the service have this version?")
+
+
+def _key(key: str | None) -> str:
+    """The caller's key, or a new one that the repetitions of this request share."""
+    return uuid.uuid4().hex if key is None else key
+
+
+def _path_of(kind: str) -> str:
+    if kind not in get_args(LogKindName):
+        kinds = ", ".join(get_args(LogKindName))
+        raise CollectionNotFound(f"There is no kind of log {kind!r}. The kinds are {kinds}.")
+    return f"{_LOGGER}/{kind}/"
 
 
 def _quoted(part: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from yarl import URL
 
 from docservice.client.failures import answered_error
 from docservice.client.retries import RETRIED_STATUSES, Retries
-from docservice.errors import ClientClosed, DocServiceError, ServiceUnavailable, UnexpectedAnswer, UnstorableValue
+from docservice.errors import DocServiceError, NotEntered, ServiceUnavailable, UnexpectedAnswer, UnstorableValue
 
 TokenProvider = Callable[[], Awaitable[str]]
 """Gives the token to send; asked before each request, so that it can renew one that is about to expire."""
@@ -75,8 +74,8 @@ class Transport:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: BaseModel | None = None,
-        keyed: bool = False,
+        body: Any = None,
+        key: str | None = None,
     ) -> Answer:
         """Send a request until it is answered or tried often enough.
 
@@ -85,10 +84,10 @@ class Transport:
             path: below the base URL, quoted.
             query: parameters.
             body: what to send; only the fields that are set.
-            keyed: send an `Idempotency-Key`, the same one each time, so that the request is carried out once.
+            key: sent as `Idempotency-Key`, the same one each time, so that the request is carried out once.
 
         Raises:
-            ClientClosed: the client was not entered, or has been left.
+            NotEntered: the client was not entered, or has been left.
             DocServiceError: what the service raised.
             ServiceUnavailable: the service does not answer.
             UnexpectedAnswer: whatever answered is no docservice.
@@ -99,8 +98,8 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = _json(body)
-        if keyed:
-            headers["Idempotency-Key"] = uuid.uuid4().hex
+        if key is not None:
+            headers["Idempotency-Key"] = key
         attempt = 0
         while True:
             attempt += 1
@@ -123,7 +122,7 @@ class Transport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if not self._open or self._session is None or self._session.closed:
-            raise ClientClosed()
+            raise NotEntered()
         return self._session
 
     async def _once(
@@ -146,7 +145,9 @@ class Transport:
                 raise _NotNow(error, found.get("Retry-After"))
             raise error
         if not readable or response.status >= 300:
-            raise UnexpectedAnswer(response.status, request_id, "That is no JSON of docservice. Check the base URL.")
+            raise UnexpectedAnswer(
+                response.status, request_id, "The answer is not JSON of docservice. Check the base URL."
+            )
         return Answer(response.status, body)
 
     async def _identity(self) -> dict[str, str]:
@@ -168,8 +169,9 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _json(body: BaseModel) -> bytes:
+def _json(body: Any) -> bytes:
+    sent = body.model_dump(exclude_unset=True) if isinstance(body, BaseModel) else body
     try:
-        return json.dumps(body.model_dump(exclude_unset=True), allow_nan=False).encode()
+        return json.dumps(sent, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UnstorableValue((), f"it has no form in JSON ({error})") from None

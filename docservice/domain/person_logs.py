@@ -97,6 +97,7 @@ class PersonLogs(Protocol):
                 or not at all.
 
         Raises:
+            FilterInvalid: the list has no such filter.
             ValidationFailed: `filters` names a person who does not exist.
         """
         ...

@@ -72,19 +72,19 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
     watch = watch or Unwatched()
-    expected = await service.backups.counts()
+    expected = await service.admin.backups.counts()
     written: Counter[str] = Counter()
     watch.begin(_PART, sum(expected.values()))
     with writing(path) as file:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         await _put(file, [_mark(format=FORMAT, exported_at=now, documents=expected)])
         for collection in expected:
-            async for batch in service.backups.lines(collection):
+            async for batch in service.admin.backups.lines(collection):
                 await _put(file, [text for _, text in batch])
                 written.update(name for name, _ in batch)
                 watch.advance(_PART, sum(name == collection for name, _ in batch))
         await _put(file, [_mark(end=True, documents=dict(written))])
-    return Exported(written, await service.backups.left_out())
+    return Exported(written, await service.admin.backups.left_out())
 
 
 def _mark(**content: Any) -> str:
@@ -156,7 +156,7 @@ async def import_ndjson(
     """
     watch = watch or Unwatched()
     report = ImportReport()
-    restore = service.backups.restore(replace=replace)
+    restore = service.admin.backups.restore(replace=replace)
     with reading(path) as file:
         batches = _Batches(file)
         watch.begin(_PART, await _apart(batches.begin))

@@ -58,7 +58,7 @@ class BackgroundExports:
 
     async def start(self, request: StoredCsvRequest) -> None:
         """Begin the export of a request, or let it wait for the one that is under way for its facility and type."""
-        export = await self._service.export_jobs.claim(request)
+        export = await self._service.admin.csv_jobs.claim(request)
         if export is not None:
             task = asyncio.create_task(self._run(export, request), name=f"export-{request.id}")
             self._tasks.add(task)
@@ -66,7 +66,7 @@ class BackgroundExports:
 
     async def forget(self, request: StoredCsvRequest) -> None:
         """Stop the export of a request, remove its file."""
-        if await self._service.export_jobs.forget(request):
+        if await self._service.admin.csv_jobs.forget(request):
             await asyncio.to_thread(self.path(request.facility, request.log_type).unlink, missing_ok=True)
 
     def path(self, facility: str, log_type: str) -> Path:
@@ -80,7 +80,7 @@ class BackgroundExports:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, export: CsvExport | None, request: StoredCsvRequest | None) -> None:
-        jobs = self._service.export_jobs
+        jobs = self._service.admin.csv_jobs
         while export is not None and request is not None:
             following: int | None = None
             try:
@@ -104,7 +104,7 @@ class BackgroundExports:
         else:
             told = str(error)
         try:
-            return await self._service.export_jobs.fail(export, told)
+            return await self._service.admin.csv_jobs.fail(export, told)
         except DocServiceError:
             return None  # without a word it counts as interrupted soon
 
@@ -126,11 +126,11 @@ class BackgroundExports:
         try:
             while not writing.done():
                 await asyncio.wait([writing], timeout=BEAT.total_seconds())
-                if not await self._service.export_jobs.beat(export, percentage.value):
+                if not await self._service.admin.csv_jobs.beat(export, percentage.value):
                     return None
             return (await writing).rows
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-            if await self._service.export_jobs.is_forgotten(export):
+            if await self._service.admin.csv_jobs.is_forgotten(export):
                 await asyncio.to_thread(path.unlink, missing_ok=True)

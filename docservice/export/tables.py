@@ -86,7 +86,7 @@ async def write_export(
             await _in_thread(make_private, unfinished)
             # Kept by the thread: who is cancelled meanwhile gets no result, and has a file to close all the same.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
-            async with aclosing(service.export_rows(table, facility_id, start=start, end=end)) as batches:
+            async with aclosing(service.admin.table_rows(table, facility_id, start=start, end=end)) as batches:
                 watch.begin(part, PERCENT)
                 async for batch in batches:
                     await _in_thread(opened[0].write, batch.rows, batch.levels)

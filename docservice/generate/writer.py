@@ -61,7 +61,7 @@ async def generate(
         SettingsInvalid: the data set is there with another end.
         StoreError: it is there in part; do it again to complete it.
     """
-    known = await service.data_sets.find(plan.dataset_id)
+    known = await service.admin.data_sets.find(plan.dataset_id)
     calendar = Calendar.ending(until, plan.weeks)
     if known is not None:
         if fixed and Calendar.ending(known.until, plan.weeks) != calendar:
@@ -73,12 +73,12 @@ async def generate(
         if known.written is not None:
             return Generated(plan.dataset_id, until, known.written, {}, complete_before=True)
         calendar = Calendar.ending(until, plan.weeks)
-    await service.data_sets.begin(plan.dataset_id, asdict(plan), until)
+    await service.admin.data_sets.begin(plan.dataset_id, asdict(plan), until)
     school = await asyncio.to_thread(School, plan, calendar)
     writer = _Writer(service, school, watch or Unwatched())
     await writer.write_directory()
     await writer.write_logs()
-    await service.data_sets.finish(plan.dataset_id, writer.documents)
+    await service.admin.data_sets.finish(plan.dataset_id, writer.documents)
     return Generated(plan.dataset_id, until, dict(writer.documents), dict(writer.inserted))
 
 
@@ -95,7 +95,7 @@ def directory_files(school: School) -> Iterator[dict[str, list[dict[str, Any]]]]
 class _Writer:
     def __init__(self, service: DocService, school: School, watch: Watch) -> None:
         self._service = service
-        self._directory = DirectoryStore(service.database)
+        self._directory = DirectoryStore(service.admin.database)
         self._school = school
         self._watch = watch
         self._waiting = Logs()

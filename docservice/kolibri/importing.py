@@ -102,10 +102,10 @@ class _Import:
         self._keep_missing = keep_missing
         self._home = home
         self._watch = watch
-        self._bulk = BulkStore(service.database)
-        self._store = ImportedStore(service.database)
-        self._directory = DirectoryStore(service.database)
-        self._withdrawals = WithdrawalStore(service.database)
+        self._bulk = BulkStore(service.admin.database)
+        self._store = ImportedStore(service.admin.database)
+        self._directory = DirectoryStore(service.admin.database)
+        self._withdrawals = WithdrawalStore(service.admin.database)
         self._report = ImportReport(copied=home.copied)
         self._aside: set[str] = set()
 

@@ -98,7 +98,7 @@ class Metrics:
     async def _about_the_database(self) -> list[Metric]:
         up = GaugeMetricFamily("docservice_database_up", "Whether the database answers.", value=0)
         try:
-            census = await self._service.census()
+            census = await self._service.admin.document_counts()
             await self._service.ping()
         except DocServiceError:
             return [up]
@@ -144,7 +144,7 @@ class _ServiceCollector(Collector):
         yield GaugeMetricFamily(
             "docservice_http_requests_in_flight", "Requests under way.", value=self._traffic.in_flight
         )
-        activity = self._service.activity
+        activity = self._service.admin.activity
         yield CounterMetricFamily("docservice_transactions", "Transactions begun.", value=activity.transactions)
         yield CounterMetricFamily(
             "docservice_transaction_retries",

@@ -18,6 +18,7 @@ from bson import json_util
 
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.exports.quiz_tries import migrated_level
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.domain.values.ids import record_id
 
 from .manual import PAGES
@@ -165,16 +166,17 @@ async def make(logs: DocService) -> None:
             if KINDS[visit.content] == "exercise":
                 fields["mastery_model"] = {"type": "m_of_n", "m": 5, "n": 7}
             start = StartSession.parse(fields)
-        started = await then.start_session(who, start)
+        started = await then.acting_as(who).start_session(start)
         interactions = [
             {"item": item, "correct": int(right), "hinted": hinted, "time_spent": seconds, "answer": {"v": 1}}
             for item, right, hinted, seconds in visit.answers
         ]
         report = {"interactions": interactions, "time_spent_delta": time_of(visit), "progress": int(visit.done)}
-        await then.update_session(who, started.session_id, UpdateSession.parse(report))
+        await then.acting_as(who).update_session(started.session_id, UpdateSession.parse(report))
     for name, (system, browser) in DEVICES.items():
-        device = ({"name": system, "major": "1"}, {"name": browser, "major": "2"})
-        await logs.update_user_session(Principal(user_id=of(name)), *device)
+        device = {"os": {"name": system, "major": "1"}, "browser": {"name": browser, "major": "2"}}
+        active = ReportActivity.parse({"active": True, **device})
+        await logs.acting_as(Principal(user_id=of(name))).update_user_session(active)
 
 
 async def save_upgraded(logs: DocService, visit: Visit, moment: datetime) -> None:
@@ -401,7 +403,7 @@ async def test_the_shell_applies_the_files(mongodb_uri: str, database: Any, tmp_
 
     first = await mongosh(*arguments, cwd=tmp_path)
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
-        report = await logs.check_indexes()
+        report = await logs.admin.check_indexes()
     again = await mongosh(*arguments, cwd=tmp_path)
 
     assert (first.code, again.code) == (0, 0), first.out + first.err
@@ -419,7 +421,7 @@ async def test_the_shell_mends_views_and_names_the_rest(mongodb_uri: str, databa
 
     ended = await mongosh(shell_uri(mongodb_uri, database.name), "--quiet", str(ROOT / "indexes" / "apply.mongosh.js"))
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
-        report = await logs.check_indexes()
+        report = await logs.admin.check_indexes()
 
     assert ended.code == 1
     assert "different: memberships.user_collection" in ended.out

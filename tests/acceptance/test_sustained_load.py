@@ -45,12 +45,12 @@ async def test_eight_busy_processes_do_not_bring_the_engine_to_a_standstill(tmp_
         await services[0].import_directory(demo.directory())
 
         async def learn(service: DocService, learner: Principal) -> int:
-            session_id = (await service.start_session(learner, content)).session_id
-            await service.update_session(learner, session_id, answers(ANSWERED_BEFORE))
+            session_id = (await service.acting_as(learner).start_session(content)).session_id
+            await service.acting_as(learner).update_session(session_id, answers(ANSWERED_BEFORE))
             for _ in range(REPORTS):
-                await service.update_session(learner, session_id, answers(1))
+                await service.acting_as(learner).update_session(session_id, answers(1))
             mine = LogFilters(user=learner.user_id)
-            return len([attempt async for attempt in service.each_attempt_log(learner, mine)])
+            return len([attempt async for attempt in service.acting_as(learner).attempt_logs(mine)])
 
         kept = await asyncio.gather(*(learn(*each) for each in zip(services, learners, strict=True)))
 

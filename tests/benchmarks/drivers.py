@@ -21,10 +21,13 @@ SUMMARIES = 1000
 
 async def measured(logs: DocService, school: School, seconds: float) -> tuple[float, float, float]:
     """Reports a second of one learner and of eight, documents a second of a list."""
-    visits = [(await logs.start_session(school.learner(n), start_session())).session_id for n in range(school.learners)]
+    visits = [
+        (await logs.acting_as(school.learner(n)).start_session(start_session())).session_id
+        for n in range(school.learners)
+    ]
 
     async def report(number: int) -> Any:
-        return await logs.update_session(school.learner(number), visits[number], answers(1))
+        return await logs.acting_as(school.learner(number)).update_session(visits[number], answers(1))
 
     async def read(number: int) -> None:
         found = [log async for log in logs.content_session_logs.find()]

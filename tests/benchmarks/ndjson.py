@@ -34,9 +34,11 @@ async def one_summary(service: DocService, mongo: Any) -> dict[str, Any]:
     learner = Principal(user_id=demo.directory()["users"][1]["id"])
     place = dict.fromkeys(("node_id", "content_id", "channel_id"), "c" * 32)
     model = {"type": "m_of_n", "m": 8, "n": 10}
-    started = await service.start_session(learner, StartSession(**place, kind="exercise", mastery_model=model))
+    started = await service.acting_as(learner).start_session(
+        StartSession(**place, kind="exercise", mastery_model=model)
+    )
     answers = [{"item": f"q{n}", "correct": 1, "time_spent": 5, "answer": {"choice": "A"}} for n in range(10)]
-    await service.update_session(learner, started.session_id, UpdateSession(interactions=answers))
+    await service.acting_as(learner).update_session(started.session_id, UpdateSession(interactions=answers))
     found: dict[str, Any] = await mongo["docservice"][SUMMARIES].find_one({})
     return found
 

@@ -34,8 +34,7 @@ async def fill(service: DocService, learner: Principal, attempts: int) -> None:
     """Write the learner's attempts through tracking, so that the oldest move to buckets as they would."""
     for _ in range(CONTENTS):
         content_id = uuid.uuid4().hex
-        started = await service.start_session(
-            learner,
+        started = await service.acting_as(learner).start_session(
             StartSession(
                 node_id=content_id,
                 content_id=content_id,
@@ -50,7 +49,7 @@ async def fill(service: DocService, learner: Principal, attempts: int) -> None:
                 {"item": f"q{number}", "correct": 1, "time_spent": 5, "complete": True, "answer": {"choice": "A"}}
                 for number in range(min(left, _BATCH))
             ]
-            await service.update_session(learner, started.session_id, UpdateSession(interactions=answers))
+            await service.acting_as(learner).update_session(started.session_id, UpdateSession(interactions=answers))
             left -= _BATCH
 
 
@@ -100,18 +99,30 @@ async def measure(attempts: int) -> None:
                 light = FieldChoice(without=frozenset({"mastery_logs.attempts"}))
                 last = attempts // CONTENTS * CONTENTS // 50
                 actions: dict[str, Callable[[], Awaitable[Any]]] = {
-                    "mastery list of a content": lambda: service.mastery_logs(learner, content, None),
-                    "mastery list of all, page of 50": lambda: service.mastery_logs(learner, whole, Page(50)),
-                    "attempt list of a content, page of 50": lambda: service.attempt_logs(learner, content, Page(50)),
-                    "attempt list of all, first page of 50": lambda: service.attempt_logs(learner, whole, Page(50)),
-                    "attempt list of all, last page of 50": lambda: service.attempt_logs(
-                        learner, whole, Page(50, last)
+                    "mastery list of a content": lambda: service.acting_as(learner).mastery_log_page(
+                        content, page=None
                     ),
-                    "attempt list of an item, page of 50": lambda: service.attempt_logs(learner, item, Page(50)),
-                    "summary with all its attempts": lambda: service.document(learner, SUMMARIES, one["_id"]),
-                    "summary list, page of 50": lambda: service.documents(learner, SUMMARIES),
-                    "the same without attempts": lambda: service.documents(learner, SUMMARIES, fields=light),
-                    "user progress": lambda: service.user_progress(learner, str(learner.user_id)),
+                    "mastery list of all, page of 50": lambda: service.acting_as(learner).mastery_log_page(
+                        whole, page=Page(50)
+                    ),
+                    "attempt list of a content, page of 50": lambda: service.acting_as(learner).attempt_log_page(
+                        content, page=Page(50)
+                    ),
+                    "attempt list of all, first page of 50": lambda: service.acting_as(learner).attempt_log_page(
+                        whole, page=Page(50)
+                    ),
+                    "attempt list of all, last page of 50": lambda: service.acting_as(learner).attempt_log_page(
+                        whole, page=Page(50, last)
+                    ),
+                    "attempt list of an item, page of 50": lambda: service.acting_as(learner).attempt_log_page(
+                        item, page=Page(50)
+                    ),
+                    "summary with all its attempts": lambda: service.acting_as(learner).document(SUMMARIES, one["_id"]),
+                    "summary list, page of 50": lambda: service.acting_as(learner).document_page(SUMMARIES),
+                    "the same without attempts": lambda: service.acting_as(learner).document_page(
+                        SUMMARIES, fields=light
+                    ),
+                    "user progress": lambda: service.acting_as(learner).user_progress(str(learner.user_id)),
                 }
                 for name, action in actions.items():
                     gc.collect()

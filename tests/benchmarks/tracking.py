@@ -107,15 +107,15 @@ async def _measure(service: DocService, mongo: AsyncMongoClient[Any], seconds: f
         figures = [(await rate(seconds, clients, action), base[clients]) for clients in (1, 8)]
         print(f"{name:46}" + "".join(f"{each:>11.0f}/s{each / of:>4.0%}" for each, of in figures))
 
-    sessions = [(await service.start_session(_learner(n), exercise())).session_id for n in range(8)]
-    await show("start_session, new content", lambda n: service.start_session(_learner(n), exercise()))
+    sessions = [(await service.acting_as(_learner(n)).start_session(exercise())).session_id for n in range(8)]
+    await show("start_session, new content", lambda n: service.acting_as(_learner(n)).start_session(exercise()))
     await show(
         "update_session, time only",
-        lambda n: service.update_session(_learner(n), sessions[n], UpdateSession(time_spent_delta=1)),
+        lambda n: service.acting_as(_learner(n)).update_session(sessions[n], UpdateSession(time_spent_delta=1)),
     )
     await show(
         "update_session, one answer, 100-200 embedded",
-        lambda n: service.update_session(_learner(n), sessions[n], answers(1)),
+        lambda n: service.acting_as(_learner(n)).update_session(sessions[n], answers(1)),
     )
     app = create_app(service, identify=bearer_identity(TokenVerifier(secret=SECRET)))
     async with TestClient(TestServer(app)) as client:

@@ -19,6 +19,7 @@ from bson.raw_bson import RawBSONDocument
 
 from docservice import ANONYMOUS, DocService, Principal, SaveExamLog, StartSession, UpdateSession
 from docservice.domain.requests.csv_exports import CsvLogRequest
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ExportError, SettingsInvalid
 from docservice.export.backup import ImportReport, export_ndjson, import_ndjson
 from docservice.service.base.progress import Unwatched
@@ -43,11 +44,13 @@ async def empty(mongodb_uri: str, mongo: Any) -> AsyncIterator[DocService]:
 
 async def answer(service: DocService, who: Principal, body: dict[str, Any], number: int) -> None:
     """A visit with so many answers."""
-    started = await service.start_session(who, StartSession.parse(body), idempotency_key=uuid.uuid4().hex)
+    started = await service.acting_as(who).start_session(StartSession.parse(body), idempotency_key=uuid.uuid4().hex)
     for first in range(0, number, 60):
         items = range(first, min(first + 60, number))
         interactions = [{"item": f"q{n}", "correct": n % 2, "time_spent": n, "answer": ODD} for n in items]
-        await service.update_session(who, started.session_id, UpdateSession.parse({"interactions": interactions}))
+        await service.acting_as(who).update_session(
+            started.session_id, UpdateSession.parse({"interactions": interactions})
+        )
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +72,17 @@ async def work(service: DocService, database: Any, recorded_directory: dict[str,
     await answer(service, two, QUIZ, 3)
     await answer(service, one, VIDEO, 210)
     await answer(service, ANONYMOUS, VIDEO, 2)
-    await service.update_user_session(one, {"name": "Linux", "major": "6"}, {"name": "Firefox", "major": "130"})
-    await service.save_exam_log(one, SaveExamLog(exam=ids["quiz01"], user=one.user_id))
+    device = {"os": {"name": "Linux", "major": "6"}, "browser": {"name": "Firefox", "major": "130"}}
+    await service.acting_as(one).update_user_session(ReportActivity.parse({"active": True, **device}))
+    await service.acting_as(one).save_exam_log(SaveExamLog(exam=ids["quiz01"], user=one.user_id))
     asked = CsvLogRequest.parse({"facility": ids["default_facility"], "log_type": "session"})
-    await service.export_requests.create(Principal(user_id=ids["superuser"]), asked)
+    await service.acting_as(Principal(user_id=ids["superuser"])).create_csv_request(asked)
     row = {"id": "x", "time_spent": b"\xff", "extra_fields": "{"}
     await database["import_set_aside"].insert_one(
         {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is no id", "row": row}
     )
-    await service.data_sets.begin("d" * 32, {"learners": 3}, date(2026, 1, 31))
-    await service.data_sets.finish("d" * 32, {"exams": 1})
+    await service.admin.data_sets.begin("d" * 32, {"learners": 3}, date(2026, 1, 31))
+    await service.admin.data_sets.finish("d" * 32, {"exams": 1})
     await database["content_summary_logs"].update_one({}, {"$set": {"own field": ObjectId()}})
     node = {"id": "1" * 32, "content_id": "c" * 32, "channel_id": "b" * 32, "kind": "exercise", "lft": 2**40}
     await service.import_directory({"content_nodes": [node], "channels": [{"id": "b" * 32, "thing": {"$x": [1]}}]})
@@ -117,7 +121,7 @@ def lines_in(path: Path) -> list[str]:
 
 def name_of(service: DocService) -> str:
     """The name of a service's database."""
-    return service.database.name
+    return service.admin.database.name
 
 
 def fates(report: ImportReport) -> dict[str, int]:
@@ -212,7 +216,7 @@ async def test_a_log_is_of_one_moment(
 ) -> None:
     """While a learner goes on answering, each export holds as many attempts of a try as the try counts."""
     who = Principal(user_id=recorded_directory["ids"]["learner1"])
-    visit = await service.start_session(who, StartSession.parse(QUIZ))
+    visit = await service.acting_as(who).start_session(StartSession.parse(QUIZ))
     answered, enough = 0, asyncio.Event()
 
     async def go_on() -> None:
@@ -220,7 +224,9 @@ async def test_a_log_is_of_one_moment(
         while not enough.is_set():
             items = range(answered, answered + 60)
             interactions = [{"item": f"q{n}", "correct": n % 2, "time_spent": n, "answer": ODD} for n in items]
-            await service.update_session(who, visit.session_id, UpdateSession.parse({"interactions": interactions}))
+            await service.acting_as(who).update_session(
+                visit.session_id, UpdateSession.parse({"interactions": interactions})
+            )
             answered += 60
 
     writer = asyncio.create_task(go_on())

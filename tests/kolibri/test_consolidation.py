@@ -98,11 +98,11 @@ async def test_stored_summaries_are_put_right(empty: DocService, database: Any, 
     await import_kolibri(empty, mistaken)
     before = await stored(database)
 
-    dry = await empty.consolidate(list(RULES), dry_run=True)
+    dry = await empty.admin.consolidate(list(RULES), dry_run=True)
     untouched = await stored(database)
-    run = await empty.consolidate(list(RULES))
+    run = await empty.admin.consolidate(list(RULES))
     after = await stored(database)
-    again = await empty.consolidate(list(RULES))
+    again = await empty.admin.consolidate(list(RULES))
     brought_again = await import_kolibri(empty, mistaken)
 
     assert untouched == before
@@ -125,7 +125,7 @@ async def test_an_import_puts_right_what_it_brings(empty: DocService, database: 
     await import_kolibri(empty, mistaken, consolidate=True)
     over_old = await stored(database)
     again = await import_kolibri(empty, mistaken, consolidate=True)
-    left = await empty.consolidate(list(RULES), dry_run=True)
+    left = await empty.admin.consolidate(list(RULES), dry_run=True)
 
     for collection in await database.list_collection_names(filter={"type": "collection"}):
         await database[collection].delete_many({})

@@ -131,12 +131,14 @@ async def test_work_done_here_since_is_kept(empty: DocService, database: Any, pa
     )
     old = attempt_of(part)
 
-    visit = await empty.start_session(learner, start)
+    visit = await empty.acting_as(learner).start_session(start)
     change = Interaction(
         id=old["id"], item=old["item"], correct=1, answer={"changed": 1}, complete=True, replace=True, time_spent=1
     )
     new = Interaction(item="a new question", correct=1, answer={"n": 1}, complete=True, time_spent=1)
-    await empty.update_session(learner, visit.session_id, UpdateSession(time_spent_delta=5, interactions=[change, new]))
+    await empty.acting_as(learner).update_session(
+        visit.session_id, UpdateSession(time_spent_delta=5, interactions=[change, new])
+    )
     before = await documents(database, "content_summary_logs")
     report = await import_kolibri(empty, part)
     after = await documents(database, "content_summary_logs")
@@ -149,7 +151,7 @@ async def test_work_done_here_since_is_kept(empty: DocService, database: Any, pa
     worked = after[log["summarylog_id"]]
     (mine,) = [found for found in worked["mastery_logs"] if found["id"] == log["id"]]
     assert mine["attempts"][-1]["item"] == "a new question"
-    shown = await empty.attempt_log(learner, old["id"])
+    shown = await empty.acting_as(learner).attempt_log(old["id"])
     assert shown.answer == {"changed": 1}
     assert shown.start_timestamp is not None
     assert shown.start_timestamp.endswith("+03:00")
@@ -202,7 +204,7 @@ async def test_what_a_document_outgrows_moves(empty: DocService, database: Any, 
 
     await import_kolibri(empty, part)
     again = await import_kolibri(empty, part)
-    found = (await empty.attempt_logs(Principal(user_id=LEARNER))).rows
+    found = (await empty.acting_as(Principal(user_id=LEARNER)).attempt_log_page()).rows
     summary = await database.content_summary_logs.find_one({"_id": log["summarylog_id"]})
     with changing(part) as file:
         insert(file, "logger_attemptlog", {**old, "id": "a" * 32})
@@ -228,7 +230,7 @@ async def test_json_comes_back_equal(empty: DocService, part: Path) -> None:
 
     await import_kolibri(empty, part)
 
-    assert (await empty.attempt_log(Principal(user_id=LEARNER), old["id"])).answer == UNUSUAL
+    assert (await empty.acting_as(Principal(user_id=LEARNER)).attempt_log(old["id"])).answer == UNUSUAL
     assert (await import_kolibri(empty, part)).changes == 0
 
 

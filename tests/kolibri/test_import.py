@@ -202,7 +202,7 @@ async def test_points_of_each_learner(imported: Imported) -> None:
     """GET userprogress has the number that the real server gave."""
     for learner in list(expected()["learners"].values())[::6]:
         principal = Principal(user_id=learner["id"])
-        assert await imported.service.user_progress(principal, learner["id"]) == learner["userprogress"]
+        assert await imported.service.acting_as(principal).user_progress(learner["id"]) == learner["userprogress"]
 
 
 async def test_documents_are_those_that_the_service_writes(imported: Imported) -> None:

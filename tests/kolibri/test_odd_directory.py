@@ -15,7 +15,7 @@ from .samples import LEARNER, changing, rows
 async def found_by(service: DocService) -> list[tuple[str, str, str, str]]:
     """What `verify` finds in the directory."""
     found: list[Finding] = []
-    await service.verify(found.append)
+    await service.admin.verify(found.append)
     return sorted((each.collection, each.rule, each.path, each.document_id) for each in found)
 
 

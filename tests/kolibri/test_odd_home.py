@@ -121,7 +121,7 @@ async def test_again_verify_and_backup(home: Home, mongodb_uri: str, database: A
     wrong: list[Any] = []
 
     again = await import_kolibri(home.service, home.path)
-    await home.service.verify(wrong.append)
+    await home.service.admin.verify(wrong.append)
     await export_ndjson(home.service, tmp_path / "all.ndjson.gz")
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as other:
         restored = await import_ndjson(other, tmp_path / "all.ndjson.gz")

@@ -44,7 +44,7 @@ async def documents(service: DocService) -> dict[str, dict[str, Any]]:
     """All documents by collection and id, without those of the engine itself."""
     found: dict[str, dict[str, Any]] = {}
     for name in (*LOG_COLLECTIONS, "content_nodes", "exams", "lessons", "attempt_overflow", SET_ASIDE):
-        found[name] = {document["_id"]: document async for document in service.database[name].find({})}
+        found[name] = {document["_id"]: document async for document in service.admin.database[name].find({})}
     return found
 
 
@@ -54,7 +54,7 @@ LOG_COLLECTIONS = ("content_summary_logs", "content_session_logs", "exam_logs", 
 async def findings(service: DocService, *, repair: bool = False) -> list[Finding]:
     """All that `verify` finds."""
     found: list[Finding] = []
-    await service.verify(found.append, repair=repair)
+    await service.admin.verify(found.append, repair=repair)
     return found
 
 
@@ -70,7 +70,7 @@ async def attempts_of(service: DocService) -> dict[str, dict[str, Any]]:
     """The learner's embedded attempts by id."""
     return {
         attempt["id"]: attempt
-        async for document in service.database["content_summary_logs"].find({})
+        async for document in service.admin.database["content_summary_logs"].find({})
         for log in document["mastery_logs"]
         for attempt in log["attempts"]
     }
@@ -91,7 +91,7 @@ async def test_an_empty_object_in_many_forms(empty: DocService, part: Path) -> N
     require_all_imported(report, part)
     assert report.altered == {}
     for name in LOG_COLLECTIONS[:2]:
-        async for document in empty.database[name].find({}):
+        async for document in empty.admin.database[name].find({}):
             assert document["extra_fields"] == {}
             assert all(log["mastery_criterion"] == {} for log in document.get("mastery_logs", ()))
 
@@ -157,7 +157,7 @@ async def test_answers_of_any_kind(empty: DocService, part: Path) -> None:
 
     require_all_imported(report, part)
     for attempt_id, answer in zip(ids, ANSWERS.values(), strict=True):
-        shown = (await empty.attempt_log(Principal(user_id=LEARNER), attempt_id)).answer
+        shown = (await empty.acting_as(Principal(user_id=LEARNER)).attempt_log(attempt_id)).answer
         assert (shown, type(shown)) == (answer, type(answer))
     assert await findings(empty) == []
 
@@ -309,16 +309,20 @@ async def test_histories_that_were_stored_as_objects(
     """Documents of the version before, in which a history may be an object: reads show a list, a backup of them comes
     back, and verify repairs them."""
     await import_kolibri(empty, part)
-    summary = await empty.database["content_summary_logs"].find_one({"mastery_logs.0.attempts.1": {"$exists": True}})
+    summary = await empty.admin.database["content_summary_logs"].find_one(
+        {"mastery_logs.0.attempts.1": {"$exists": True}}
+    )
     first, other = summary["mastery_logs"][0]["attempts"][:2]
     at = "mastery_logs.0.attempts"
     entry = {"type": "answer", "correct": 1}
-    await empty.database["content_summary_logs"].update_one(
+    await empty.admin.database["content_summary_logs"].update_one(
         {"_id": summary["_id"]},
         {"$set": {f"{at}.0.interaction_history": {}, f"{at}.1.interaction_history": entry}},
     )
 
-    shown = [await empty.attempt_log(Principal(user_id=summary["user_id"]), each["id"]) for each in (first, other)]
+    shown = [
+        await empty.acting_as(Principal(user_id=summary["user_id"])).attempt_log(each["id"]) for each in (first, other)
+    ]
     await export_ndjson(empty, tmp_path / "all.ndjson")
     restored = await import_ndjson(second, tmp_path / "all.ndjson")
     same = await documents(second) == await documents(empty)
@@ -338,7 +342,7 @@ async def test_histories_that_were_stored_as_objects(
 
 async def tables(service: DocService, folder: Path) -> list[bytes]:
     """The rows of both of Kolibri's own tables as CSV, sorted."""
-    (facility,) = [d async for d in service.database["facility_collections"].find({"kind": "facility"})]
+    (facility,) = [d async for d in service.admin.database["facility_collections"].find({"kind": "facility"})]
     found = []
     for table in ("session", "summary"):
         await write_export(service, table, facility["_id"], folder / "rows.csv", CsvWriter)
@@ -444,7 +448,7 @@ async def test_folders_of_a_directory_with_parents_alone(empty: DocService, part
     )
 
     await tables(empty, tmp_path)
-    (facility,) = [d async for d in empty.database["facility_collections"].find({"kind": "facility"})]
+    (facility,) = [d async for d in empty.admin.database["facility_collections"].find({"kind": "facility"})]
     await write_export(empty, "session", facility["_id"], tmp_path / "rows.csv", CsvWriter)
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))
@@ -484,7 +488,7 @@ async def test_what_was_set_aside_and_is_imported_now(empty: DocService, part: P
         change = "UPDATE logger_contentsummarylog SET start_timestamp = ? WHERE id = ?"
         kolibri.execute(change, ("yesterday", log_id))
     other = {"_id": "attemptlog:other", "model_name": "attemptlog", "reason": "x", "row": {}}
-    await empty.database[SET_ASIDE].insert_one(other)
+    await empty.admin.database[SET_ASIDE].insert_one(other)
     first = await import_kolibri(empty, part)
     aside = (await documents(empty))[SET_ASIDE]
     with changing(part) as kolibri:

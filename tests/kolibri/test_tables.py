@@ -284,8 +284,8 @@ async def test_sums_have_no_dust(empty: DocService, database: Any, part: Path, t
     exams = await table(empty, "exam", facility_of(part), tmp_path)
     await write_export(empty, "summary", facility_of(part), tmp_path / "summary.csv", CsvWriter)
     learner = Principal(user_id=LEARNER)
-    documents = await empty.documents(learner, "contentsummarylog")
-    tries = await empty.mastery_logs(learner)
+    documents = await empty.acting_as(learner).document_page("contentsummarylog")
+    tries = await empty.acting_as(learner).mastery_log_page()
 
     assert {row["time_spent"] for row in summaries} == {row["time_spent"] for row in exams} == {1462.5}
     assert {log["time_spent"] for log in documents.results} == {row.time_spent for row in tries.rows} == {1462.5}

@@ -98,7 +98,7 @@ async def test_verify_finds_nothing(school: School) -> None:
     """What came in is in order."""
     wrong: list[Any] = []
 
-    await school.service.verify(wrong.append)
+    await school.service.admin.verify(wrong.append)
 
     assert wrong == []
 
@@ -109,7 +109,7 @@ async def test_a_backup_comes_back(school: School, mongodb_uri: str, database: A
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as other:
         restored = await import_ndjson(other, tmp_path / "all.ndjson.gz")
         compared: list[Any] = []
-        await school.service.compare(other, compared.append)
+        await school.service.admin.compare(other.admin, compared.append)
         ours, theirs = [
             {table: await exported(service, table, school.judge.facilities, tmp_path) for table in TABLES}
             for service in (school.service, other)

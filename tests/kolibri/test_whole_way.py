@@ -38,11 +38,11 @@ async def test_a_school_moves(driver: Any, mongodb_uri: str, mongo: Any, part: P
     try:
         async with DocService(client[names[0]]) as here, DocService(client[names[1]]) as there:
             imported = await import_kolibri(here, part, consolidate=True)
-            await here.verify(wrong.append)
+            await here.admin.verify(wrong.append)
             await export_ndjson(here, tmp_path / "all.ndjson.gz")
             restored = await import_ndjson(there, tmp_path / "all.ndjson.gz")
-            compared = await here.compare(there, wrong.append)
-            await there.verify(wrong.append)
+            compared = await here.admin.compare(there.admin, wrong.append)
+            await there.admin.verify(wrong.append)
             for table in TABLES:
                 for service in (here, there):
                     await write_export(service, table, facility, tmp_path / "rows.csv", CsvWriter)

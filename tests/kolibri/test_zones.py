@@ -52,8 +52,8 @@ async def test_each_output_shows_what_kolibri_shows(
     learner = Principal(user_id=LEARNER)
     [facility] = rows(path, "SELECT id FROM kolibriauth_collection WHERE kind = 'facility'")
 
-    attempts = (await empty.attempt_logs(learner, LogFilters(user=LEARNER))).rows
-    page = await empty.documents(learner, "contentsessionlog", DocumentFilters(), page_size=500)
+    attempts = (await empty.acting_as(learner).attempt_log_page(LogFilters(user=LEARNER))).rows
+    page = await empty.acting_as(learner).document_page("contentsessionlog", DocumentFilters(), page_size=500)
     await write_export(empty, "session", facility["id"], tmp_path / "s.csv", CsvWriter)
     await write_export(empty, "session", facility["id"], tmp_path / "s.parquet", ParquetWriter)
     await export_ndjson(empty, tmp_path / "all.ndjson")
@@ -71,7 +71,7 @@ async def test_each_output_shows_what_kolibri_shows(
     name = "test_zones_restored"
     async with DocService(mongodb_uri, database=name) as restored:
         report = await import_ndjson(restored, tmp_path / "all.ndjson")
-        again = await restored.documents(learner, "contentsessionlog", DocumentFilters(), page_size=500)
+        again = await restored.acting_as(learner).document_page("contentsessionlog", DocumentFilters(), page_size=500)
     await dropping(mongo[name])
     assert report.refused == 0
     assert again.results == page.results

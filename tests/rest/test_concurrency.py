@@ -93,11 +93,17 @@ async def test_two_services_lose_nothing(
 ) -> None:
     """50 reports through each of two services at once add exactly 100 seconds."""
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
-    started = await two_services[0].start_session(learner, StartSession.parse(start_body(mastery_model=M_OF_N)))
+    started = (
+        await two_services[0].acting_as(learner).start_session(StartSession.parse(start_body(mastery_model=M_OF_N)))
+    )
     report = UpdateSession.parse({"time_spent_delta": 1})
 
     await asyncio.gather(
-        *(logs.update_session(learner, started.session_id, report) for logs in two_services for _ in range(50))
+        *(
+            logs.acting_as(learner).update_session(started.session_id, report)
+            for logs in two_services
+            for _ in range(50)
+        )
     )
 
     assert await times_spent(database, started.session_id) == (100, 100, 100)
@@ -110,7 +116,7 @@ async def test_two_services_share_one_summary(
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
     request = StartSession.parse(start_body(mastery_model=M_OF_N))
 
-    await asyncio.gather(*(logs.start_session(learner, request) for logs in two_services for _ in range(5)))
+    await asyncio.gather(*(logs.acting_as(learner).start_session(request) for logs in two_services for _ in range(5)))
 
     assert await database["content_summary_logs"].count_documents({}) == 1
     assert await database["content_session_logs"].count_documents({}) == 10

@@ -21,7 +21,7 @@ from docservice.errors import StoreUnavailable, ValidationFailed
 from docservice.rest import streaming
 from docservice.rest.app_keys import SERVICE
 from docservice.rest.document_queries import document_query
-from docservice.store.logs import overflow
+from docservice.store.mapping.schema import OVERFLOW
 
 from .asking import M_OF_N, Client, interaction, put, start
 
@@ -202,7 +202,7 @@ async def test_the_detail_joins_attempts_that_moved(
     for block in range(5):
         answers = [interaction(item=f"q{block * 50 + number}") for number in range(50)]
         assert (await put(client, learner, began["session_id"], {"interactions": answers}))[0] == 200
-    assert await database[overflow.COLLECTION].count_documents({}) > 0
+    assert await database[OVERFLOW].count_documents({}) > 0
 
     (in_list,) = await listed(client, learner, SUMMARIES, content=content_id)
     status, summary = await ask(client, learner, f"{SUMMARIES}{in_list['id']}/")

@@ -28,7 +28,7 @@ async def facility(service: DocService, recorded_directory: dict[str, Any]) -> s
     """The facility of the recorded directory, with one visit in it."""
     ids, content = recorded_directory["ids"], uuid.uuid4().hex
     visit = StartSession(node_id=content, content_id=content, channel_id=content, kind="video")
-    await service.start_session(Principal(user_id=ids["learner1"]), visit)
+    await service.acting_as(Principal(user_id=ids["learner1"])).start_session(visit)
     return str(ids["facility"])
 
 
@@ -142,11 +142,11 @@ async def test_a_crashed_export_is_interrupted_and_starts_again(
     admin = headers_of("admin")
     principal = Principal(user_id=recorded_directory["ids"]["admin"])
     asked = CsvLogRequest(facility=facility, log_type="summary")
-    stored = await service.export_requests.create(principal, asked)
+    stored = await service.acting_as(principal).create_csv_request(asked)
     path = f"{PATH}{stored.id}/"
     before = (await ended(client, admin, path))["state"]
     died = datetime.now(UTC) - SILENCE - timedelta(seconds=1)
-    assert await service.export_jobs.with_clock(lambda: died).claim(stored) is not None
+    assert await service.admin.csv_jobs.with_clock(lambda: died).claim(stored) is not None
 
     interrupted = await ended(client, admin, path)
     async with client.post(f"{path}start/", headers=admin) as response:
@@ -163,8 +163,8 @@ async def test_one_export_at_a_time(
     """While an export is under way the latest request waits for it, and an earlier one that waited is passed over."""
     admin, ids = headers_of("admin"), recorded_directory["ids"]
     asked = CsvLogRequest(facility=facility, log_type="session")
-    stored = await service.export_requests.create(Principal(user_id=ids["admin"]), asked)
-    export = await service.export_jobs.claim(stored)
+    stored = await service.acting_as(Principal(user_id=ids["admin"])).create_csv_request(asked)
+    export = await service.admin.csv_jobs.claim(stored)
     assert export is not None
 
     paths = [await requested(client, admin, facility) for _ in range(2)]
@@ -172,7 +172,7 @@ async def test_one_export_at_a_time(
     for path in (f"{PATH}{stored.id}/", *paths):
         async with client.get(f"{path}status/", headers=admin) as response:
             states.append((await response.json())["state"])
-    following = await service.export_jobs.finish(export, stored, 0)
+    following = await service.admin.csv_jobs.finish(export, stored, 0)
 
     assert states == ["running", "superseded", "waiting"]
     assert f"{PATH}{following}/" == paths[1]

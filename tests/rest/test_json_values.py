@@ -228,12 +228,12 @@ async def test_sums_stay_finite(client: Client, database: Any, headers_of: Calla
 async def test_too_large_for_a_document(service: DocService, database: Any, recorded_directory: dict[str, Any]) -> None:
     """A program that sends more than a document holds is told so, and nothing is written."""
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
-    started = await service.start_session(learner, StartSession.parse(start_body()))
+    started = await service.acting_as(learner).start_session(StartSession.parse(start_body()))
     before = await everything(database)
 
     with pytest.raises(DocumentTooLarge, match="16 MiB"):
-        await service.update_session(
-            learner, started.session_id, UpdateSession.parse({"extra_fields": {"a": "x" * (17 * 1024 * 1024)}})
+        await service.acting_as(learner).update_session(
+            started.session_id, UpdateSession.parse({"extra_fields": {"a": "x" * (17 * 1024 * 1024)}})
         )
 
     assert await everything(database) == before

@@ -114,17 +114,17 @@ async def test_retries_of_transactions_are_counted(service: DocService, database
     """A write conflict shows as a retry."""
     principal = docservice.Principal(user_id=None)
     content = {"node_id": "a" * 32, "content_id": "b" * 32, "channel_id": "c" * 32, "kind": "video"}
-    visit = await service.start_session(principal, docservice.StartSession(**content))
-    before = service.activity.transaction_retries
+    visit = await service.acting_as(principal).start_session(docservice.StartSession(**content))
+    before = service.admin.activity.transaction_retries
 
     async with mongo.start_session() as other:
         await other.start_transaction()
         query = {"_id": visit.session_id}
         await database.content_session_logs.update_one(query, {"$set": {"held": True}}, session=other)
         report = docservice.UpdateSession(time_spent_delta=1)
-        update = asyncio.create_task(service.update_session(principal, visit.session_id, report))
+        update = asyncio.create_task(service.acting_as(principal).update_session(visit.session_id, report))
         async with asyncio.timeout(60):
-            while service.activity.transaction_retries == before:
+            while service.admin.activity.transaction_retries == before:
                 assert not update.done()
                 await asyncio.sleep(0.01)
         await other.abort_transaction()
@@ -188,10 +188,10 @@ async def test_several_workers_are_told_apart(service: DocService) -> None:
 
 async def test_a_census_is_kept_for_a_while(service: DocService, headers_of: Any, database: Any) -> None:
     """Counting twice in a moment asks the database once."""
-    before = await service.census()
+    before = await service.admin.document_counts()
     await database.content_session_logs.insert_one({"_id": "x", "_morango_partition": "p", "has_dirty": True})
 
-    assert await service.census() == before
+    assert await service.admin.document_counts() == before
 
 
 def test_nothing_merged_is_nothing() -> None:

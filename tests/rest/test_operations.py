@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from operator import attrgetter
 from typing import Any, get_type_hints
 
 import pytest
 
 from docservice import DocService
 from docservice.rest.app import OPERATIONS
-from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.person_logs import ActingLogs
+from docservice.service.trusted.admin import LogsAdmin
 
 LOGGER = "/api/logger/"
 CSV = f"{LOGGER}generatecsvlogrequest/"
 METHODS = {
     ("POST", f"{LOGGER}trackprogress/"): "start_session",
     ("PUT", f"{LOGGER}trackprogress/{{session_id}}/"): "update_session",
-    ("GET", f"{LOGGER}masterylog/"): "mastery_logs",
+    ("GET", f"{LOGGER}masterylog/"): "mastery_log_page",
     ("GET", f"{LOGGER}masterylog/{{id}}/"): "mastery_log",
     ("GET", f"{LOGGER}masterylog/{{back}}/diff/"): "mastery_diff",
-    ("GET", f"{LOGGER}attemptlog/"): "attempt_logs",
+    ("GET", f"{LOGGER}attemptlog/"): "attempt_log_page",
     ("GET", f"{LOGGER}attemptlog/{{id}}/"): "attempt_log",
     ("GET", f"{LOGGER}userprogress/{{id}}/"): "user_progress",
     **{
-        ("GET", f"{LOGGER}{kind}/"): "documents"
+        ("GET", f"{LOGGER}{kind}/"): "document_page"
         for kind in ("contentsummarylog", "contentsessionlog", "usersessionlog", "examlog")
     },
     **{
@@ -38,18 +38,18 @@ METHODS = {
     ("PUT", "/api/auth/session/current/"): "update_user_session",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
     ("GET", "/readyz"): "ping",
-    ("GET", "/metrics"): "census",
-    ("GET", CSV): "export_requests.find",
-    ("POST", CSV): "export_requests.create",
-    ("GET", f"{CSV}{{id}}/"): "export_requests.get",
-    ("PUT", f"{CSV}{{id}}/"): "export_requests.update",
-    ("PATCH", f"{CSV}{{id}}/"): "export_requests.update",
-    ("DELETE", f"{CSV}{{id}}/"): "export_requests.delete",
-    ("GET", f"{CSV}{{id}}/status/"): "export_requests.requested",
-    ("POST", f"{CSV}{{id}}/start/"): "export_requests.get",
-    ("GET", f"{CSV}{{id}}/download/"): "export_requests.requested",
-    ("GET", "/facility/api/downloadcsvfile/{log_type}/{facility_id}/"): "export_requests.latest",
-    ("GET", "/facility/api/exportedcsvinfo/{facility_id}/"): "export_requests.latest",
+    ("GET", "/metrics"): "document_counts",
+    ("GET", CSV): "csv_requests",
+    ("POST", CSV): "create_csv_request",
+    ("GET", f"{CSV}{{id}}/"): "csv_request",
+    ("PUT", f"{CSV}{{id}}/"): "change_csv_request",
+    ("PATCH", f"{CSV}{{id}}/"): "change_csv_request",
+    ("DELETE", f"{CSV}{{id}}/"): "delete_csv_request",
+    ("GET", f"{CSV}{{id}}/status/"): "csv_export",
+    ("POST", f"{CSV}{{id}}/start/"): "csv_request",
+    ("GET", f"{CSV}{{id}}/download/"): "csv_export",
+    ("GET", "/facility/api/downloadcsvfile/{log_type}/{facility_id}/"): "latest_csv_export",
+    ("GET", "/facility/api/exportedcsvinfo/{facility_id}/"): "latest_csv_export",
 }
 WITHOUT = {
     ("GET", "/healthz"),
@@ -74,8 +74,8 @@ def test_each_operation_has_a_method() -> None:
 @pytest.mark.parametrize("name", sorted(set(METHODS.values())))
 def test_methods_are_typed(name: str) -> None:
     """Each method is awaited, says what it takes and gives, and has a docstring."""
-    owner: Any = ExportRequests if "." in name else DocService
-    method = attrgetter(name.rpartition(".")[2])(owner)
+    owner = next(each for each in (ActingLogs, LogsAdmin, DocService) if hasattr(each, name))
+    method = getattr(owner, name)
 
     hints = get_type_hints(method)
 

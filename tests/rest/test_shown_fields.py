@@ -104,7 +104,7 @@ async def test_what_is_not_shown_cannot_be_asked_for(client: Client, headers: di
 async def test_the_store_keeps_what_is_not_shown(service: DocService, headers: dict[str, str], database: Any) -> None:
     """The marks of carried out requests stay in documents and backups: they keep a repeated report from counting."""
     sessions = await database["content_session_logs"].find({}).to_list(10)
-    [lines] = [batch async for batch in service.backups.lines("content_session_logs")]
+    [lines] = [batch async for batch in service.admin.backups.lines("content_session_logs")]
 
     assert len(sessions) == 2
     assert all(session["recent_actions"] for session in sessions)

@@ -123,12 +123,12 @@ async def test_requests_do_not_fail_on_stale_connections(
     "call",
     [
         lambda logs, content: logs.import_directory(content),
-        lambda logs, content: logs.apply_indexes(),
-        lambda logs, content: logs.check_indexes(),
-        lambda logs, content: logs.facility_names(),
+        lambda logs, content: logs.admin.apply_indexes(),
+        lambda logs, content: logs.admin.check_indexes(),
+        lambda logs, content: logs.admin.facility_names(),
         lambda logs, content: logs.content_session_logs.count(),
-        lambda logs, content: logs.data_sets.finish("a" * 32, {}),
-        lambda logs, content: logs.verify(lambda finding: None),
+        lambda logs, content: logs.admin.data_sets.finish("a" * 32, {}),
+        lambda logs, content: logs.admin.verify(lambda finding: None),
     ],
     ids=["directory", "apply indexes", "check indexes", "facilities", "count", "note", "verify"],
 )
@@ -150,7 +150,7 @@ async def test_writes_at_once_do_not_fail_on_stale_connections(logs: DocService,
     async def begin(number: int) -> str:
         content = f"{number:032x}"
         request = StartSession(node_id=content, content_id=content, channel_id=content, kind="html5")
-        return (await logs.start_session(ANONYMOUS, request)).session_id
+        return (await logs.acting_as(ANONYMOUS).start_session(request)).session_id
 
     await asyncio.gather(*(begin(number) for number in range(AT_ONCE)))
     assert await gateway.cut() > 0

@@ -146,9 +146,9 @@ async def test_impossible_records_are_refused_with_their_place(
     before = {name: await database[name].find({}).to_list(None) for name in await database.list_collection_names()}
 
     with pytest.raises(ValidationFailed) as request:
-        await school.upsert_directory(PROGRAM, section, records)
+        await school.acting_as(PROGRAM).upsert_directory(section, records)
     with pytest.raises(ValidationFailed) as wrapped:
-        await school.upsert_directory(PROGRAM, section, {"records": records})
+        await school.acting_as(PROGRAM).upsert_directory(section, {"records": records})
     with pytest.raises(ValidationFailed) as file:
         await school.import_directory({"channels": [{"id": of("fine")}], section: records})
 
@@ -186,11 +186,11 @@ TAKEN: list[tuple[str, list[dict[str, Any]]]] = [
 async def test_what_kolibri_could_hold_is_taken(own: DocService, section: str, records: list[dict[str, Any]]) -> None:
     """The same name in another facility or of a deleted account, names that change places, groups without their class,
     nodes before their topics: all are taken, taken again, and clean."""
-    first = await own.upsert_directory(PROGRAM, section, records)
+    first = await own.acting_as(PROGRAM).upsert_directory(section, records)
     second = await own.import_directory({section: records})
 
     found: list[Any] = []
-    await own.verify(found.append)
+    await own.admin.verify(found.append)
     assert first.created + first.changed == len(records)
     assert second[section].unchanged == len(records)
     assert found == []
@@ -228,7 +228,7 @@ async def test_one_of_two_requests_at_once_gets_the_name(own: DocService, mongod
     """However requests of two services meet, a username is given once; the others are told that it is taken."""
     async with DocService(mongodb_uri, database=database.name) as other:
         asked = [
-            service.upsert_directory(PROGRAM, "users", [user(name, id=of(f"{name} {number}"))])
+            service.acting_as(PROGRAM).upsert_directory("users", [user(name, id=of(f"{name} {number}"))])
             for number, (service, name) in enumerate(
                 [(own, "zawadi"), (other, "Zawadi"), (own, "ZAWADI"), (other, "zawadi")]
             )
@@ -276,7 +276,7 @@ async def test_verify_finds_what_is_stored(own: DocService, database: Any, name:
     before = await database[collection_name].find_one({"_id": of(record)})
     found: list[Any] = []
 
-    await own.verify(found.append, repair=True)
+    await own.admin.verify(found.append, repair=True)
 
     assert (collection_name, *wanted, False) in {
         (each.collection, each.rule, each.path, each.mendable) for each in found
@@ -286,7 +286,7 @@ async def test_verify_finds_what_is_stored(own: DocService, database: Any, name:
     section = {"facility_collections": "classrooms" if record.startswith("class") else "learnergroups"}
     section |= {"facility_users": "users"}
     sent = {"id": before.pop("_id"), **before, "note": "x"}
-    counts = await own.upsert_directory(PROGRAM, section.get(collection_name, collection_name), [sent])
+    counts = await own.acting_as(PROGRAM).upsert_directory(section.get(collection_name, collection_name), [sent])
     assert counts.changed == 1
 
 
@@ -300,7 +300,7 @@ async def test_every_pair_of_names_is_found_once(own: DocService, database: Any)
     await database.facility_users.insert_many([{"full_name": "", "is_superuser": False, **person} for person in people])
     found: list[Any] = []
 
-    await own.verify(found.append)
+    await own.admin.verify(found.append)
 
     alive = {of("amina 1"), "f0" * 16, "f1" * 16}
     assert {each.rule for each in found} == {"duplicate"}

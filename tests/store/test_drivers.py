@@ -417,9 +417,9 @@ async def test_a_cancelled_write_is_finished(
     """A caller that goes away in the middle of a write does not undo it, also when the service is left at once."""
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
     async with DocService(handle, apply_indexes=False) as other:
-        visit = await other.start_session(learner, StartSession(**CONTENT))
+        visit = await other.acting_as(learner).start_session(StartSession(**CONTENT))
         report = UpdateSession(time_spent_delta=7)
-        asked = asyncio.create_task(other.update_session(learner, visit.session_id, report))
+        asked = asyncio.create_task(other.acting_as(learner).update_session(visit.session_id, report))
         before = commands.transactions
         while commands.transactions == before:  # noqa: ASYNC110 - Motor's listener is called in a thread
             await asyncio.sleep(0)
@@ -434,10 +434,10 @@ async def test_many_tabs_lose_nothing(logs: DocService, handle: Any, recorded_di
     """Two services over one handle in one loop, which know nothing of each other's queues, add up every report."""
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
     async with DocService(handle, apply_indexes=False) as other:
-        visit = await logs.start_session(learner, StartSession(**CONTENT))
+        visit = await logs.acting_as(learner).start_session(StartSession(**CONTENT))
         await asyncio.gather(
             *(
-                each.update_session(learner, visit.session_id, UpdateSession(time_spent_delta=1))
+                each.acting_as(learner).update_session(visit.session_id, UpdateSession(time_spent_delta=1))
                 for each in (logs, other)
                 for _ in range(10)
             )
@@ -452,14 +452,14 @@ async def test_anonymous_visits_and_pages(logs: DocService, recorded_directory: 
     admin = Principal(user_id=recorded_directory["ids"]["admin"])
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
     for principal in (learner, ANONYMOUS):
-        await logs.start_session(principal, StartSession(**CONTENT))
+        await logs.acting_as(principal).start_session(StartSession(**CONTENT))
 
-    page = await logs.documents(admin, "contentsummarylog")
+    page = await logs.acting_as(admin).document_page("contentsummarylog")
 
     assert [found["user_id"] for found in page.results] == [learner.user_id]
-    assert (await logs.mastery_logs(learner)).rows == []
+    assert (await logs.acting_as(learner).mastery_log_page()).rows == []
     assert await logs.content_session_logs.count() == 2
-    assert (await logs.check_indexes()).complete
+    assert (await logs.admin.check_indexes()).complete
 
 
 async def test_a_borrowed_handle_stays_open(driver: Any, mongodb_uri: str, database: Any) -> None:
@@ -527,7 +527,7 @@ async def test_before_and_after_it_is_entered(mongodb_uri: str, handle: Any) -> 
     logs = DocService(handle, apply_indexes=False)
     for _ in range(2):
         with pytest.raises(AttributeError, match="enter it first"):
-            await logs.start_session(ANONYMOUS, StartSession(**CONTENT))
+            await logs.acting_as(ANONYMOUS).start_session(StartSession(**CONTENT))
         with pytest.raises(AttributeError, match="enter it first"):
             logs.content_session_logs  # noqa: B018
         async with logs:

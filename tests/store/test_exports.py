@@ -178,8 +178,7 @@ async def test_attempts_that_moved_to_buckets_come(
     """A learner with more attempts than a document embeds has them all in the export, those of old exam logs too."""
     ids = recorded_directory["ids"]
     learner, content = Principal(user_id=ids["learner1"]), uuid.uuid4().hex
-    started = await service.start_session(
-        learner,
+    started = await service.acting_as(learner).start_session(
         StartSession(
             node_id=content,
             content_id=content,
@@ -192,7 +191,7 @@ async def test_attempts_that_moved_to_buckets_come(
         answers = [
             {"item": f"q{number}", "correct": 1, "time_spent": 1, "answer": {}} for number in range(some, some + 80)
         ]
-        await service.update_session(learner, started.session_id, UpdateSession(interactions=answers))
+        await service.acting_as(learner).update_session(started.session_id, UpdateSession(interactions=answers))
     times = {"start_timestamp": day(1), "end_timestamp": day(2)}
     answered = {"item": "old", "correct": 0.5, "content_id": content, **times}
     await service.exam_logs.save({"user_id": ids["learner1"], "exam_id": ids["quiz01"], "attempts": [answered]})
@@ -245,10 +244,10 @@ async def test_tries_of_each_kind_are_numbered_from_one(
         then = service.with_clock(lambda moment=moment: moment)  # type: ignore[misc]
         nodes = dict.fromkeys(("node_id", "content_id", "channel_id"), content)
         start = StartSession.parse({**nodes, "kind": "exercise", "mastery_model": model, "repeat": True})
-        started = await then.start_session(learner, start)
+        started = await then.acting_as(learner).start_session(start)
         answer = {"item": f"q{number}", "correct": 1, "time_spent": 1, "answer": {}, "complete": True}
         report = UpdateSession.parse({"interactions": [answer], "progress": 1})
-        await then.update_session(learner, started.session_id, report)
+        await then.acting_as(learner).update_session(started.session_id, report)
     path = tmp_path / "attempt.csv"
 
     await write_export(service, "attempt", ids["facility"], path, CsvWriter)

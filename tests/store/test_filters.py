@@ -202,13 +202,13 @@ async def test_lists_understand_the_same_values(logs: DocService) -> None:
     people = LogFilters(user=str(uuid.UUID(USER)).upper())
     filters = DocumentFilters(people=people, start_after="2024-01-03", kind="video")  # type: ignore[arg-type]
 
-    page = await logs.documents(learner, "contentsessionlog", filters)
+    page = await logs.acting_as(learner).document_page("contentsessionlog", filters)
 
     assert len(page.results) == 2
     for refused in (DocumentFilters(kind="video"), DocumentFilters(people=LogFilters(complete=True))):
         with pytest.raises(FilterInvalid, match=r"kind|complete"):
-            await logs.documents(learner, "examlog", refused)
+            await logs.acting_as(learner).document_page("examlog", refused)
     with pytest.raises(FilterInvalid, match="item"):
-        await logs.mastery_logs(learner, LogFilters(item="q1"))
+        await logs.acting_as(learner).mastery_log_page(LogFilters(item="q1"))
     with pytest.raises(FilterInvalid, match="quiz"):
-        await logs.attempt_logs(learner, LogFilters(quiz=True))
+        await logs.acting_as(learner).attempt_log_page(LogFilters(quiz=True))

@@ -79,17 +79,18 @@ def interaction(item: str, **fields: Any) -> dict[str, Any]:
 
 async def work(logs: DocService, who: Principal, body: dict[str, Any]) -> None:
     """Two visits in which attempts are made until some move away, and are then chosen by id and by item."""
-    first = await logs.start_session(who, StartSession.parse(body))
-    made = await logs.update_session(
-        who,
+    first = await logs.acting_as(who).start_session(StartSession.parse(body))
+    made = await logs.acting_as(who).update_session(
         first.session_id,
         UpdateSession.parse({"progress": 0.5, "interactions": [interaction(f"q{n}") for n in range(250)]}),
     )
-    second = await logs.start_session(who, StartSession.parse(body))
+    second = await logs.acting_as(who).start_session(StartSession.parse(body))
     for chosen in (made.attempts[0], made.attempts[-1]):
         for session in (first, second):
             for report in (interaction("x", id=chosen.id), interaction(chosen.item, replace=True)):
-                await logs.update_session(who, session.session_id, UpdateSession.parse({"interactions": [report]}))
+                await logs.acting_as(who).update_session(
+                    session.session_id, UpdateSession.parse({"interactions": [report]})
+                )
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +114,8 @@ async def commands(
         recorder.database = worked_database.name
         for who, body in ((learner, EXERCISE), (learner, QUIZ), (learner, VIDEO), (ANONYMOUS, VIDEO)):
             await work(logs, who, body)
-        await logs.start_session(learner, StartSession.parse({"quiz_id": ids["quiz01"]}))
-        await logs.start_session(learner, StartSession.parse({**VIDEO, "lesson_id": ids["lesson_a"]}))
+        await logs.acting_as(learner).start_session(StartSession.parse({"quiz_id": ids["quiz01"]}))
+        await logs.acting_as(learner).start_session(StartSession.parse({**VIDEO, "lesson_id": ids["lesson_a"]}))
         recorder.database = None
     return list(recorder.filters())
 
@@ -171,7 +172,7 @@ async def test_everything_else_is_found_by_id(commands: list[tuple[str, dict[str
 
 async def test_indexes_are_there_after_entering(service: DocService, database: Any) -> None:
     """A service that was entered has created every described index; no document was needed for that."""
-    report = await service.check_indexes()
+    report = await service.admin.check_indexes()
 
     assert report.complete
     assert len(report.present) == len(described())
@@ -184,9 +185,9 @@ async def test_missing_index(service: DocService, database: Any) -> None:
     """An index that someone dropped is reported, and created again."""
     await database["content_summary_logs"].drop_index("user_content")
 
-    before = await service.check_indexes()
-    applied = await service.apply_indexes()
-    after = await service.check_indexes()
+    before = await service.admin.check_indexes()
+    applied = await service.admin.apply_indexes()
+    after = await service.admin.check_indexes()
 
     assert [index.name for index in before.missing] == [index.name for index in applied.missing] == ["user_content"]
     assert not before.complete
@@ -210,10 +211,10 @@ async def test_different_index(
     await database[collection].drop_index(name)
     await database[collection].create_index(keys, name=name, **options)
 
-    before = await service.apply_indexes()
-    left = await service.check_indexes()
-    await service.apply_indexes(rebuild=True)
-    after = await service.check_indexes()
+    before = await service.admin.apply_indexes()
+    left = await service.admin.check_indexes()
+    await service.admin.apply_indexes(rebuild=True)
+    after = await service.admin.check_indexes()
 
     assert [index.name for index in before.different] == [index.name for index in left.different] == [name]
     assert after.complete
@@ -226,15 +227,15 @@ async def test_an_index_that_the_server_refuses_to_make(service: DocService, dat
     refusing = mock.AsyncMock(side_effect=AutoReconnect("connection closed"))
 
     with mock.patch.object(AsyncCollection, "create_index", refusing), pytest.raises(StoreUnavailable):
-        await service.apply_indexes()
+        await service.admin.apply_indexes()
 
 
 async def test_unknown_index_is_left_alone(service: DocService, database: Any) -> None:
     """An index of the operator's own is named and stays, also after a rebuild."""
     await database["content_session_logs"].create_index([("kind", 1)], name="own")
 
-    await service.apply_indexes(rebuild=True)
-    report = await service.check_indexes()
+    await service.admin.apply_indexes(rebuild=True)
+    report = await service.admin.check_indexes()
 
     assert report.unknown == ["content_session_logs.own"]
     assert report.complete
@@ -243,7 +244,7 @@ async def test_unknown_index_is_left_alone(service: DocService, database: Any) -
 async def test_check_changes_nothing(mongodb_uri: str, database: Any) -> None:
     """Entering without applying indexes creates none, and a check says which are missing."""
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
-        report = await logs.check_indexes()
+        report = await logs.admin.check_indexes()
 
     assert len(report.missing) == len(described())
     assert await database.list_collection_names() == []

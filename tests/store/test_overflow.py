@@ -53,13 +53,13 @@ class Visit:
         """Start a visit."""
         clock = clock or Clock()
         logs = service.with_clock(clock)
-        started = await logs.start_session(who, StartSession.parse(body))
+        started = await logs.acting_as(who).start_session(StartSession.parse(body))
         return cls(logs, clock, who, started.session_id)
 
     async def report(self, interactions: Sequence[dict[str, Any]]) -> list[AttemptAnswer]:
         """Report interactions; the answers."""
-        updated = await self.logs.update_session(
-            self.who, self.session_id, UpdateSession.parse({"interactions": list(interactions)})
+        updated = await self.logs.acting_as(self.who).update_session(
+            self.session_id, UpdateSession.parse({"interactions": list(interactions)})
         )
         for answer in updated.attempts:
             self.starts.setdefault(answer.id, self.clock.moment - timedelta(seconds=answer.time_spent))
@@ -137,7 +137,7 @@ async def test_past_attempts_across_documents(service: DocService, learner: Prin
     visit = await Visit.begin(service, learner, QUIZ)
     await answer_a_thousand(visit)
 
-    again = await service.start_session(learner, StartSession.parse(QUIZ))
+    again = await service.acting_as(learner).start_session(StartSession.parse(QUIZ))
 
     assert again.totalattempts == 1000
     assert again.pastattempts == visit.newest_first()
@@ -152,7 +152,7 @@ async def test_attempts_that_begin_together(service: DocService, learner: Princi
         visit.logs, visit.clock = service.with_clock(clock), clock
         await visit.report([interaction(f"q{number}-{item}") for item in range(60)])
 
-    again = await service.start_session(learner, StartSession.parse(QUIZ))
+    again = await service.acting_as(learner).start_session(StartSession.parse(QUIZ))
 
     assert [answer.item for answer in again.pastattempts] == [answer.item for answer in visit.newest_first()]
 
@@ -164,7 +164,7 @@ async def test_some_past_attempts_across_documents(service: DocService, learner:
     visit = await Visit.begin(service, learner, body)
     await answer_a_thousand(visit)
 
-    again = await service.start_session(learner, StartSession.parse(body))
+    again = await service.acting_as(learner).start_session(StartSession.parse(body))
 
     assert again.totalattempts == 1000
     assert again.pastattempts == visit.newest_first()[:wanted]
@@ -189,7 +189,7 @@ async def test_change_of_a_moved_attempt(service: DocService, database: Any, lea
     assert len(after) == len(moved)
     log = (await database["content_summary_logs"].find_one({}))["mastery_logs"][0]
     assert (log["attempt_count"], log["correct_sum"]) == (1000, 501)
-    again = await service.start_session(learner, StartSession.parse(QUIZ))
+    again = await service.acting_as(learner).start_session(StartSession.parse(QUIZ))
     assert again.pastattempts == visit.newest_first()
 
 
@@ -208,7 +208,7 @@ async def test_moved_and_embedded_changes_in_one_report(service: DocService, dat
     )
 
     assert [answer.id for answer in answers[:2]] == [moved[0]["id"], embedded[0]["id"]]
-    again = await service.start_session(learner, StartSession.parse(QUIZ))
+    again = await service.acting_as(learner).start_session(StartSession.parse(QUIZ))
     assert again.totalattempts == 1001
     assert again.pastattempts == visit.newest_first()
 
@@ -226,7 +226,7 @@ async def test_large_answers(service: DocService, database: Any, learner: Princi
     assert len(bson.encode(summary)) <= 1024 * 1024 + 100_000
     assert moved
     assert sorted(attempt["id"] for attempt in (*embedded, *moved)) == sorted(visit.answered)
-    again = await service.start_session(learner, StartSession.parse(QUIZ))
+    again = await service.acting_as(learner).start_session(StartSession.parse(QUIZ))
     assert again.pastattempts == visit.newest_first()
 
 
@@ -250,7 +250,7 @@ async def test_tries_share_the_limit(service: DocService, database: Any, learner
     for number in range(12):
         visit = await Visit.begin(service, learner, body, clock)
         await visit.report([interaction(f"q{number}-{item}") for item in range(30)])
-        await visit.logs.update_session(learner, visit.session_id, UpdateSession.parse({"progress": 1}))
+        await visit.logs.acting_as(learner).update_session(visit.session_id, UpdateSession.parse({"progress": 1}))
 
     embedded, moved = await stored(database)
 

@@ -21,7 +21,7 @@ async def test_a_service_is_empty_and_leaves_nothing(mongodb_uri: str, mongo: An
         throw_away_service(mongodb_uri, school=school) as one,
         throw_away_service(mongodb_uri, school=school) as other,
     ):
-        await one.start_session(school.learner(), start_session())
+        await one.acting_as(school.learner()).start_session(start_session())
         counts = [await service.content_session_logs.count() for service in (one, other)]
         during = set(await mongo.list_database_names())
     with pytest.raises(ZeroDivisionError):
@@ -66,7 +66,7 @@ async def test_the_school_and_its_logs(mongodb_uri: str) -> None:
             assert saved.id == log.id
             assert await collection.save(saved) == saved
         seen = {
-            name: len((await logs.documents(who, "contentsummarylog")).results)
+            name: len((await logs.acting_as(who).document_page("contentsummarylog")).results)
             for name, who in {
                 "coach": school.coach,
                 "admin": school.admin,
@@ -75,9 +75,9 @@ async def test_the_school_and_its_logs(mongodb_uri: str) -> None:
                 "anonymous": ANONYMOUS,
             }.items()
         }
-        visit = await logs.start_session(school.learner(), start_session("fractions"))
-        await logs.update_session(
-            school.learner(), visit.session_id, UpdateSession(interactions=[interaction("q1", correct=0)])
+        visit = await logs.acting_as(school.learner()).start_session(start_session("fractions"))
+        await logs.acting_as(school.learner()).update_session(
+            visit.session_id, UpdateSession(interactions=[interaction("q1", correct=0)])
         )
         fractions = await logs.content_summary_logs.get(content_id=made_id("fractions"))
 

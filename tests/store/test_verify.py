@@ -66,17 +66,18 @@ async def fill(database: Any, documents: dict[str, list[dict[str, Any]]]) -> Non
 
 async def record(logs: DocService, learner: Principal, exam_id: str) -> None:
     """Do a bit of everything."""
-    started = await logs.start_session(learner, StartSession.parse(QUIZ))
+    started = await logs.acting_as(learner).start_session(StartSession.parse(QUIZ))
     for _ in range(5):
-        await logs.update_session(learner, started.session_id, answers(50))
-    started = await logs.start_session(ANONYMOUS, StartSession.parse(QUIZ))
-    await logs.update_session(ANONYMOUS, started.session_id, answers(3))
-    await logs.start_session(learner, StartSession.parse({**CONTENT, "kind": "video", "content_id": "d" * 32}))
-    await logs.update_user_session(learner, {"name": "Ubuntu"}, {})
-    saved = await logs.save_exam_log(learner, SaveExamLog.parse({"exam": exam_id, "user": learner.user_id}))
+        await logs.acting_as(learner).update_session(started.session_id, answers(50))
+    started = await logs.acting_as(ANONYMOUS).start_session(StartSession.parse(QUIZ))
+    await logs.acting_as(ANONYMOUS).update_session(started.session_id, answers(3))
+    await logs.acting_as(learner).start_session(
+        StartSession.parse({**CONTENT, "kind": "video", "content_id": "d" * 32})
+    )
+    await logs.acting_as(learner).update_user_session()
+    saved = await logs.acting_as(learner).save_exam_log(SaveExamLog.parse({"exam": exam_id, "user": learner.user_id}))
     now = datetime(2024, 9, 2, tzinfo=UTC).isoformat()
-    await logs.save_exam_attempt(
-        learner,
+    await logs.acting_as(learner).save_exam_attempt(
         SaveExamAttempt.parse(
             {
                 "examlog": saved.log.id,
@@ -94,7 +95,7 @@ async def record(logs: DocService, learner: Principal, exam_id: str) -> None:
 async def findings(service: DocService, *, repair: bool = False) -> list[Finding]:
     """All that `verify` finds."""
     found: list[Finding] = []
-    await service.verify(found.append, repair=repair)
+    await service.admin.verify(found.append, repair=repair)
     return found
 
 
@@ -108,7 +109,7 @@ async def test_what_tracking_recorded_is_clean(recorded: DocService) -> None:
     """Nothing is wrong with what the service writes itself, and every kind of document was looked at."""
     found: list[Finding] = []
 
-    checked = await recorded.verify(found.append)
+    checked = await recorded.admin.verify(found.append)
 
     assert found == []
     for name in (SUMMARIES, SESSIONS, OVERFLOW, "exam_logs", "user_session_logs", "facility_users", "memberships"):
@@ -340,16 +341,16 @@ async def test_a_repair_beside_a_writer(
 ) -> None:
     """A learner who answers while repairs run loses nothing, and nothing is wrong afterwards."""
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
-    started = await recorded.start_session(learner, StartSession.parse(QUIZ))
+    started = await recorded.acting_as(learner).start_session(StartSession.parse(QUIZ))
 
     async def answer() -> None:
         for _ in range(20):
-            await recorded.update_session(learner, started.session_id, answers(10))
+            await recorded.acting_as(learner).update_session(started.session_id, answers(10))
 
     writing = asyncio.create_task(answer())
     false_alarms: list[Finding] = []
     while not writing.done():
-        await recorded.verify(false_alarms.append, repair=True)
+        await recorded.admin.verify(false_alarms.append, repair=True)
         await database[SUMMARIES].update_one(MOVED, {"$set": {"has_dirty": False}})
     await writing
     await findings(recorded, repair=True)
@@ -373,13 +374,13 @@ async def copied(recorded: DocService, mongo: Any, database: Any, mongodb_uri: s
 async def differences(one: DocService, other: DocService) -> list[Difference]:
     """All that `compare` finds."""
     found: list[Difference] = []
-    await one.compare(other, found.append)
+    await one.admin.compare(other.admin, found.append)
     return found
 
 
 async def test_a_copy_is_equal(recorded: DocService, copied: DocService, mongo: Any) -> None:
     """Also if a field stands elsewhere or a whole number has another type."""
-    summaries = mongo[copied._database.name][SUMMARIES]
+    summaries = mongo[copied.admin.database.name][SUMMARIES]
     summary = await summaries.find_one(MOVED)
     await summaries.replace_one(
         {"_id": summary["_id"]}, {**dict(reversed(summary.items())), "progress": int(summary["progress"])}

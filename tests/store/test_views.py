@@ -20,7 +20,7 @@ VIDEO = {**CONTENT, "content_id": "9" * 32, "kind": "video"}
 
 async def visit(service: DocService, who: Principal, body: dict[str, Any], answers: int) -> None:
     """A visit in which so many questions are answered, every third one wrong."""
-    started = await service.start_session(who, StartSession.parse(body))
+    started = await service.acting_as(who).start_session(StartSession.parse(body))
     for first in range(0, answers, 60):
         numbers = range(first, min(first + 60, answers))
         interactions = [
@@ -33,8 +33,8 @@ async def visit(service: DocService, who: Principal, body: dict[str, Any], answe
             }
             for n in numbers
         ]
-        await service.update_session(
-            who, started.session_id, UpdateSession.parse({"interactions": interactions, "progress": 1})
+        await service.acting_as(who).update_session(
+            started.session_id, UpdateSession.parse({"interactions": interactions, "progress": 1})
         )
 
 
@@ -133,7 +133,7 @@ async def test_mastery_logs_are_what_the_library_reads(
 
 async def test_views_are_there_after_entering(service: DocService) -> None:
     """A service that was entered has made the described views."""
-    report = await service.check_indexes()
+    report = await service.admin.check_indexes()
 
     assert [view.name for view in report.views.present] == ["attempt_logs", "mastery_logs"]
     assert report.complete
@@ -146,9 +146,9 @@ async def test_missing_and_different_views(service: DocService, database: Any, r
     if replaced is not None:
         await database.command({"create": "mastery_logs", "viewOn": "content_summary_logs", "pipeline": replaced})
 
-    before = await service.check_indexes()
-    await service.apply_indexes()
-    after = await service.check_indexes()
+    before = await service.admin.check_indexes()
+    await service.admin.apply_indexes()
+    after = await service.admin.check_indexes()
 
     found = before.views.missing if replaced is None else before.views.different
     assert [view.name for view in found] == ["mastery_logs"]
@@ -161,8 +161,8 @@ async def test_a_collection_in_the_way_is_left_alone(mongodb_uri: str, database:
     await database["attempt_logs"].insert_one({"_id": "own"})
 
     async with DocService(mongodb_uri, database=database.name) as logs:
-        await logs.apply_indexes(rebuild=True)
-        report = await logs.check_indexes()
+        await logs.admin.apply_indexes(rebuild=True)
+        report = await logs.admin.check_indexes()
 
     assert [view.name for view in report.views.taken] == ["attempt_logs"]
     assert not report.complete

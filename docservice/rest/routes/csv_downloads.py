@@ -52,13 +52,13 @@ async def status(request: web.Request) -> web.Response:
 async def start(request: web.Request) -> web.Response:
     """Begin the export of a request again: after a fault, or for newer logs."""
     principal = await request.config_dict[IDENTIFY](request)
-    stored = await request.config_dict[SERVICE].export_requests.get(principal, request_number(request))
+    stored = await request.config_dict[SERVICE].acting_as(principal).csv_request(request_number(request))
     await request.config_dict[EXPORTS].start(stored)
     return json_answer(await _status(request, principal, stored.id), 202)
 
 
 async def _status(request: web.Request, principal: Any, number: int) -> dict[str, Any]:
-    found = await request.config_dict[SERVICE].export_requests.requested(principal, number)
+    found = await request.config_dict[SERVICE].acting_as(principal).csv_export(number)
     export = found.export if found.is_current else None
     shown = ExportStatus(
         id=number,
@@ -75,7 +75,7 @@ async def _status(request: web.Request, principal: Any, number: int) -> dict[str
 async def download(request: web.Request) -> web.StreamResponse:
     """The file of a request."""
     principal = await request.config_dict[IDENTIFY](request)
-    found = await request.config_dict[SERVICE].export_requests.requested(principal, request_number(request))
+    found = await request.config_dict[SERVICE].acting_as(principal).csv_export(request_number(request))
     if found.file is None or found.export is None:
         raise LogNotFound("The export of this request has no file: see its status.")
     return await _file(request, found.export, found.file)
@@ -87,7 +87,7 @@ async def download_latest(request: web.Request) -> web.StreamResponse:
     log_type = request.match_info["log_type"]
     if log_type not in LOG_TYPES:
         raise LogNotFound(f"There are exports of these types: {', '.join(LOG_TYPES)}.")
-    export = await request.config_dict[SERVICE].export_requests.latest(principal, _facility(request), log_type)
+    export = await request.config_dict[SERVICE].acting_as(principal).latest_csv_export(_facility(request), log_type)
     if export is None or export.file is None:
         raise LogNotFound("There is no such export.")
     return await _file(request, export, export.file)
@@ -98,7 +98,7 @@ async def info(request: web.Request) -> web.Response:
     principal = await request.config_dict[IDENTIFY](request)
     finished: dict[str, str | None] = {}
     for log_type in LOG_TYPES:
-        export = await request.config_dict[SERVICE].export_requests.latest(principal, _facility(request), log_type)
+        export = await request.config_dict[SERVICE].acting_as(principal).latest_csv_export(_facility(request), log_type)
         finished[log_type] = iso_text(export.file.finished) if export and export.file else None
     # Kolibri's third file, of the facility's people, is none of logs.
     return json_answer({**finished, "user": None})
@@ -115,7 +115,7 @@ async def _file(request: web.Request, export: CsvExport, file: ExportFile) -> we
     path = request.config_dict[EXPORTS].path(export.facility, export.log_type)
     if not await asyncio.to_thread(path.is_file):
         raise LogNotFound("The file is not on this server: it was removed, or another server made it.")
-    name = await request.config_dict[SERVICE].facility_name(export.facility)
+    name = await request.config_dict[SERVICE].admin.facility_name(export.facility)
     name = file.name(export.facility, name.replace("/", "_"), export.log_type)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",

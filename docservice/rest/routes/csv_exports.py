@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from pydantic import BaseModel
 
-from docservice.domain.requests.csv_exports import LOG_TYPES, CsvLogRequest, CsvLogRequestChange, StoredCsvRequest
+from docservice.domain.requests.csv_exports import (
+    LOG_TYPES,
+    CsvLogRequest,
+    CsvLogRequestChange,
+    LogType,
+    StoredCsvRequest,
+)
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, PermissionDenied, ValidationFailed
 from docservice.rest.app_keys import EXPORTS, IDENTIFY, SERVICE
@@ -33,11 +39,11 @@ async def find(request: web.Request) -> web.Response:
     """The requests that one may see."""
     principal = await request.config_dict[IDENTIFY](request)
     facility, log_type = _filters(request)
-    found = await request.config_dict[SERVICE].export_requests.find(principal, facility=facility, log_type=log_type)
+    found = await request.config_dict[SERVICE].acting_as(principal).csv_requests(facility=facility, log_type=log_type)
     return json_answer([stored.row() for stored in found])
 
 
-def _filters(request: web.Request) -> tuple[str | None, str | None]:
+def _filters(request: web.Request) -> tuple[str | None, LogType | None]:
     errors = []
     log_type = request.query.get("log_type") or None
     if log_type is not None and log_type not in LOG_TYPES:
@@ -52,14 +58,14 @@ def _filters(request: web.Request) -> tuple[str | None, str | None]:
             errors.append(FieldError(("facility",), "invalid_choice", message))
     if errors:
         raise ValidationFailed(errors)
-    return facility, log_type
+    return facility, cast("LogType | None", log_type)
 
 
 async def get(request: web.Request) -> web.Response:
     """One request."""
     principal = await request.config_dict[IDENTIFY](request)
     return json_answer(
-        (await request.config_dict[SERVICE].export_requests.get(principal, request_number(request))).row()
+        (await request.config_dict[SERVICE].acting_as(principal).csv_request(request_number(request))).row()
     )
 
 
@@ -67,7 +73,7 @@ async def create(request: web.Request) -> web.Response:
     """Make a request, and begin its export. The answer has no id, as Kolibri's; the path is in the header."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = CsvLogRequest.parse(await read_body(request))
-    stored = await request.config_dict[SERVICE].export_requests.create(principal, asked)
+    stored = await request.config_dict[SERVICE].acting_as(principal).create_csv_request(asked)
     await request.config_dict[EXPORTS].start(stored)
     response = json_answer(stored.row(), 201)
     response.headers["Location"] = f"{COLLECTION}{stored.id}/"
@@ -83,8 +89,8 @@ async def change(request: web.Request) -> web.Response:
     """Change some fields of a request."""
     principal = await request.config_dict[IDENTIFY](request)
     given = await read_body(request)
-    before: StoredCsvRequest = await request.config_dict[SERVICE].export_requests.get(
-        principal, request_number(request)
+    before: StoredCsvRequest = (
+        await request.config_dict[SERVICE].acting_as(principal).csv_request(request_number(request))
     )
     named = {"facility": before.facility, "log_type": before.log_type}
     return await _update(request, {**named, **given} if isinstance(given, dict) else given)
@@ -92,17 +98,17 @@ async def change(request: web.Request) -> web.Response:
 
 async def _update(request: web.Request, body: Any) -> web.Response:
     principal = await request.config_dict[IDENTIFY](request)
-    requests = request.config_dict[SERVICE].export_requests
-    await requests.get(principal, request_number(request))
-    return json_answer((await requests.update(principal, request_number(request), CsvLogRequest.parse(body))).row())
+    logs = request.config_dict[SERVICE].acting_as(principal)
+    await logs.csv_request(request_number(request))
+    return json_answer((await logs.change_csv_request(request_number(request), CsvLogRequest.parse(body))).row())
 
 
 async def delete(request: web.Request) -> web.Response:
     """Remove a request, and the file that was made for it."""
     principal = await request.config_dict[IDENTIFY](request)
-    requests = request.config_dict[SERVICE].export_requests
-    stored = await requests.get(principal, request_number(request))
-    await requests.delete(principal, stored.id)
+    logs = request.config_dict[SERVICE].acting_as(principal)
+    stored = await logs.csv_request(request_number(request))
+    await logs.delete_csv_request(stored.id)
     await request.config_dict[EXPORTS].forget(stored)
     return web.Response(status=204)
 

@@ -60,8 +60,10 @@ class DirectoryCounts(BaseModel):
 async def upsert(request: web.Request) -> web.Response:
     """Create and change records of one collection."""
     principal = await request.config_dict[IDENTIFY](request)
-    counts = await request.config_dict[SERVICE].upsert_directory(
-        principal, request.match_info["collection"], await read_body(request)
+    counts = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .upsert_directory(request.match_info["collection"], await read_body(request))
     )
     return json_answer(asdict(counts))
 

@@ -9,12 +9,13 @@ its id has them all. `?fields=progress,kind` shows only these, `?fields=-mastery
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import SyncableLog
+from docservice.domain.person_logs import LogKindName
 from docservice.errors import LogNotFound, PermissionDenied
 from docservice.rest.app_keys import IDENTIFY, SERVICE
 from docservice.rest.bodies import json_answer
@@ -53,26 +54,28 @@ class DocumentList(BaseModel, Generic[Shown]):
     next: str | None
 
 
-async def find(kind: str, request: web.Request) -> web.Response:
+async def find(kind: LogKindName, request: web.Request) -> web.Response:
     """A page of documents."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = document_query(request.query, KINDS[kind].filters, KINDS[kind].shown_paths)
-    page = await request.config_dict[SERVICE].documents(
-        principal, kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor
+    page = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .document_page(kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor)
     )
     return json_answer(page.as_json())
 
 
-async def get(kind: str, request: web.Request) -> web.Response:
+async def get(kind: LogKindName, request: web.Request) -> web.Response:
     """One document."""
     principal = await request.config_dict[IDENTIFY](request)
     fields = detail_fields(request.query, KINDS[kind].shown_paths)
     return json_answer(
-        await request.config_dict[SERVICE].document(principal, kind, request.match_info["id"], fields=fields)
+        await request.config_dict[SERVICE].acting_as(principal).document(kind, request.match_info["id"], fields=fields)
     )
 
 
-def _operations(kind: str) -> tuple[Operation, Operation]:
+def _operations(kind: LogKindName) -> tuple[Operation, Operation]:
     view, listed = _VIEWS[kind]
     path = f"/api/logger/{kind}/"
     model: type[SyncableLog] = KINDS[kind].model
@@ -104,4 +107,4 @@ def _operations(kind: str) -> tuple[Operation, Operation]:
     )
 
 
-OPERATIONS = tuple(operation for kind in KINDS for operation in _operations(kind))
+OPERATIONS = tuple(operation for kind in get_args(LogKindName) for operation in _operations(kind))

@@ -19,7 +19,11 @@ async def save_exam_log(request: web.Request) -> web.Response:
     """Begin an exam: 201, or 200 if it was begun before."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = SaveExamLog.parse(await read_body(request))
-    saved = await request.config_dict[SERVICE].save_exam_log(principal, asked, idempotency_key=idempotency_key(request))
+    saved = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .save_exam_log(asked, idempotency_key=idempotency_key(request))
+    )
     return json_answer(saved.log.as_json(), 201 if saved.created else 200)
 
 
@@ -27,7 +31,7 @@ async def change_exam_log(request: web.Request) -> web.Response:
     """Hand in an exam."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = ChangeExamLog.parse(await read_body(request))
-    row = await request.config_dict[SERVICE].change_exam_log(principal, request.match_info["id"], asked)
+    row = await request.config_dict[SERVICE].acting_as(principal).change_exam_log(request.match_info["id"], asked)
     return json_answer(row.as_json())
 
 
@@ -35,8 +39,10 @@ async def save_exam_attempt(request: web.Request) -> web.Response:
     """Record an answered question."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = SaveExamAttempt.parse(await read_body(request))
-    row = await request.config_dict[SERVICE].save_exam_attempt(
-        principal, asked, idempotency_key=idempotency_key(request)
+    row = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .save_exam_attempt(asked, idempotency_key=idempotency_key(request))
     )
     return json_answer(row.as_json(), 201)
 
@@ -45,7 +51,7 @@ async def change_exam_attempt(request: web.Request) -> web.Response:
     """Change an answered question."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = ChangeExamAttempt.parse(await read_body(request))
-    row = await request.config_dict[SERVICE].change_exam_attempt(principal, request.match_info["id"], asked)
+    row = await request.config_dict[SERVICE].acting_as(principal).change_exam_attempt(request.match_info["id"], asked)
     return json_answer(row.as_json())
 
 

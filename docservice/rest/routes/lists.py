@@ -33,7 +33,11 @@ async def mastery_logs(request: web.Request) -> web.Response:
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
     filters = log_filters(last_values(request), MASTERY_FILTERS)
-    return _list(await request.config_dict[SERVICE].mastery_logs(principal, filters, page(last_values(request))))
+    return _list(
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .mastery_log_page(filters, page=page(last_values(request)))
+    )
 
 
 async def mastery_log(request: web.Request) -> web.Response:
@@ -41,7 +45,7 @@ async def mastery_log(request: web.Request) -> web.Response:
     require(request.query, "content", "user")
     principal = await request.config_dict[IDENTIFY](request)
     filters = log_filters(last_values(request), MASTERY_FILTERS)
-    row = await request.config_dict[SERVICE].mastery_log(principal, request.match_info["id"], filters)
+    row = await request.config_dict[SERVICE].acting_as(principal).mastery_log(request.match_info["id"], filters)
     return json_answer(row.model_dump())
 
 
@@ -55,7 +59,7 @@ async def mastery_diff(request: web.Request) -> web.Response:
     except ValueError:
         return json_answer("Parameter must be an integer", 404)
     try:
-        row = await request.config_dict[SERVICE].mastery_diff(principal, back, filters)
+        row = await request.config_dict[SERVICE].acting_as(principal).mastery_diff(back, filters)
     except LogNotFound as error:
         answer = json_answer(str(error), 404)
         answer.headers[ERROR_CODE_HEADER] = error.code
@@ -69,14 +73,14 @@ async def attempt_logs(request: web.Request) -> web.StreamResponse:
     filters, asked = log_filters(last_values(request), ATTEMPT_FILTERS), page(last_values(request))
     service = request.config_dict[SERVICE]
     if asked is None:
-        return await list_answer(request, service.each_attempt_log(principal, filters))
-    return _list(await service.attempt_logs(principal, filters, asked))
+        return await list_answer(request, service.acting_as(principal).attempt_logs(filters))
+    return _list(await service.acting_as(principal).attempt_log_page(filters, page=asked))
 
 
 async def attempt_log(request: web.Request) -> web.Response:
     """One attempt."""
     principal = await request.config_dict[IDENTIFY](request)
-    row = await request.config_dict[SERVICE].attempt_log(principal, request.match_info["id"])
+    row = await request.config_dict[SERVICE].acting_as(principal).attempt_log(request.match_info["id"])
     return json_answer(row.model_dump())
 
 
@@ -92,7 +96,7 @@ async def user_progress(request: web.Request) -> web.Response:
     """One's own points."""
     principal = await request.config_dict[IDENTIFY](request)
     user_id = request.match_info["id"]
-    points = await request.config_dict[SERVICE].user_progress(principal, user_id)
+    points = await request.config_dict[SERVICE].acting_as(principal).user_progress(user_id)
     return json_answer(UserProgress(id=user_id, progress=points).model_dump())
 
 

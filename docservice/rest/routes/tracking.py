@@ -26,8 +26,10 @@ async def start_session(request: web.Request) -> web.Response:
     """Start a visit."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = StartSession.parse(await read_body(request))
-    started = await request.config_dict[SERVICE].start_session(
-        principal, asked, idempotency_key=idempotency_key(request)
+    started = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .start_session(asked, idempotency_key=idempotency_key(request))
     )
     return json_answer(started.as_json())
 
@@ -36,8 +38,10 @@ async def update_session(request: web.Request) -> web.Response:
     """Report on a visit."""
     principal = await request.config_dict[IDENTIFY](request)
     asked = UpdateSession.parse(await read_body(request))
-    updated = await request.config_dict[SERVICE].update_session(
-        principal, request.match_info["session_id"], asked, idempotency_key=idempotency_key(request)
+    updated = (
+        await request.config_dict[SERVICE]
+        .acting_as(principal)
+        .update_session(request.match_info["session_id"], asked, idempotency_key=idempotency_key(request))
     )
     return json_answer(updated.as_json())
 

@@ -7,7 +7,7 @@ import uuid
 from aiohttp import web
 
 from docservice.domain.answers.session_description import SessionDescription
-from docservice.domain.requests.user_sessions import ReportActivity, Software
+from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.rest.app_keys import IDENTIFY, SERVICE
 from docservice.rest.auth import VISITOR_COOKIE
 from docservice.rest.bodies import json_answer, read_body
@@ -24,12 +24,8 @@ async def report_activity(request: web.Request) -> web.Response:
     """
     principal = await request.config_dict[IDENTIFY](request)
     asked = ReportActivity.parse(await read_body(request))
-    service = request.config_dict[SERVICE]
-    if asked.active and principal.user_id is not None:
-        await service.update_user_session(
-            principal, _device(asked.os), _device(asked.browser), request.headers.get("User-Agent")
-        )
-    description = await service.session_description(principal)
+    logs = request.config_dict[SERVICE].acting_as(principal)
+    description = await logs.update_user_session(asked, user_agent=request.headers.get("User-Agent"))
     response = json_answer(description.as_json())
     if principal.user_id is None:
         response.set_cookie(
@@ -42,10 +38,6 @@ async def report_activity(request: web.Request) -> web.Response:
             samesite="Lax",
         )
     return response
-
-
-def _device(software: Software | None) -> dict[str, object] | None:
-    return None if software is None else software.model_dump()
 
 
 OPERATIONS = (

@@ -9,23 +9,31 @@ from typing import Any
 from docservice.domain.directory.permissions import Person, administers
 from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
-from docservice.domain.values.times import KolibriTime, to_milliseconds
+from docservice.domain.values.times import KolibriTime
 from docservice.errors import FieldError, LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
+from docservice.service.base.clock import Clocked
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
 from docservice.store.exports.csv_exports import CsvExportStore
 from docservice.store.exports.csv_requests import CsvRequestStore
 
 
-class ExportRequests:
+class ExportRequests(Clocked):
     """Facility admins see and change the requests of their facility, superusers all; nobody else any."""
 
     def __init__(self, database: Database, reader: LogReader, clock: Callable[[], datetime]) -> None:
+        """Keep them in a database.
+
+        Args:
+            database: connected.
+            reader: knows the people.
+            clock: gives the current time, aware.
+        """
+        super().__init__(clock)
         self._database = database
         self._reader = reader
-        self._clock = clock
         self._people = PeopleStore(database)
         self._requests = CsvRequestStore(database)
         self._exports = CsvExportStore(database)
@@ -99,7 +107,7 @@ class ExportRequests:
         """
         request = await self.get(principal, number)
         export = await self._exports.get(request.facility, request.log_type)
-        now = to_milliseconds(self._clock())
+        now = self.now()
         return RequestedExport(number, export, export.state_of(number, now) if export else "not-started")
 
     async def latest(self, principal: Principal, facility: str, log_type: LogType) -> CsvExport | None:

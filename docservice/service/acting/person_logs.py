@@ -98,8 +98,10 @@ class ActingLogs:
         for row in (await self._parts.lists.mastery_logs(self.principal, filters or LogFilters(), None)).rows:
             yield row
 
-    async def mastery_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[MasteryRow]:
-        """See `PersonLogs.mastery_log_page`."""
+    async def mastery_log_page(
+        self, filters: LogFilters | None = None, *, page: Page | None = None
+    ) -> Rows[MasteryRow]:
+        """See `PersonLogs.mastery_log_page`. If `page` is unset: the whole list."""
         return await self._parts.lists.mastery_logs(self.principal, filters or LogFilters(), page)
 
     async def mastery_log(self, masterylog_id: str, filters: LogFilters | None = None) -> MasteryRow:
@@ -120,8 +122,10 @@ class ActingLogs:
             async for row in rows:
                 yield row
 
-    async def attempt_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[AttemptRow]:
-        """See `PersonLogs.attempt_log_page`."""
+    async def attempt_log_page(
+        self, filters: LogFilters | None = None, *, page: Page | None = None
+    ) -> Rows[AttemptRow]:
+        """See `PersonLogs.attempt_log_page`. If `page` is unset: the whole list, in memory."""
         return await self._parts.lists.attempt_logs(self.principal, filters or LogFilters(), page)
 
     async def attempt_log(self, attempt_id: str) -> AttemptRow:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.room import DiskRoom
-from docservice.errors import EngineNotRunning
+from docservice.errors import NotEntered
 from docservice.store.database.adapters import DatabaseSource, adapted
 from docservice.store.database.port import Database
 from docservice.store.database.pymongo_db import PyMongoDatabase
@@ -63,7 +63,9 @@ class Connection:
         if self._source is not None:
             raise ValueError("The database handle is the program's own: ask its client for the address.")
         if self.engine is None:
-            raise EngineNotRunning("Enter the service first: async with DocService() as logs: ...")
+            raise NotEntered(
+                "The embedded engine has no address before the service is entered: async with DocService() as logs."
+            )
         return self.engine.uri
 
     async def __aenter__(self) -> Database:

@@ -1,0 +1,163 @@
+"""`LogsAdmin`: what an operator does with a whole database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
+
+from docservice.domain.exports.table_rows import Span
+from docservice.domain.exports.tables import TableName
+from docservice.domain.upkeep.comparison import Difference
+from docservice.domain.upkeep.consistency import Finding
+from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.trusted.backup import Backups
+from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
+from docservice.service.trusted.csv_exports import ExportJobs
+from docservice.service.trusted.data_sets import DataSets
+from docservice.service.trusted.document_counts import Census, CensusTaker
+from docservice.service.trusted.tables import LogRows, RowBatch
+from docservice.service.trusted.verification import Verifier
+from docservice.store.database.activity import Activity
+from docservice.store.database.port import Database
+from docservice.store.indexes import applying as indexes
+from docservice.store.indexes.applying import IndexReport
+
+
+class LogsAdmin:
+    """Work on a whole database, for who runs the service: no principal, no checks of rights.
+
+    Attributes:
+        database: as stores see it, for packages that read and write many documents at a time.
+        backups: whole documents as lines of text, and back.
+        csv_jobs: the CSV exports that run in the background.
+        data_sets: notes on data sets that were generated or loaded.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        """Work on a database.
+
+        Args:
+            database: connected.
+            clock: gives the current time, aware.
+        """
+        self.database = database
+        self.backups = Backups(database)
+        self.csv_jobs = ExportJobs(database, clock)
+        self.data_sets = DataSets(database)
+        self._tables = LogRows(database)
+        self._counts = CensusTaker(database)
+        self._verifier = Verifier(database)
+
+    @property
+    def activity(self) -> Activity:
+        """What this process has asked of the database since the service was entered."""
+        return self.database.activity
+
+    async def document_counts(self) -> Census:
+        """How many documents there are, and how many wait for sync; counted at most every half minute.
+
+        Raises:
+            StoreUnavailable, StoreTimeout: the database did not count; retryable.
+        """
+        return await self._counts.take()
+
+    def table_rows(
+        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> AsyncGenerator[RowBatch, None]:
+        """The rows of a table of a facility's logs, in no order, in batches of at most some hundred.
+
+        Logs that are written meanwhile may be in it or not.
+
+        Args:
+            table: see `domain.exports.tables`.
+            facility_id: the facility.
+            start: only logs that began then or later; aware. If unset, from the beginning.
+            end: only logs that began at most a day after it; aware. If unset, to the end.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+            StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
+        """
+        return self._tables.batches(table, facility_id, Span(start, end))
+
+    async def facility_name(self, facility_id: str) -> str:
+        """The name of a facility.
+
+        Raises:
+            InvalidReference: the directory has no such facility.
+        """
+        return await self._tables.facility_name(facility_id)
+
+    async def facility_names(self, *, limit: int = 20) -> dict[str, str]:
+        """The names of at most `limit` facilities, by id."""
+        return await self._tables.facility_names(limit)
+
+    async def consolidate(
+        self, rules: Sequence[str], *, dry_run: bool = False, watch: Watch | None = None
+    ) -> ConsolidationReport:
+        """Repair what old Kolibris recorded wrongly, as Kolibri's own upgrades do. Safe to repeat.
+
+        Args:
+            rules: names of `domain.upkeep.consolidation.RULES`.
+            dry_run: only count.
+            watch: is told how far the work is.
+
+        Raises:
+            StoreUnavailable, StoreTimeout: what was repaired until then stays; retryable.
+        """
+        return await Consolidation(self.database).run(rules, watch or Unwatched(), dry_run=dry_run)
+
+    async def check_indexes(self) -> IndexReport:
+        """Compare the server's indexes and views with the described ones; changes nothing."""
+        return await indexes.check(self.database)
+
+    async def apply_indexes(self, *, rebuild: bool = False) -> IndexReport:
+        """Create missing indexes and views.
+
+        Args:
+            rebuild: also make indexes again that differ from their description.
+
+        Returns:
+            The comparison as it was before.
+        """
+        return await indexes.apply(self.database, rebuild=rebuild)
+
+    async def verify(
+        self, found: Callable[[Finding], None], *, repair: bool = False, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Check every document: fields, ids, partitions, source ids, counters, marks, buckets.
+
+        Safe beside writers: each finding was true at one moment after its document was written, and a repair is one
+        transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
+        what cannot be repaired and nothing else.
+
+        Args:
+            found: called with each finding.
+            repair: repair what follows from the rest of the data.
+            watch: is told how far the work is.
+
+        Returns:
+            How many documents were checked, by collection.
+
+        Raises:
+            StoreUnavailable, StoreTimeout: what was repaired before stays so; retryable.
+        """
+        return await self._verifier.verify(found, watch or Unwatched(), repair=repair)
+
+    async def compare(
+        self, other: LogsAdmin, found: Callable[[Difference], None], *, watch: Watch | None = None
+    ) -> dict[str, int]:
+        """Compare directory and logs with those of another service, document by document; changes neither.
+
+        See `domain.upkeep.comparison` for what is equal. Control records (idempotency keys, requests for CSV files,
+        turns, notes on data sets) are not compared.
+
+        Args:
+            other: of an entered service.
+            found: called with each difference.
+            watch: is told how far the work is.
+
+        Returns:
+            How many documents of this database were compared, by collection.
+        """
+        return await self._verifier.compare(other._verifier, found, watch or Unwatched())
