@@ -18,6 +18,7 @@ from docservice.cli import (
     indexes,
     serve,
     settings,
+    shell,
     token,
     verify,
 )
@@ -40,6 +41,7 @@ app.command(consolidate.app)
 app.command(indexes.app)
 app.command(generate.generate)
 app.command(verify.verify)
+app.command(shell.shell)
 app.command(settings.settings)
 
 

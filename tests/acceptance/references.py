@@ -30,6 +30,8 @@ COMMANDS = {
     "verify": ("verify",),
     "indexes": ("indexes", "apply"),
     "engine uri": ("engine", "uri"),
+    "engine reset-password": ("engine", "reset-password"),
+    "shell": ("shell",),
     "settings": ("settings",),
 }
 """For each section of the page of commands, the command whose options it lists."""

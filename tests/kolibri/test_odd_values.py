@@ -309,9 +309,8 @@ async def test_histories_that_were_stored_as_objects(
     """Documents of the version before, in which a history may be an object: reads show a list, a backup of them comes
     back, and verify repairs them."""
     await import_kolibri(empty, part)
-    summary = await empty.admin.database["content_summary_logs"].find_one(
-        {"mastery_logs.0.attempts.1": {"$exists": True}}
-    )
+    log = {"mastery_logs.0.attempts.1": {"$exists": True}}
+    summary = await empty.admin.database["content_summary_logs"].find_one(log)
     first, other = summary["mastery_logs"][0]["attempts"][:2]
     at = "mastery_logs.0.attempts"
     entry = {"type": "answer", "correct": 1}
