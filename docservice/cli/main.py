@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App
 from rich.console import Console
@@ -45,10 +46,14 @@ app.command(shell.shell)
 app.command(settings.settings)
 
 
-def main() -> None:
-    """The entry point."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point.
+
+    Args:
+        arguments: of the command line. If unset, those of this process.
+    """
     try:
-        app()
+        app(sys.argv[1:] if arguments is None else arguments)
     except DocServiceError as error:
         fail(error)
     except BrokenPipeError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import re
 import signal
 from typing import Any
@@ -12,7 +15,7 @@ from pymongo import AsyncMongoClient
 from docservice import demo
 from docservice.engine import running_uri
 
-from .running import Services, eventually, run
+from .running import COMMAND, START_SECONDS, Services, environment, eventually, interruptible, run
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +77,85 @@ async def test_against_another_database(mongodb_uri: str, database: Any, mongo: 
     assert (same.code, same.out) == (0, ""), same.out
     assert other.code == 1
     assert f"content_summary_logs {summary['_id']}: different mastery_logs.0.attempts.0.correct\n" in other.out
+
+
+async def at_terminal(*arguments: str, answer: bytes, number: int | None = None) -> tuple[int, str]:
+    """Run a command with a terminal; what is typed, or a signal sent, at its question; exit code and what it showed."""
+    ours, theirs = os.openpty()
+    shown = bytearray()
+
+    def read() -> bool:
+        with contextlib.suppress(BlockingIOError, OSError):
+            shown.extend(os.read(ours, 65536))
+        return b"[y/N]" in shown or process.returncode is not None
+
+    os.set_blocking(ours, False)
+    with interruptible():
+        process = await asyncio.create_subprocess_exec(
+            *(*COMMAND, *arguments), stdin=theirs, stdout=theirs, stderr=theirs, env=environment({"TERM": "dumb"})
+        )
+    os.close(theirs)
+    try:
+        await eventually(read, "it asks", START_SECONDS)
+        if number is not None:
+            process.send_signal(number)
+        elif process.returncode is None:
+            os.write(ours, answer)
+        await eventually(lambda: (read(), process.returncode is not None)[1], "it ends", START_SECONDS)
+        read()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        os.close(ours)
+    assert process.returncode is not None
+    return process.returncode, shown.decode()
+
+
+async def test_a_large_school_is_asked_about_at_a_terminal(mongodb_uri: str, database: Any) -> None:
+    """It says how much it is; with no, an empty line and Ctrl-C nothing is written."""
+    large = ("generate", "--learners", "2000", "--weeks", "12", *here(mongodb_uri, database))
+
+    declined = [
+        await at_terminal(*large, answer=b"n\n"),
+        await at_terminal(*large, answer=b"\n"),
+        await at_terminal(*large, answer=b"", number=signal.SIGINT),
+    ]
+
+    assert [code for code, _ in declined] == [1, 1, 130]
+    for _, shown in declined:
+        assert "1,080,000 logs" in " ".join(shown.split())
+        assert "40 minutes and 8.9 GB" in " ".join(shown.split())
+    assert await database.list_collection_names() == []
+
+
+async def test_other_data_is_asked_about_at_a_terminal(mongodb_uri: str, database: Any) -> None:
+    """A small school beside another one: asked, loaded after yes; with --yes, and the same again, it is not asked."""
+    store = here(mongodb_uri, database)
+    await database.facilities.insert_one({"_id": "f" * 32, "name": "Real School", "dataset_id": "d" * 32})
+
+    refused = await at_terminal("generate", *SMALL, *store, answer=b"no\n")
+    agreed = await at_terminal("generate", *SMALL, *store, answer=b"y\n")
+    again = await at_terminal("generate", *SMALL, *store, answer=b"")
+    told = await at_terminal("generate", *SMALL, "--seed", "2", "--yes", *store, answer=b"")
+
+    assert (refused[0], agreed[0], again[0], told[0]) == (1, 0, 0, 0), (refused, agreed, again, told)
+    assert "Real School" in refused[1]
+    assert "nothing was loaded" in refused[1]
+    assert "[y/N]" not in again[1] + told[1]
+    assert "Real School" in told[1]
+
+
+async def test_where_nobody_can_be_asked_it_is_said_and_done(mongodb_uri: str, database: Any) -> None:
+    """In a script it is announced on standard error, other data too, and goes on."""
+    await database.facilities.insert_one({"_id": "f" * 32, "name": "Real School", "dataset_id": "d" * 32})
+
+    ended = await run("generate", *SMALL, *here(mongodb_uri, database))
+
+    assert ended.code == 0
+    assert "about 90 logs with 270 attempts, less than a minute and 11 MB" in ended.err
+    assert "Real School" in ended.err
+    assert "[y/N]" not in ended.err
 
 
 @pytest.mark.parametrize(

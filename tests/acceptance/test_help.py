@@ -31,7 +31,7 @@ OPTIONS = {
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,
     ("indexes", "show"): (),
-    ("generate",): ("--learners", "--weeks", "--classes", "--channels", "--seed", "--until", *STORE),
+    ("generate",): ("--learners", "--weeks", "--classes", "--channels", "--seed", "--until", "--yes", *STORE),
     ("verify",): ("--repair", "--against", "--against-database", "--show", *STORE),
     ("indexes", "script"): ("--shard",),
     ("settings",): (),
@@ -120,7 +120,10 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> No
     ("arguments", "named"),
     [
         (("serve", "--host", "192.0.2.1", "--port", "0"), "--host"),
-        (("verify", "--mongodb-uri", "mongodb://127.0.0.1:1/", "--database", "a b"), "'a b' is no name of a database"),
+        (
+            ("verify", "--mongodb-uri", "mongodb://127.0.0.1:1/", "--database", "a b"),
+            "'a b' cannot be the name",
+        ),
     ],
     ids=["address", "database"],
 )

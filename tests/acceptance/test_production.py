@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import shutil
@@ -18,7 +19,7 @@ import yaml
 
 from docservice.settings import Settings
 
-from .running import run
+from .running import names_in, run
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / ".docker"
@@ -32,29 +33,88 @@ def services() -> dict[str, Any]:
     return found
 
 
-async def secrets() -> dict[str, str]:
-    ended = await run(str(DOCKER / "secrets"), program=("sh",))
-    assert (ended.code, ended.err) == (0, "")
-    return dict(line.split("=", 1) for line in ended.out.splitlines())
+async def make_secrets(file: Path) -> dict[str, str]:
+    """What `.docker/secrets` writes into a new file."""
+    ended = await run(str(DOCKER / "secrets"), str(file), program=("sh",))
+    assert (ended.code, ended.out) == (0, "")
+    return variables(file)
 
 
-async def test_secrets_are_long_new_and_fit_a_connection_string() -> None:
-    """Each run gives other values of 64 hexadecimal digits, none twice."""
-    first, second = await secrets(), await secrets()
+def variables(file: Path) -> dict[str, str]:
+    """The variables that a file sets."""
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
+
+
+async def test_secrets_are_long_new_and_fit_a_connection_string(tmp_path: Path) -> None:
+    """Each run gives other values of 64 hexadecimal digits, none twice, and prints none of them."""
+    first, second = await make_secrets(tmp_path / "first"), await make_secrets(tmp_path / "second")
 
     values = [*first.values(), *second.values()]
     assert len(set(values)) == len(values)
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in values)
 
 
-async def test_each_variable_has_a_value() -> None:
+async def test_only_the_owner_reads_the_secrets(tmp_path: Path) -> None:
+    """Mode 600 whatever the umask of the person, and no draft is left."""
+    ended = await run("-c", f"umask 000; sh '{DOCKER / 'secrets'}' .env", program=("sh",), cwd=tmp_path)
+
+    assert ended.code == 0
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert names_in(tmp_path) == [".env"]
+
+
+async def test_the_secrets_stand_beside_the_recipe(tmp_path: Path) -> None:
+    """Without a name they are written where Compose looks for them, from whatever folder the script is run."""
+    (tmp_path / "clone" / ".docker").mkdir(parents=True)
+    shutil.copy(DOCKER / "secrets", tmp_path / "clone" / ".docker")
+
+    ended = await run("clone/.docker/secrets", program=("sh",), cwd=tmp_path)
+
+    assert ended.code == 0
+    assert names_in(tmp_path / "clone") == [".docker", ".env"]
+
+
+@pytest.mark.parametrize("there", ["file", "empty file", "link to nothing", "folder"])
+async def test_secrets_never_replace_what_is_there(tmp_path: Path, there: str) -> None:
+    """A second run fails with one line that says why, and leaves everything as it was."""
+    file = tmp_path / ".env"
+    if there == "file":
+        await make_secrets(file)
+    elif there == "empty file":
+        file.touch()
+    elif there == "link to nothing":
+        file.symlink_to(tmp_path / "nothing")
+    else:
+        file.mkdir()
+    before = file.read_bytes() if file.is_file() else None
+
+    ended = await run(str(DOCKER / "secrets"), str(file), program=("sh",))
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (1, "", 1)
+    assert "existing volumes" in ended.err
+    assert names_in(tmp_path) == [".env"]
+    assert (file.read_bytes() if file.is_file() else None) == before
+
+
+async def test_runs_at_once_make_one_file(tmp_path: Path) -> None:
+    """Of several runs one makes the file, whole; the others leave it alone."""
+    script = str(DOCKER / "secrets")
+
+    ended = await asyncio.gather(*(run(script, ".env", program=("sh",), cwd=tmp_path) for _ in range(5)))
+
+    assert sorted(each.code for each in ended) == [0, 1, 1, 1, 1]
+    assert names_in(tmp_path) == [".env"]
+    assert len(variables(tmp_path / ".env")) == 5
+
+
+async def test_each_variable_has_a_value(tmp_path: Path) -> None:
     """Every variable that has to be there is made by `.docker/secrets`; the others have a default and are settings."""
     known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields}
 
     required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
     optional = set(re.findall(r"\$\{(\w+):-", COMPOSE))
 
-    assert required == set(await secrets())
+    assert required == set(await make_secrets(tmp_path / ".env"))
     assert optional <= known
     assert set(re.findall(r"^ +(DOCSERVICE_\w+):", COMPOSE, re.MULTILINE)) <= known
     assert len(re.findall(r"\$\{", COMPOSE)) == len(re.findall(r"\$\{\w+:[?-]", COMPOSE))
@@ -95,7 +155,7 @@ def has_compose() -> bool:
 @pytest.mark.skipif(not has_compose(), reason="needs docker compose")
 async def test_compose_accepts_the_file(tmp_path: Path) -> None:
     """`docker compose config` has nothing to say."""
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in (await secrets()).items()))
+    await make_secrets(tmp_path / ".env")
 
     ended = await run(
         *("compose", "--env-file", str(tmp_path / ".env"), "-f", str(ROOT / "compose.yaml"), "config", "--quiet"),

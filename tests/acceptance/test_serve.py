@@ -27,6 +27,7 @@ from .running import (
     connection,
     engine_state,
     eventually,
+    ignoring_ctrl_c,
     linux_only,
     processes_of,
     run,
@@ -211,14 +212,22 @@ async def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "file" / "data") in ended.err
 
 
-async def test_a_short_secret_is_warned_about(services: Services, mongodb_uri: str, database: Any) -> None:
-    """A key that can be guessed from a token is named at the start, without showing it."""
-    service = await services.start(
-        "--mongodb-uri", mongodb_uri, "--database", database.name, env={"DOCSERVICE_SECRET_KEY": "hush-hush"}
+async def test_a_service_in_the_background_of_a_script_leaves_ctrl_c_alone(
+    services: Services, mongodb_uri: str, database: Any, http: ClientSession
+) -> None:
+    """Started with SIGINT ignored, as with `&` in a script, it serves on after one and ends at SIGTERM."""
+    service = await services.spawn(
+        *("--mongodb-uri", mongodb_uri, "--database", database.name), started_by=ignoring_ctrl_c
     )
+    await service.listening()
 
-    assert "DOCSERVICE_SECRET_KEY" in service.err
-    assert "hush-hush" not in service.err
+    service.process.send_signal(signal.SIGINT)
+    async with http.get(f"{service.base}/readyz") as response:
+        status = response.status
+    code = await service.stop()
+
+    assert (status, code) == (200, 0)
+    assert service.err.count("docservice: stopping") == 1
 
 
 async def test_the_console_shows_no_token_and_no_user(

@@ -9,7 +9,7 @@ import pytest
 
 from docservice import demo
 from docservice.domain.directory.records import directory_records
-from docservice.generate import Plan, people
+from docservice.generate import Plan, estimate, people
 from docservice.generate.behaviour import School
 from docservice.generate.contents import Library
 from docservice.generate.plan import Calendar
@@ -189,3 +189,26 @@ def test_the_demo_has_what_it_shows() -> None:
     assert (users[1]["id"], users[1]["full_name"]) == (who.user_id, who.full_name)
     assert summary.mastery_logs[0].attempt_count >= 3
     assert summary.content_id in {content.content_id for content in Library(demo.PLAN).contents}
+
+
+def test_the_estimate_is_near(learners: list[tuple[people.Learner, Logs]]) -> None:
+    """The numbers of logs and attempts that are announced are within half and twice those that are made."""
+    made = [logs for _, logs in learners]
+    count = sum(len(part) for logs in made for part in (logs.summaries, logs.sessions, logs.sittings, logs.exams))
+    tries = [log for logs in made for summary in logs.summaries for log in summary.mastery_logs]
+    attempts = sum(log.attempt_count for log in tries) + sum(len(exam.attempts) for logs in made for exam in logs.exams)
+
+    announced = estimate(PLAN)
+
+    assert announced.logs / 2 < count < announced.logs * 2
+    assert announced.attempts / 2 < attempts < announced.attempts * 2
+
+
+def test_the_estimate_grows_with_the_plan() -> None:
+    """Twice the learners or weeks take twice the time; the plan of the defaults less than two minutes."""
+    small, large = estimate(Plan(learners=50, weeks=4)), estimate(Plan(learners=100, weeks=8))
+
+    assert large.seconds == 4 * small.seconds
+    assert large.logs == 4 * small.logs
+    assert large.bytes > 3 * small.bytes
+    assert estimate(Plan()).seconds < 120
