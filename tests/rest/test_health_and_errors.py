@@ -155,7 +155,9 @@ async def test_body_that_is_not_what_its_encoding_says(
     assert 400 <= response.status < 500
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/logger/", "/api/logger/nothing/", "/healthz/", "/%FF", "/a%00b"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api", "/api/logger/", "/api/logger/nothing/", "/healthz/", "/%FF", "/a%00b"]
+)
 async def test_unknown_path(client: Client, path: str) -> None:
     """A path that does not exist is answered with a problem document."""
     async with client.get(path) as response:
