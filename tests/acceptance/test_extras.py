@@ -34,7 +34,7 @@ _IMPORT_ALL = """
 import importlib, pkgutil, sys
 import docservice
 
-optional = ("docservice.cli", "docservice.client", "docservice.pages", "docservice.rest")
+optional = tuple(f"docservice.{name}" for name in ("cli", "client", "console", "pages", "rest", "serving"))
 for module in pkgutil.walk_packages(docservice.__path__, "docservice.", onerror=lambda name: None):
     if not module.name.startswith(optional):
         importlib.import_module(module.name)
@@ -49,8 +49,8 @@ async def main(uri, name):
         await logs.import_directory(demo.directory())
         learner = Principal(user_id=demo.directory()["users"][1]["id"])
         video = StartSession(node_id="a" * 32, content_id="b" * 32, channel_id="c" * 32, kind="video")
-        visit = await logs.start_session(learner, video)
-        await logs.update_session(learner, visit.session_id, UpdateSession(progress=1))
+        visit = await logs.acting_as(learner).start_session(video)
+        await logs.acting_as(learner).update_session(visit.session_id, UpdateSession(progress=1))
         print((await logs.content_summary_logs.get(user_id=learner.user_id)).progress)
 
 asyncio.run(main(*sys.argv[1:]))

@@ -21,6 +21,7 @@ from docservice.errors import StoreUnavailable, ValidationFailed
 from docservice.rest import streaming
 from docservice.rest.app_keys import SERVICE
 from docservice.rest.document_queries import document_query
+from docservice.service.acting.person_logs import ActingLogs
 from docservice.store.mapping.schema import OVERFLOW
 
 from .asking import M_OF_N, Client, interaction, put, start
@@ -446,19 +447,18 @@ async def test_a_cut_list_is_no_list(
 ) -> None:
     """If the database fails after the status was sent, the connection breaks: a part does not look like the whole."""
     learner = headers_of("learner1")
-    service = client.server.app[SERVICE]
     for _ in range(3):
         await exercise(client, learner)
 
-    async def failing(_: Any, *asked: Any) -> AsyncGenerator[Any, None]:
-        async for row in each(*asked):
+    async def failing(logs: ActingLogs, *asked: Any) -> AsyncGenerator[Any, None]:
+        async for row in each(logs, *asked):
             yield row
             if len(sent) == 2:
                 raise StoreUnavailable("gone")
             sent.append(row)
 
-    each, sent = service.each_attempt_log, list[Any]()
-    monkeypatch.setattr(type(service), "each_attempt_log", failing)
+    each, sent = ActingLogs.attempt_logs, list[Any]()
+    monkeypatch.setattr(ActingLogs, "attempt_logs", failing)
     monkeypatch.setattr(streaming, "SHORT", 1)
 
     with pytest.raises(aiohttp.ClientPayloadError):

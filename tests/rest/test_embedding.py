@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from docservice import ANONYMOUS, DocService, Principal
-from docservice.errors import Unauthenticated
+from docservice.errors import NotEntered, Unauthenticated
 from docservice.rest import SERVICE, create_app, entered
 
 from .asking import Client, start_body
@@ -262,6 +262,6 @@ async def test_stopping_in_order(mongodb_uri: str, database: Any, recorded_direc
 
     assert response.status == 200
     assert ends == [1]
-    with pytest.raises(AttributeError, match="enter it first"):
+    with pytest.raises(NotEntered, match="async with"):
         await service.ping()
     assert await database["content_session_logs"].count_documents({}) == 1

@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSession, errors
+from docservice.errors import NotEntered
 from docservice.store.database.adapters import adapted
 from docservice.store.database.pymongo_db import PyMongoDatabase
 
@@ -526,9 +527,9 @@ async def test_before_and_after_it_is_entered(mongodb_uri: str, handle: Any) -> 
     """A service that is not entered, or left, says so; one that is entered is not entered twice."""
     logs = DocService(handle, apply_indexes=False)
     for _ in range(2):
-        with pytest.raises(AttributeError, match="enter it first"):
+        with pytest.raises(NotEntered, match="async with"):
             await logs.acting_as(ANONYMOUS).start_session(StartSession(**CONTENT))
-        with pytest.raises(AttributeError, match="enter it first"):
+        with pytest.raises(NotEntered, match="async with"):
             logs.content_session_logs  # noqa: B018
         async with logs:
             with pytest.raises(RuntimeError, match="entered already"):

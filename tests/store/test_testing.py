@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from docservice import ANONYMOUS, ContentSummaryLog, DocService, UpdateSession
-from docservice.errors import ValidationFailed
+from docservice.errors import NotEntered, ValidationFailed
 from docservice.testing import School, interaction, made_id, start_session, throw_away_service
 
 
@@ -43,7 +43,7 @@ async def test_a_service_of_its_own() -> None:
         held = one.content_session_logs
 
     assert len(addresses) == 2
-    with pytest.raises(AttributeError, match="enter it first"):
+    with pytest.raises(NotEntered, match="async with"):
         await one.ping()
     assert held
 

@@ -131,13 +131,16 @@ class TrackedLogs:
         async for document in self._find(SUMMARIES, keys, projection):
             self._summaries[document["_id"]] = OpenLog(read_summary(document, with_attempts=False), document)
 
-    def _find(self, collection: str, keys: Iterable[LogKey], projection: Any) -> AsyncIterator[Document]:
+    async def _find(self, collection: str, keys: Iterable[LogKey], projection: Any) -> AsyncIterator[Document]:
         wanted = set(keys)
+        if not wanted:
+            return
         query = {
             "_id": _one_of({key.log_id for key in wanted}),
             "_morango_partition": _one_of({key.partition for key in wanted}),
         }
-        return aiter(self._database[collection].find(query, projection, session=self._tx.session))
+        async for document in self._database[collection].find(query, projection, session=self._tx.session):
+            yield document
 
     def session(self, key: LogKey) -> ContentSessionLog | None:
         """A session as it is now, None if the partition has no such session."""
