@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 Client = AsyncMongoClient[dict[str, Any]]
 
+REAL_SCHOOL = {"_id": "f" * 32, "name": "Real School", "dataset_id": "d" * 32, "kind": "facility"}
 SMALL = ("--learners", "2", "--weeks", "1", "--channels", "1", "--until", "2026-06-28")
 
 
@@ -132,7 +133,7 @@ async def test_a_large_school_is_asked_about_at_a_terminal(mongodb_uri: str, dat
 async def test_other_data_is_asked_about_at_a_terminal(mongodb_uri: str, database: Any) -> None:
     """A small school beside another one: asked, loaded after yes; with --yes, and the same again, it is not asked."""
     store = here(mongodb_uri, database)
-    await database.facilities.insert_one({"_id": "f" * 32, "name": "Real School", "dataset_id": "d" * 32})
+    await database.facility_collections.insert_one(REAL_SCHOOL)
 
     refused = await at_terminal("generate", *SMALL, *store, answer=b"no\n")
     agreed = await at_terminal("generate", *SMALL, *store, answer=b"y\n")
@@ -148,7 +149,7 @@ async def test_other_data_is_asked_about_at_a_terminal(mongodb_uri: str, databas
 
 async def test_where_nobody_can_be_asked_it_is_said_and_done(mongodb_uri: str, database: Any) -> None:
     """In a script it is announced on standard error, other data too, and goes on."""
-    await database.facilities.insert_one({"_id": "f" * 32, "name": "Real School", "dataset_id": "d" * 32})
+    await database.facility_collections.insert_one(REAL_SCHOOL)
 
     ended = await run("generate", *SMALL, *here(mongodb_uri, database))
 
