@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import socket
 import sys
 import time
@@ -28,6 +29,11 @@ pytestmark = [
     pytest.mark.skipif(not installed(), reason="needs the embedded engine's program"),
     pytest.mark.slow,
 ]
+
+KEYS_SCRIPT = Path(__file__).parents[2] / ".docker" / "mongodb-keys"
+needs_keys = pytest.mark.skipif(
+    not KEYS_SCRIPT.exists() or not shutil.which("openssl"), reason="needs a checkout and openssl"
+)
 
 IMPATIENT = {"DOCSERVICE_MONGODB_TIMEOUT_MS": "1000"}
 UNSET_SECONDS = Settings.model_fields["mongodb_timeout_ms"].default / 1000
@@ -167,6 +173,72 @@ async def test_a_wrong_password_is_a_clear_line(servers: Servers, tmp_path: Path
     assert "authentication failed" in ended.err.lower()
     assert "hush-hush" not in ended.err
     assert "{" not in ended.err
+
+
+@pytest.fixture(scope="module")
+async def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `mongodb.pem`, a certificate for localhost with its key, and its authority's `ca.crt`."""
+    folder = tmp_path_factory.mktemp("keys")
+    ended = await run(str(KEYS_SCRIPT), str(folder), "localhost", program=("sh",))
+    assert ended.code == 0, ended.err
+    return folder
+
+
+@needs_keys
+@pytest.mark.parametrize(
+    ("server", "options", "said"),
+    [
+        ("tls", "", "expects TLS: add tls=true"),
+        ("tls", "tls=true", "tlsCAFile=FILE"),
+        ("tls", "tls=true&tlsCAFile={keys}/mongodb.pem", "is not trusted"),
+        ("plain", "tls=true&tlsCAFile={keys}/ca.crt", "does not use TLS"),
+        ("plain", "tlsInsecure=true&tls=true", "does not use TLS"),
+        (
+            "client certificates",
+            "tls=true&tlsAllowInvalidHostnames=true&tlsCAFile={keys}/ca.crt",
+            "tlsCertificateKeyFile=",
+        ),
+        ("client certificates", "", "expects TLS: add tls=true"),
+    ],
+)
+async def test_client_and_server_that_do_not_agree_about_tls(
+    servers: Servers, keys: Path, server: str, options: str, said: str
+) -> None:
+    """Exit code 2 as for other settings, soon after the deadline, and one line that says what to change."""
+    tls = ("--tls-cert-file", f"{keys}/mongodb.pem", "--tls-key-file", f"{keys}/mongodb.pem")
+    mutual = (*tls, "--tls-ca-file", f"{keys}/ca.crt", "--tls-require-client-cert")
+    address = await servers.start(*{"tls": tls, "plain": (), "client certificates": mutual}[server])
+    port = address.rpartition(":")[2]
+
+    ended = await run(
+        "indexes", "check", "--mongodb-uri", f"mongodb://localhost:{port}/?{options.format(keys=keys)}", env=IMPATIENT
+    )
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1), ended.err
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+@needs_keys
+async def test_tls_serves(servers: Servers, keys: Path) -> None:
+    """With the authority of the server's certificate the service works over TLS."""
+    address = await servers.start("--tls-cert-file", f"{keys}/mongodb.pem", "--tls-key-file", f"{keys}/mongodb.pem")
+    port = address.rpartition(":")[2]
+    uri = f"mongodb://localhost:{port}/?directConnection=true&tls=true&tlsCAFile={keys}/ca.crt"
+
+    ended = await run("indexes", "apply", "--mongodb-uri", uri)
+
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("options", ["tls=maybe", "tsl=true", "tls=true&tlsCAFile=/nowhere/ca.crt"])
+async def test_an_option_that_does_not_fit_is_one_line(options: str) -> None:
+    """Exit code 2 at once and one line that names the variable; it does not connect without TLS."""
+    ended = await run("indexes", "check", "--mongodb-uri", f"mongodb://127.0.0.1:1/?{options}")
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1), ended.err
+    assert "DOCSERVICE_MONGODB_URI" in ended.err
+    assert options.partition("=")[0][:2] in ended.err
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/", "mongodb://h,i/?directConnection=true"])

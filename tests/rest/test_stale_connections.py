@@ -54,8 +54,10 @@ async def logs(
     async with service:
         await service.import_directory(recorded_directory)
         yield service
-    if client is not None and (closing := client.close()) is not None:
-        await closing
+    if isinstance(client, AsyncMongoClient):
+        await client.close()
+    elif client is not None:
+        await asyncio.to_thread(client.close)  # It blocks until the server has answered, by way of this loop.
 
 
 @pytest.fixture(scope="module")

@@ -17,24 +17,21 @@ from docservice.errors import SettingsInvalid
 from docservice.store.database.mongodb_address import MongoAddress
 
 _LONGEST_SECONDS = 2.0
+_OBJECTION_SECONDS = 0.5
+_ASKS_FOR_ONE = "CERTIFICATE_REQUIRED"
+"""How OpenSSL calls the alert of a server that wants the client's certificate."""
 
 
 async def tls_mismatch(
-    address: MongoAddress, hosts: Iterable[tuple[str, int | None]], said: str, timeout_seconds: float
+    address: MongoAddress, hosts: Iterable[tuple[str, int | None]], timeout_seconds: float
 ) -> SettingsInvalid | None:
     """What has to change in the address so that client and server agree about TLS; None if that is not the reason.
 
     Args:
         address: what the client was made with.
         hosts: the servers that it did not reach.
-        said: the driver's reason.
         timeout_seconds: for each question; more than two seconds are not waited.
     """
-    if "certificate required" in said.lower():
-        return SettingsInvalid(
-            "The MongoDB server asks for a certificate of the client: name a file with yours and its private key, in "
-            "PEM, with tlsCertificateKeyFile=FILE in its address."
-        )
     seconds = min(timeout_seconds, _LONGEST_SECONDS)
     asked = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
     found = await asyncio.gather(*asked)
@@ -43,7 +40,7 @@ async def tls_mismatch(
 
 async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float) -> SettingsInvalid | None:
     if not address.tls:
-        if await _tls_failure(host, port, _trusting_all(), seconds) is None:
+        if _speaks_tls(await _tls_failure(host, port, _trusting_all(), seconds)):
             return SettingsInvalid(
                 f"The MongoDB server at {host}:{port} expects TLS: add tls=true to its address, and "
                 "tlsCAFile=FILE if its certificate is of an authority of your own."
@@ -56,7 +53,12 @@ async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float)
             f"The certificate of the MongoDB server at {host}:{port} is not trusted: {reason}. Name the certificate of "
             "its authority with tlsCAFile=FILE, and the server by a name that is in its certificate."
         )
-    if failure is not None and await _speaks_without_tls(host, port, seconds):
+    if isinstance(failure, ssl.SSLError) and _ASKS_FOR_ONE in (failure.reason or ""):
+        return SettingsInvalid(
+            f"The MongoDB server at {host}:{port} asks for a certificate of the client: name a file with yours and its "
+            "private key, in PEM, with tlsCertificateKeyFile=FILE in its address."
+        )
+    if not _speaks_tls(failure) and await _speaks_without_tls(host, port, seconds):
         return SettingsInvalid(
             f"The MongoDB server at {host}:{port} does not use TLS: start it with TLS (--tlsMode requireTLS), or leave "
             "tls=true and the other tls options out of its address."
@@ -73,18 +75,28 @@ def _trusting_all() -> ssl.SSLContext:
 
 
 async def _tls_failure(host: str, port: int, context: ssl.SSLContext, seconds: float) -> Exception | None:
-    """Why there is no TLS connection; None if there is one, or if the server refuses it in TLS's own words."""
+    """Why there is no TLS connection; None if there is one."""
     try:
         async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
-    except ssl.SSLCertVerificationError as error:
-        return error
-    except ssl.SSLError as error:
-        return None if "ALERT" in (error.reason or "") else error
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
     except (OSError, ValueError) as error:
         return error
-    writer.transport.abort()
+    try:
+        # In TLS 1.3 the server looks at the client's certificate when the client is done; if it agrees it says nothing.
+        async with asyncio.timeout(min(seconds, _OBJECTION_SECONDS)):
+            await reader.read(1)
+    except TimeoutError:
+        return None
+    except OSError as error:
+        return error
+    finally:
+        writer.transport.abort()
     return None
+
+
+def _speaks_tls(failure: Exception | None) -> bool:
+    """Whether the server speaks TLS: there was a connection, or it was refused in TLS's own words."""
+    return failure is None or (isinstance(failure, ssl.SSLError) and "ALERT" in (failure.reason or ""))
 
 
 async def _speaks_without_tls(host: str, port: int, seconds: float) -> bool:

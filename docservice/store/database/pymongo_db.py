@@ -233,7 +233,7 @@ class PyMongoDatabase:
             if self._address is None:
                 raise
             hosts = list(self._database.client.topology_description.server_descriptions())
-            mismatch = await tls_mismatch(self._address, hosts, str(error), self._timeout_seconds)
+            mismatch = await tls_mismatch(self._address, hosts, self._timeout_seconds)
             if mismatch is not None:
                 raise mismatch from error
             said = str(error).rstrip(".")

@@ -1,0 +1,111 @@
+"""Connection strings that would not do what they seem to say: refused before anything is connected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docservice import DocService
+from docservice.errors import SettingsInvalid, StoreUnavailable
+
+HOST = "mongodb://127.0.0.1:1/"
+
+
+async def refusal(uri: str) -> str:
+    """What a service says that is to use the address."""
+    with pytest.raises(SettingsInvalid) as caught:
+        await DocService(uri).__aenter__()
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("tls=maybe", "tls"),
+        ("tls=", "tls"),
+        ("tls", "tls"),
+        ("tls=True", "tls"),
+        ("tsl=true", "did you mean tls"),
+        ("tlsCAfiel=/ca.crt", "did you mean tlsCAFile"),
+        ("replcaSet=rs0", "did you mean replicaSet"),
+        ("nothingLikeIt=1", "nothingLikeIt"),
+        ("tls=true&tls=false", "tls is there twice"),
+        ("tls=true&TLS=true", "tls is there twice"),
+        ("tls=false&ssl=true", "tls and ssl"),
+        ("tls=true;w=1&ssl=true", "separators"),
+        ("tls=true&", "name=value"),
+        ("tlsInsecure=true", "tls=true"),
+        ("tls=false&tlsAllowInvalidCertificates=true", "tls=true"),
+        ("tls=true&tlsInsecure=true&tlsAllowInvalidHostnames=true", "tlsInsecure"),
+        ("authMechanism=SCRAM-SHA-999", "authMechanism"),
+        ("authMechanismProperties=nothing", "authMechanismProperties"),
+        ("authSource=", "authSource"),
+        ("maxPoolSize=many", "maxPoolSize"),
+        ("maxPoolSize=-1", "maxPoolSize"),
+        ("maxIdleTimeMS=nan", "maxIdleTimeMS"),
+        ("socketTimeoutMS=soon", "socketTimeoutMS"),
+        ("retryReads=yes", "retryReads"),
+        ("readPreference=nearby", "readPreference"),
+        ("w=-1", "w"),
+        ("compressors=zip", "compressors"),
+        ("replicaSet=%zz", "%25"),
+        ("replicaSet=100%", "%25"),
+        ("replicaSet=%ff", "UTF-8"),
+        ("directConnection=true&loadBalanced=true", "directConnection"),
+    ],
+)
+async def test_options(options: str, named: str) -> None:
+    """Unknown and malformed ones, opposites and ones without effect: an error that names them, never a warning."""
+    assert named in await refusal(HOST + "?" + options)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://amina:hush?hush=1@127.0.0.1/",
+        "mongodb://amina:hush/hush@127.0.0.1/",
+        "mongodb://amina:hush%hush@127.0.0.1/",
+        "mongodb://amina:hush/",
+        "mongodb://127.0.0.1/?hush@hush=1",
+        "mongodb://127.0.0.1:hush/",
+        "http://127.0.0.1/hush",
+        "mongodb://",
+    ],
+)
+async def test_what_is_not_an_address_shows_no_password(uri: str) -> None:
+    """Characters that have to be written with % and forgotten parts are refused without a piece of the password."""
+    assert "hush" not in await refusal(uri)
+
+
+@pytest.mark.parametrize("option", ["tlsCAFile", "tlsCertificateKeyFile", "tlsCRLFile"])
+@pytest.mark.parametrize("what", ["missing", "text", "empty", "folder"])
+async def test_files(option: str, what: str, tmp_path: Path) -> None:
+    """A file that is missing or holds something else is named with its option, in one line."""
+    path = tmp_path / what
+    if what == "folder":
+        path.mkdir()
+    elif what != "missing":
+        path.write_text("no certificate" if what == "text" else "")
+
+    said = await refusal(f"{HOST}?tls=true&{option}={path}")
+
+    assert option in said
+    assert str(path) in said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "tls=true&ssl=true",
+        "ssl=false",
+        "readPreference=nearest&readPreferenceTags=dc:a&readPreferenceTags=",
+        "TLS=false;w=majority",
+    ],
+)
+async def test_what_the_driver_takes_is_taken(options: str) -> None:
+    """Options that agree, that may repeat, in any case and with ; between them: only the server is missing."""
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1"):
+        await DocService(HOST + "?" + options, timeout_seconds=0.3).__aenter__()
