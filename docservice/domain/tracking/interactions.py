@@ -39,6 +39,11 @@ def selecting(interactions: Sequence[Interaction]) -> list[Interaction]:
     return [next(run) for _, run in groupby(interactions, key=lambda interaction: interaction.item)]
 
 
+def choose_stored(interactions: Sequence[Interaction]) -> bool:
+    """Whether some interactions may choose an attempt that is stored, by its id or to replace its answer."""
+    return any(interaction.id is not None or interaction.replace for interaction in selecting(interactions))
+
+
 def record(
     interactions: Sequence[Interaction],
     known: Sequence[AttemptLog],

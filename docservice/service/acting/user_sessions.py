@@ -1,9 +1,10 @@
-"""Sittings: who is using the app, and on what; each action in one transaction."""
+"""Sittings: who is using the app, and on what; what waits together is one transaction."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from docservice.domain.answers.session_description import SessionDescription
@@ -16,11 +17,32 @@ from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.base.clock import Clocked
+from docservice.service.base.groups import Groups, Outcome
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.user_sessions import UserSessionStore
 
 DeviceInfo = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class _Interaction:
+    """A learner is active now.
+
+    Attributes:
+        device_info: of a new user session.
+        now: the clock of the service that was asked.
+    """
+
+    user_id: str
+    dataset_id: str
+    device_info: str
+    now: Callable[[], datetime]
+
+    @property
+    def partition(self) -> str:
+        """The partition of the learner's logs."""
+        return log_partition(self.dataset_id, self.user_id)
 
 
 class Sittings(Clocked):
@@ -36,7 +58,7 @@ class Sittings(Clocked):
             clock: gives the current time, aware.
         """
         super().__init__(clock)
-        self._actions = actions
+        self._groups: Groups[_Interaction, UserSessionLog] = actions.groups(self._carry_out)
         self._reader = reader
         self._directory = DirectoryStore(database)
         self._sessions = UserSessionStore(database)
@@ -66,28 +88,33 @@ class Sittings(Clocked):
             device = await asyncio.to_thread(device_info_from_user_agent, user_agent[:LONGEST_USER_AGENT])
         else:
             device = device_info(os_info, browser_info)
-        partition = log_partition(dataset_id, user_id)
+        interaction = _Interaction(user_id, dataset_id, device, self.now)
+        return await self._groups.carry_out(interaction, UserSessionLog, queue=user_id)
 
-        async def action(tx: Transaction) -> UserSessionLog:
-            await self._sessions.take_turn(tx, user_id)
-            # Taken at one's turn: whoever comes later is not earlier.
-            now = self.now()
-            latest = await self._sessions.latest(tx, partition, now - LONGEST_BREAK)
+    async def _carry_out(self, tx: Transaction, actions: Sequence[_Interaction]) -> list[Outcome[UserSessionLog]]:
+        """Read the latest user sessions of all learners, extend each or begin a new one, write them."""
+        await self._sessions.take_turns(tx, {action.user_id for action in actions})
+        # Taken at their turn: one that comes later is not earlier.
+        now = actions[0].now()
+        current = await self._sessions.latest(tx, {action.partition for action in actions}, now - LONGEST_BREAK)
+        stored = {log.id for log in current.values()}
+        outcomes: list[Outcome[UserSessionLog]] = []
+        for action in actions:
             log = sitting(
-                latest,
-                dataset_id=dataset_id,
-                user_id=user_id,
-                device_info=device,
+                current.get(action.partition),
+                dataset_id=action.dataset_id,
+                user_id=action.user_id,
+                device_info=action.device_info,
                 now=now,
                 random_source_id=random_id(),
             )
-            if latest is not None and log.id == latest.id:
-                await self._sessions.extend(tx, log)
-            else:
-                await self._sessions.insert(tx, log)
-            return log
-
-        return await self._actions.run(action, queue=f"sittings of {user_id}")
+            current[action.partition] = log
+            outcomes.append(log)
+        changed = [current[partition] for partition in {action.partition for action in actions}]
+        await self._sessions.write(
+            tx, [log for log in changed if log.id not in stored], [log for log in changed if log.id in stored]
+        )
+        return outcomes
 
     async def describe(self, principal: Principal) -> SessionDescription:
         """See `DocService.session_description`."""

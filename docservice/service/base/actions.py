@@ -13,17 +13,12 @@ from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
-from docservice.domain.answers.tracking import Answer
 from docservice.errors import StoreTimeout
-from docservice.store.database.port import Database, Transaction
-from docservice.store.logs.idempotency import IdempotencyStore, RequestKey
+from docservice.service.base.groups import LONGEST_WAIT_SECONDS, ActionT, AnswerT, CarryOut, Groups
+from docservice.store.database.port import Database
+from docservice.store.logs.idempotency import RequestKey
 
 _Result = TypeVar("_Result")
-_Answer = TypeVar("_Answer", bound=Answer)
-
-
-LONGEST_WAIT_SECONDS = 30.0
-"""How long an action waits for those before it in its queue."""
 
 
 def random_id() -> str:
@@ -36,10 +31,16 @@ class Actions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._replies = IdempotencyStore(database)
         # One learner's actions would only make each other's transactions start again: within a process they queue.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[Any]] = set()
+        self._groups: list[Groups[Any, Any]] = []
+
+    def groups(self, carry_out: CarryOut[ActionT, AnswerT]) -> Groups[ActionT, AnswerT]:
+        """Groups of one kind of action, which are finished with all others; see `Groups`."""
+        made: Groups[ActionT, AnswerT] = Groups(self._database, carry_out)
+        self._groups.append(made)
+        return made
 
     async def run(self, action: Callable[[Any], Awaitable[_Result]], queue: str | None) -> _Result:
         """Run an action in a transaction; once begun it is finished, even if the caller goes away.
@@ -68,40 +69,16 @@ class Actions:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def answer(
-        self,
-        action: Callable[[Any], Awaitable[_Answer]],
-        answer_type: type[_Answer],
-        now: datetime,
-        queue: str | None,
-        key: RequestKey | None,
-    ) -> _Answer:
-        """Like `run`; a request that comes again under its key gets its first answer, and is not carried out again.
-
-        Raises:
-            IdempotencyMismatch: the key was used for another request.
-        """
-
-        async def once(tx: Transaction) -> _Answer:
-            if key is None:
-                return await action(tx)
-            kept = await self._replies.reply(tx, key)
-            if kept is not None:
-                return answer_type.model_validate(json.loads(kept))
-            answer = await action(tx)
-            await self._replies.keep(tx, key, json.dumps(answer.as_json()).encode(), now)
-            return answer
-
-        return await self.run(once, queue)
-
     async def finish(self) -> None:
         """Wait for actions whose callers went away."""
         # Unlike gather, wait does not cancel what it waits for when the one who waits is cancelled.
+        for groups in self._groups:
+            await groups.finish()
         if self._running:
             await asyncio.wait(self._running)
 
 
-def request_key(caller: str, key: str | None, action: str, request: BaseModel) -> RequestKey | None:
+def request_key(caller: str, key: str | None, action: str, request: BaseModel, now: datetime) -> RequestKey | None:
     """What identifies a request that may be sent twice; None without a key of the caller's.
 
     Args:
@@ -109,9 +86,10 @@ def request_key(caller: str, key: str | None, action: str, request: BaseModel) -
         key: as the caller chose it.
         action: what is asked for, with the id of what it is asked of.
         request: the validated body.
+        now: when it came, UTC.
     """
     if key is None:
         return None
     body = json.dumps(request.model_dump(exclude_unset=True), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{action}\n{body}".encode()).hexdigest()
-    return RequestKey(caller, key, fingerprint)
+    return RequestKey(caller, key, fingerprint, now)

@@ -19,6 +19,10 @@ class EngineGuard:
     traits: EngineTraits = MONGODB
     run: object = None
 
+    def __init__(self, traits: EngineTraits = MONGODB) -> None:
+        """Guard an engine with these traits."""
+        self.traits = traits
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """A block for one transaction, with its repetitions.

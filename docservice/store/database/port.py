@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -18,6 +18,16 @@ Result = TypeVar("Result")
 
 class AlreadyKept(Exception):
     """An earlier run of this transaction was committed, although the driver was not told. Its result counts."""
+
+
+class Contended(Exception):
+    """Another transaction holds what this one would change. Nothing of this one was kept; try again later."""
+
+
+def one_of(values: Iterable[str]) -> Any:
+    """The condition of a filter that a field has one of some values; for one value the plainest on every engine."""
+    different = sorted(set(values))
+    return {"$in": different} if len(different) != 1 else different[0]
 
 
 @dataclass
@@ -91,13 +101,15 @@ class Database(Protocol):
 
     def __getitem__(self, collection: str) -> Collection: ...
 
-    async def transact(self, action: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    async def transact(self, action: Callable[[Transaction], Awaitable[Result]], *, gives_way: bool = False) -> Result:
         """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.
 
         Args:
             action: gets the transaction, passes its session to every statement, and may run several times.
+            gives_way: run it again once at most after a write conflict, then leave the way to others.
 
         Raises:
+            Contended: it gave way; nothing of it was kept.
             StoreError: the transaction could not be committed; nothing of it was kept.
             StoreUnavailable: there is no room for it, or what it wrote may be lost.
         """

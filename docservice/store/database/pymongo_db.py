@@ -11,7 +11,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidName, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -22,9 +22,9 @@ from docservice.store.database.failures import only_duplicates, translated
 from docservice.store.database.first_contact import tls_mismatch
 from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
-from docservice.store.database.port import AlreadyKept, Collection, Document, Result, Transaction
+from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
 from docservice.store.database.secantus_python import SecantusPythonGuard
-from docservice.store.database.traits import EngineTraits
+from docservice.store.database.traits import SHARDED, EngineTraits
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
@@ -39,6 +39,8 @@ _DRIVER_WAITED = "No servers found yet"
 
 _READS = {"count", "find", "hello", "listCollections", "ping"}
 """Commands that may be sent twice. The driver repeats queries by itself, but none of what it is given as a command."""
+
+_WRITE_CONFLICT = 112
 
 _LOST_RACES = 10
 """How often two transactions may race to insert the same document before the loser gives up."""
@@ -123,12 +125,14 @@ class PyMongoDatabase:
         with translated(), pymongo.timeout(self._timeout_seconds):
             yield
 
-    async def transact(self, action: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    async def transact(self, action: Callable[[Transaction], Awaitable[Result]], *, gives_way: bool = False) -> Result:
         """See `port.Database.transact`."""
         tx = Transaction(None)
         results: list[Result] = []
+        conflicts = 0
 
         async def run(session: Any) -> Result:
+            nonlocal conflicts
             if tx.session is not None:
                 self.activity.transaction_retries += 1
             tx.session = session
@@ -137,6 +141,12 @@ class PyMongoDatabase:
                 results.append(await action(tx))
             except AlreadyKept:
                 await session.abort_transaction()  # it has only read
+            except OperationFailure as error:
+                conflicts += error.code == _WRITE_CONFLICT
+                # Once a run came to its end, its commit may have been kept: only another run can tell.
+                if gives_way and conflicts > 1 and not results:
+                    raise Contended from error
+                raise
             return results[-1]
 
         async with self._guard.transaction():
@@ -212,7 +222,10 @@ class PyMongoDatabase:
             self._guard = SecantusPythonGuard(
                 self._raw_command, self._read_command, self._turn, self._timeout_seconds, hello
             )
-        if hello.get("setName") or hello.get("msg") == "isdbgrid":
+        if hello.get("msg") == "isdbgrid":
+            self._guard = EngineGuard(SHARDED)
+            return
+        if hello.get("setName"):
             return
         address = "{}:{}".format(*(await self._server()))
         if hello.get("isreplicaset"):

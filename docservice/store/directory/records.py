@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pymongo import ReplaceOne
 
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
-from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.port import Database, Document, Transaction, one_of
 from docservice.store.mapping.json_codec import to_bson
 
 _BATCH = 1000
@@ -64,6 +64,15 @@ class DirectoryStore:
             )
         return None if found is None or found.get("date_deleted") else found
 
+    async def datasets_of_users(self, tx: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
+        """The datasets of people by their ids; people who are not there, or whose account was deleted, are left out."""
+        query, fields = {"_id": one_of(user_ids)}, {"dataset_id": 1, "date_deleted": 1}
+        return {
+            user["_id"]: user["dataset_id"]
+            async for user in self._database["facility_users"].find(query, fields, session=tx.session)
+            if not user.get("date_deleted")
+        }
+
     async def account(self, user_id: str) -> Document | None:
         """All that is known of a person, names too; None as in `user`."""
         with self._database.guarded():
@@ -84,29 +93,6 @@ class DirectoryStore:
         """Whether the directory has such an exam."""
         with self._database.guarded():
             return await self._database["exams"].find_one({"_id": exam_id}, {"_id": 1}) is not None
-
-    async def is_assigned(
-        self, tx: Transaction, kind: str, record_id: str, user_id: str, *, only_active: bool = False
-    ) -> bool:
-        """Whether a record is assigned to the person, or to a class or group that the person is a direct member of.
-
-        Args:
-            tx: the transaction's session.
-            kind: `exams`, `lessons` or `course_sessions`.
-            record_id: of the exam, lesson or course session.
-            user_id: the person.
-            only_active: also ask that the record is active.
-        """
-        fields = {"assignments": 1, "learner_ids": 1, "active": 1}
-        found = await self._database[kind].find_one({"_id": record_id}, fields, session=tx.session)
-        if found is None or (only_active and not found.get("active")):
-            return False
-        if user_id in found.get("learner_ids", ()):
-            return True
-        membership = await self._database["memberships"].find_one(
-            {"user_id": user_id, "collection_id": {"$in": found["assignments"]}}, {"_id": 1}, session=tx.session
-        )
-        return membership is not None
 
 
 def directory_document(record: DirectoryRecord) -> Document:

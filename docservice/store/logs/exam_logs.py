@@ -6,11 +6,14 @@ need no buckets: a log that reaches its limit takes no more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.errors import DocumentTooLarge
-from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction, one_of
+from docservice.store.database.writes import InsertOne, UpdateOne, Write
+from docservice.store.logs.keys import LogKey
 from docservice.store.mapping.log_documents import attempt_size, exam_attempt_document, exam_log_document, read_exam_log
 
 COLLECTION = "exam_logs"
@@ -22,14 +25,6 @@ _OWNER = {"_morango_partition": 1, "dataset_id": 1, "user_id": 1}
 
 
 @dataclass(frozen=True)
-class StoredExamLog:
-    """An exam log and the document it was read from."""
-
-    log: ExamLog
-    document: Document
-
-
-@dataclass(frozen=True)
 class Owner:
     """Whose exam log it is and where it stands; none of this ever changes."""
 
@@ -38,9 +33,14 @@ class Owner:
     dataset_id: str
     user_id: str
 
+    @property
+    def key(self) -> LogKey:
+        """What finds the log on every kind of server."""
+        return LogKey(self.partition, self.log_id)
+
 
 class ExamLogStore:
-    """The exam logs; every write carries the partition, the shard key."""
+    """Whose exam logs are whose."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,80 +60,129 @@ class ExamLogStore:
             return None
         return Owner(found["_id"], found["_morango_partition"], found["dataset_id"], found["user_id"])
 
-    async def find(
-        self, tx: Transaction, partition: str, log_id: str, *, with_attempts: bool = True
-    ) -> StoredExamLog | None:
-        """An exam log, None if the partition has no such log.
+
+class OpenExamLogs:
+    """The exam logs of one transaction: read together, changed by actions in turn, written together."""
+
+    def __init__(self, database: Database, tx: Transaction) -> None:
+        """Begin with no logs.
 
         Args:
-            tx: the transaction's session.
-            partition: the facility's.
-            log_id: computed from partition, exam and learner.
-            with_attempts: read the attempts, too.
+            database: connected.
+            tx: under way.
         """
-        document = await self._database[COLLECTION].find_one(
-            {"_id": log_id, "_morango_partition": partition},
-            None if with_attempts else _WITHOUT_ATTEMPTS,
-            session=tx.session,
-        )
-        return StoredExamLog(read_exam_log(document), document) if document else None
+        self._database = database
+        self._tx = tx
+        self._opened: dict[LogKey, _OpenExamLog] = {}
 
-    async def insert(self, tx: Transaction, log: ExamLog) -> None:
-        """Store a new exam log."""
-        await self._database[COLLECTION].insert_one(exam_log_document(log), session=tx.session)
+    async def read(self, whole: Iterable[LogKey], others: Iterable[LogKey]) -> None:
+        """Read exam logs, those of `whole` with their attempts.
 
-    async def update(self, tx: Transaction, log: ExamLog) -> None:
-        """Write what can change of an exam log, its attempts aside."""
-        setting = {
+        An earlier run of the transaction that may have been committed is known by an attempt that is there.
+        """
+        whole, others = set(whole), set(others)
+        if self._tx.may_be_kept:
+            whole, others = whole | others, set()
+        for keys, projection in ((whole, None), (others - whole, _WITHOUT_ATTEMPTS)):
+            if keys:
+                query = {
+                    "_id": one_of(key.log_id for key in keys),
+                    "_morango_partition": one_of(key.partition for key in keys),
+                }
+                async for document in self._database[COLLECTION].find(query, projection, session=self._tx.session):
+                    key = LogKey(document["_morango_partition"], document["_id"])
+                    self._opened[key] = _OpenExamLog(read_exam_log(document), document)
+
+    def log(self, key: LogKey) -> ExamLog | None:
+        """A log as it is now, None if the partition has no such log. Its attempts are there if it was read whole."""
+        opened = self._opened.get(key)
+        return opened.log if opened else None
+
+    def insert(self, log: ExamLog) -> None:
+        """Take a new exam log."""
+        self._opened[LogKey(log.morango_partition, log.id)] = _OpenExamLog(log, exam_log_document(log), is_new=True)
+
+    def change(self, log: ExamLog) -> None:
+        """Take what can change of an exam log, its attempts aside."""
+        opened = self._opened[LogKey(log.morango_partition, log.id)]
+        opened.log = log
+        opened.setting |= {
             "closed": log.closed,
             "completion_timestamp": log.completion_timestamp,
             "_morango_dirty_bit": log.morango_dirty_bit,
         }
-        await self._set(tx, log, {"$set": setting})
 
-    async def append(self, tx: Transaction, stored: StoredExamLog, attempt: ExamAttemptLog) -> None:
+    def append(self, log: ExamLog, attempt: ExamAttemptLog) -> None:
         """Add an attempt.
 
-        Args:
-            tx: the transaction.
-            stored: with its attempts, if an earlier run of the transaction may have been committed.
-            attempt: new.
-
         Raises:
-            AlreadyKept: an earlier run was committed.
+            AlreadyKept: an earlier run of the transaction was committed.
             DocumentTooLarge: the log is full.
         """
-        if tx.may_be_kept and any(each.id == attempt.id for each in stored.log.attempts):
+        if self._tx.may_be_kept and any(each.id == attempt.id for each in log.attempts):
             raise AlreadyKept
+        opened = self._opened[LogKey(log.morango_partition, log.id)]
         document = exam_attempt_document(attempt)
-        size = attempt_size(document)
-        if stored.document["attempt_count"] >= MAX_EXAM_ATTEMPTS:
+        if opened.attempt_count >= MAX_EXAM_ATTEMPTS:
             raise DocumentTooLarge(f"An exam log takes {MAX_EXAM_ATTEMPTS} attempts, and this one has them.")
-        _require_room(stored.document["attempt_bytes"] + size)
-        await self._set(
-            tx, stored.log, {"$push": {"attempts": document}, "$inc": {"attempt_count": 1, "attempt_bytes": size}}
-        )
+        opened.grow(attempt_size(document))
+        opened.attempt_count += 1
+        opened.added.append(document)
+        opened.log = log.model_copy(update={"attempts": [*log.attempts, attempt]})
 
-    async def replace_attempt(
-        self, tx: Transaction, stored: StoredExamLog, position: int, attempt: ExamAttemptLog
-    ) -> None:
-        """Write an attempt in the place of the one at a position of the log, which was read with its attempts.
+    def replace_attempt(self, log: ExamLog, position: int, attempt: ExamAttemptLog) -> None:
+        """Put an attempt in the place of the one at a position of the log, which was read whole.
 
         Raises:
             DocumentTooLarge: the attempt has grown beyond what the log takes.
         """
+        opened = self._opened[LogKey(log.morango_partition, log.id)]
         document = exam_attempt_document(attempt)
-        growth = attempt_size(document) - attempt_size(stored.document["attempts"][position])
-        if growth > 0:
-            _require_room(stored.document["attempt_bytes"] + growth)
-        await self._set(tx, stored.log, {"$set": {f"attempts.{position}": document}, "$inc": {"attempt_bytes": growth}})
+        opened.grow(attempt_size(document) - attempt_size(exam_attempt_document(log.attempts[position])))
+        attempts = [*log.attempts]
+        attempts[position] = attempt
+        opened.log = log.model_copy(update={"attempts": attempts})
+        stored = len(opened.document["attempts"])
+        if position < stored:
+            opened.setting[f"attempts.{position}"] = document
+        else:
+            opened.added[position - stored] = document
 
-    async def _set(self, tx: Transaction, log: ExamLog, update: Document) -> None:
-        await self._database[COLLECTION].update_one(
-            {"_id": log.id, "_morango_partition": log.morango_partition},
-            {**update, "$set": {**update.get("$set", {}), "has_dirty": True}},
-            session=tx.session,
-        )
+    async def write(self) -> None:
+        """Write all that was taken."""
+        writes: list[Write] = [write for opened in self._opened.values() for write in opened.writes()]
+        if writes:
+            await self._database[COLLECTION].bulk_write(writes, session=self._tx.session)
+
+
+class _OpenExamLog:
+    """An exam log in a transaction."""
+
+    def __init__(self, log: ExamLog, document: Document, *, is_new: bool = False) -> None:
+        self.log = log
+        self.document = document
+        self.is_new = is_new
+        self.attempt_count: int = document["attempt_count"]
+        self.attempt_bytes: int = document["attempt_bytes"]
+        self.setting: Document = {}
+        self.added: list[Document] = []
+
+    def grow(self, growth: int) -> None:
+        if growth > 0:
+            _require_room(self.attempt_bytes + growth)
+        self.attempt_bytes += growth
+
+    def writes(self) -> list[Write]:
+        if self.is_new:
+            return [InsertOne(exam_log_document(self.log))]
+        key = {"_id": self.log.id, "_morango_partition": self.log.morango_partition}
+        counters = {"attempt_count": self.attempt_count, "attempt_bytes": self.attempt_bytes, "has_dirty": True}
+        writes: list[Write] = []
+        if self.setting:
+            writes.append(UpdateOne(key, {"$set": {**self.setting, **counters}}))
+        if self.added:  # one statement cannot change an item of a list and add one
+            writes.append(UpdateOne(key, {"$set": counters, "$push": {"attempts": {"$each": self.added}}}))
+        return writes
 
 
 def _require_room(attempt_bytes: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from docservice.errors import IdempotencyMismatch
-from docservice.store.database.port import Database, Transaction
+from docservice.store.database.port import Database, Transaction, one_of
 
 COLLECTION = "idempotency_keys"
 
@@ -20,16 +21,30 @@ class RequestKey:
         caller: whose key it is; two callers never share one.
         key: as the caller chose it.
         fingerprint: of method, path and body, so that a key used for another request is noticed.
+        received_at: when the request came, UTC; its reply is kept for a day from then on.
     """
 
     caller: str
     key: str
     fingerprint: str
+    received_at: datetime
 
     @property
     def document_id(self) -> str:
         """The `_id` of the kept reply."""
         return hashlib.sha256(f"{self.caller}\n{self.key}".encode()).hexdigest()
+
+
+class Reply(NamedTuple):
+    """A kept reply.
+
+    Attributes:
+        fingerprint: of the request that got it.
+        body: the JSON that was sent.
+    """
+
+    fingerprint: str
+    body: bytes
 
 
 class IdempotencyStore:
@@ -38,22 +53,23 @@ class IdempotencyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reply(self, tx: Transaction, request: RequestKey) -> bytes | None:
-        """The reply that the request got before, None if it is new.
+    async def replies(self, tx: Transaction, requests: Sequence[RequestKey]) -> dict[str, Reply]:
+        """The replies kept under the keys of requests, by `RequestKey.document_id`."""
+        query = {"_id": one_of(request.document_id for request in requests)}
+        return {
+            kept["_id"]: Reply(kept["fingerprint"], bytes(kept["reply"]))
+            async for kept in self._database[COLLECTION].find(query, session=tx.session)
+        }
 
-        Raises:
-            IdempotencyMismatch: the caller used the key for another request.
-        """
-        kept = await self._database[COLLECTION].find_one({"_id": request.document_id}, session=tx.session)
-        if kept is None:
-            return None
-        if kept["fingerprint"] != request.fingerprint:
-            raise IdempotencyMismatch()
-        return bytes(kept["reply"])
-
-    async def keep(self, tx: Transaction, request: RequestKey, reply: bytes, now: datetime) -> None:
-        """Keep a reply, in the transaction that does what it tells of."""
-        await self._database[COLLECTION].insert_one(
-            {"_id": request.document_id, "fingerprint": request.fingerprint, "reply": reply, "created_at": now},
-            session=tx.session,
-        )
+    async def keep(self, tx: Transaction, replies: Sequence[tuple[RequestKey, bytes]]) -> None:
+        """Keep new replies, in the transaction that does what they tell of."""
+        documents = [
+            {
+                "_id": request.document_id,
+                "fingerprint": request.fingerprint,
+                "reply": body,
+                "created_at": request.received_at,
+            }
+            for request, body in replies
+        ]
+        await self._database[COLLECTION].insert_many(documents, session=tx.session)

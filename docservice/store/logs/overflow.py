@@ -17,6 +17,11 @@ from docservice.store.mapping.log_documents import attempt_size
 from docservice.store.mapping.schema import OVERFLOW
 
 EMBEDDED_ATTEMPTS = 200
+"""So many attempts stay in a document; with more, the oldest move. Until then an old one may have up to `MOST`."""
+
+MOST_EMBEDDED_ATTEMPTS = 200
+"""So many a document may have in any case: with more, something else than this service has written it."""
+
 EMBEDDED_BYTES = 1024 * 1024
 _BUCKET_ATTEMPTS = 100
 _BUCKET_BYTES = 8 * 1024 * 1024
@@ -121,7 +126,8 @@ def buckets_for(owner: Document, moved: Sequence[AttemptList], sequence: int) ->
 
 def overfull(document: Document) -> bool:
     """Whether a summary or session has more embedded attempts than it may."""
-    return too_many(attempt_lists_of(document), document.get("attempt_bytes", 0))
+    count = sum(len(each.attempts) for each in attempt_lists_of(document))
+    return count > MOST_EMBEDDED_ATTEMPTS or document.get("attempt_bytes", 0) > EMBEDDED_BYTES
 
 
 def move_oldest(document: Document) -> list[Document]:
@@ -133,7 +139,7 @@ def move_oldest(document: Document) -> list[Document]:
     Returns:
         New buckets for what was taken out.
     """
-    if not overfull(document):
+    if not too_many(attempt_lists_of(document), document.get("attempt_bytes", 0)):
         return []
     sequence = document.get("overflow_buckets", 0)
     plan = plan_move(attempt_lists_of(document), document["attempt_bytes"])

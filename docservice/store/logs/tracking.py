@@ -19,8 +19,9 @@ from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, C
 from docservice.domain.requests.tracking import Interaction
 from docservice.domain.tracking.content_sessions import SessionLogs, Start, Update
 from docservice.domain.tracking.interactions import AttemptChanges, selecting
-from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction, one_of
 from docservice.store.database.writes import UpdateOne, Write
+from docservice.store.logs.keys import LogKey
 from docservice.store.logs.open_logs import OpenLog
 from docservice.store.logs.overflow import OverflowStore
 from docservice.store.mapping.log_documents import (
@@ -32,6 +33,8 @@ from docservice.store.mapping.log_documents import (
 )
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
+_WITHOUT_ATTEMPTS = {"mastery_logs.attempts": 0}
+
 _RECENT_ACTIONS = 8
 """How many of its last transactions a session document names, on an engine that forgets commits.
 
@@ -41,11 +44,27 @@ because other processes may have reported since.
 """
 
 
-class LogKey(NamedTuple):
-    """What finds a log on every kind of server: its partition is the shard key."""
+class _Owner(NamedTuple):
+    """The document that a list of attempts is in.
 
-    partition: str
-    log_id: str
+    Attributes:
+        document_id: of a session, a summary or a bucket.
+        inherited: what the attempts take from it, by field.
+    """
+
+    document_id: str
+    inherited: dict[str, Any]
+
+    @classmethod
+    def of(cls, log: ContentSessionLog | ContentSummaryLog) -> _Owner:
+        """The document of a log."""
+        fields = {"dataset_id": log.dataset_id, "user_id": log.user_id, "morango_partition": log.morango_partition}
+        return cls(log.id, fields)
+
+    @classmethod
+    def of_document(cls, document: Document) -> _Owner:
+        """A document that was read."""
+        return cls(document["_id"], inherited_fields(document))
 
 
 class _Place(NamedTuple):
@@ -120,24 +139,25 @@ class TrackedLogs:
                 raise AlreadyKept
             self._sessions[document["_id"]] = OpenLog(read_session(document), document)
 
-    async def read_summaries(self, keys: Iterable[LogKey], *, with_attempts: bool) -> None:
+    async def read_summaries(self, whole: Iterable[LogKey], others: Iterable[LogKey]) -> None:
         """Read summaries with their mastery logs.
 
         Args:
-            keys: of the summaries; the ids are computed from partition and content.
-            with_attempts: have the embedded attempts too, for actions that choose or add some.
+            whole: keys of those whose embedded attempts some action chooses or shows.
+            others: of those that actions only change or add attempts to.
         """
-        projection = None if with_attempts else {"mastery_logs.attempts": 0}
-        async for document in self._find(SUMMARIES, keys, projection):
-            self._summaries[document["_id"]] = OpenLog(read_summary(document, with_attempts=False), document)
+        for keys, projection in ((whole, None), (others, _WITHOUT_ATTEMPTS)):
+            async for document in self._find(SUMMARIES, keys, projection):
+                summary = read_summary(document, with_attempts=False)
+                self._summaries[document["_id"]] = OpenLog(summary, document, whole=projection is None)
 
     async def _find(self, collection: str, keys: Iterable[LogKey], projection: Any) -> AsyncIterator[Document]:
         wanted = set(keys)
         if not wanted:
             return
         query = {
-            "_id": _one_of({key.log_id for key in wanted}),
-            "_morango_partition": _one_of({key.partition for key in wanted}),
+            "_id": one_of(key.log_id for key in wanted),
+            "_morango_partition": one_of(key.partition for key in wanted),
         }
         async for document in self._database[collection].find(query, projection, session=self._tx.session):
             yield document
@@ -169,11 +189,10 @@ class TrackedLogs:
     async def _choose_of_mastery_log(
         self, summary: ContentSummaryLog, mastery_log: MasteryLog, choice: _Choice
     ) -> None:
-        opened = self._summaries[summary.id]
-        embedded = opened.attempts(mastery_log.id)
-        self._choose(SUMMARIES, opened.stored, embedded, mastery_log.id, choice)
+        embedded = self._summaries[summary.id].attempts(mastery_log.id)
+        self._choose(SUMMARIES, _Owner.of(summary), embedded, mastery_log.id, choice)
         if mastery_log.attempt_count > len(embedded):
-            await self._choose_moved(opened.stored, mastery_log.id, choice, ids=choice.missing, items=choice.items)
+            await self._choose_moved(_Owner.of(summary), mastery_log.id, choice, ids=choice.missing, items=choice.items)
 
     async def _choose_loose(self, session: ContentSessionLog, choice: _Choice) -> None:
         """Choose attempts that belong to no mastery log.
@@ -181,22 +200,23 @@ class TrackedLogs:
         By id they may belong to any session of the same learner (or of any anonymous visitor); by item to any session
         of the learner, but only to this one of an anonymous visitor.
         """
-        opened, anonymous = self._sessions[session.id], session.user_id is None
-        self._choose(SESSIONS, opened.stored, opened.attempts(None), None, choice)
+        opened, anonymous, owner = self._sessions[session.id], session.user_id is None, _Owner.of(session)
+        self._choose(SESSIONS, owner, opened.attempts(None), None, choice)
         for path, wanted in (("attempts.id", choice.missing), ("attempts.item", set() if anonymous else choice.items)):
             if wanted:
                 query = {"_morango_partition": session.morango_partition, path: {"$in": sorted(wanted)}}
                 async for other in self._database[SESSIONS].find(query, session=self._tx.session):
-                    there = self._sessions.get(other["_id"])
-                    self._choose(SESSIONS, other, there.attempts(None) if there else other["attempts"], None, choice)
-        await self._choose_moved(opened.stored, None, choice, ids=choice.missing)
-        if not anonymous or opened.stored.get("overflow_buckets"):
+                    known = self._sessions.get(other["_id"])
+                    attempts = known.attempts(None) if known else other["attempts"]
+                    self._choose(SESSIONS, _Owner.of_document(other), attempts, None, choice)
+        await self._choose_moved(owner, None, choice, ids=choice.missing)
+        if not anonymous or (opened.document or {}).get("overflow_buckets"):
             log_id = session.id if anonymous else None
-            await self._choose_moved(opened.stored, None, choice, items=choice.items, log_id=log_id)
+            await self._choose_moved(owner, None, choice, items=choice.items, log_id=log_id)
 
     async def _choose_moved(
         self,
-        owner: Document,
+        owner: _Owner,
         masterylog_id: str | None,
         choice: _Choice,
         *,
@@ -206,15 +226,20 @@ class TrackedLogs:
     ) -> None:
         """Choose attempts in the buckets of the owner's partition."""
         buckets = self._overflow.holding(
-            self._tx, owner["_morango_partition"], masterylog_id, ids=sorted(ids), items=sorted(items), log_id=log_id
+            self._tx,
+            owner.inherited["morango_partition"],
+            masterylog_id,
+            ids=sorted(ids),
+            items=sorted(items),
+            log_id=log_id,
         )
         async for bucket in buckets:
-            self._choose(OVERFLOW, bucket, bucket["attempts"], masterylog_id, choice)
+            self._choose(OVERFLOW, _Owner.of_document(bucket), bucket["attempts"], masterylog_id, choice)
 
     def _choose(
         self,
         collection: str,
-        document: Document,
+        owner: _Owner,
         attempts: Iterable[Document],
         masterylog_id: str | None,
         choice: _Choice,
@@ -222,10 +247,11 @@ class TrackedLogs:
         for position, attempt in enumerate(attempts):
             if choice.takes(attempt):
                 attempt_id = attempt["id"]
-                place = _Place(collection, document["_id"], masterylog_id, position, document["_morango_partition"])
+                partition = owner.inherited["morango_partition"]
+                place = _Place(collection, owner.document_id, masterylog_id, position, partition)
                 self._places[attempt_id] = place
                 choice.found[attempt_id] = self._attempts.get(attempt_id) or read_attempt(
-                    attempt, masterylog_id=masterylog_id, **inherited_fields(document)
+                    attempt, masterylog_id=masterylog_id, **owner.inherited
                 )
 
     async def past_attempts(
@@ -238,16 +264,15 @@ class TrackedLogs:
             mastery_log: one of the summary's.
             limit: how many at most; None for all.
         """
-        opened = self._summaries[summary.id]
-        embedded = opened.attempts(mastery_log.id)
+        embedded = self._summaries[summary.id].attempts(mastery_log.id)
         found = _latest_first(embedded)
         if mastery_log.attempt_count > len(embedded):
             since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
             buckets = self._overflow.recent(self._tx, summary.morango_partition, summary.id, mastery_log.id, since)
             moved = [attempt async for bucket in buckets for attempt in bucket["attempts"]]
             found = _latest_first([*moved, *embedded])
-        inherited = {**inherited_fields(opened.stored), "masterylog_id": mastery_log.id}
-        return [read_attempt(document, **inherited) for document in found[:limit]]
+        inherited = _Owner.of(summary).inherited
+        return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in found[:limit]]
 
     def keep_start(self, start: Start) -> None:
         """Take over what a start made of the logs."""
@@ -299,6 +324,7 @@ class TrackedLogs:
         """
         if self._tx.may_be_kept:
             await self._look_for_new_sessions()
+        await self._read_full_summaries()
         writes: dict[str, list[Write]] = {OVERFLOW: [], SUMMARIES: [], SESSIONS: []}
         buckets: list[Document] = []
         opened: list[tuple[str, OpenLog[Any]]] = [(SUMMARIES, each) for each in self._summaries.values()]
@@ -313,6 +339,12 @@ class TrackedLogs:
         for collection, changes in writes.items():
             if changes:
                 await self._database[collection].bulk_write(changes, session=self._tx.session)
+
+    async def _read_full_summaries(self) -> None:
+        """Read the attempts of summaries from which some may have to move to a bucket."""
+        full = [each.log for each in self._summaries.values() if each.needs_all_attempts]
+        async for document in self._find(SUMMARIES, [LogKey(log.morango_partition, log.id) for log in full], None):
+            self._summaries[document["_id"]].take_all_attempts(document)
 
     def _write_elsewhere(self, writes: dict[str, list[Write]]) -> None:
         """Add the writes of attempts in documents that were not read as logs of this transaction."""
@@ -334,11 +366,6 @@ class TrackedLogs:
         new = [each.log.id for each in self._sessions.values() if each.document is None]
         if new and await self._database[SESSIONS].find_one({"_id": {"$in": new}}, {"_id": 1}, session=self._tx.session):
             raise AlreadyKept
-
-
-def _one_of(values: set[str]) -> Any:
-    # The plan of one value is the best one on every engine.
-    return {"$in": sorted(values)} if len(values) != 1 else next(iter(values))
 
 
 def _latest_first(attempts: Iterable[Document]) -> list[Document]:

@@ -1,11 +1,13 @@
-"""Sittings as documents, and the document that makes a learner's requests take turns."""
+"""User sessions as documents, and the document that makes a learner's requests take turns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from docservice.domain.logs.user_sessions import UserSessionLog
-from docservice.store.database.port import Database, Transaction
+from docservice.store.database.port import Database, Transaction, one_of
+from docservice.store.database.writes import InsertOne, UpdateOne, Write
 from docservice.store.mapping.log_documents import read_user_session, user_session_document
 
 COLLECTION = "user_session_logs"
@@ -13,49 +15,60 @@ TURNS = "user_session_turns"
 
 
 class UserSessionStore:
-    """The sittings."""
+    """The user sessions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take_turn(self, tx: Transaction, user_id: str) -> None:
-        """Let no other transaction decide about this learner's sittings before this one is over.
+    async def take_turns(self, tx: Transaction, user_ids: Iterable[str]) -> None:
+        """Let no other transaction decide about these learners' user sessions before this one is over.
 
-        A new sitting has a random id, so two transactions that both find none, or an old one, would both insert theirs
-        and never meet. This document is where they meet: both write it first, so the second to do so conflicts, starts
-        again on fresh documents and finds the sitting of the first. It works across processes, which a lock in memory
-        does not, and needs no unique index, which sharding would not allow.
+        A new user session has a random id, so two transactions that both find none, or an old one, would both insert
+        theirs and never meet. This document is where they meet: both write it first, so the second to do so conflicts,
+        starts again on fresh documents and finds the user session of the first. It works across processes, which a
+        lock in memory does not, and needs no unique index, which sharding would not allow.
         """
-        await self._database[TURNS].update_one(
-            {"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
-        )
+        writes: list[Write] = [
+            UpdateOne({"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True) for user_id in sorted(set(user_ids))
+        ]
+        await self._database[TURNS].bulk_write(writes, session=tx.session)
 
-    async def latest(self, tx: Transaction, partition: str, since: datetime) -> UserSessionLog | None:
-        """A learner's sitting with the latest interaction, None if there was none at or after `since`.
+    async def latest(self, tx: Transaction, partitions: Iterable[str], since: datetime) -> dict[str, UserSessionLog]:
+        """The user session with the latest interaction of each learner, by partition.
 
         Args:
             tx: the transaction's session.
-            partition: the learner's, which is nobody else's.
-            since: UTC. Older sittings are over, and there may be thousands of them: the range keeps them out of the
-                sort on engines that do not read an index in its order.
+            partitions: of the learners; a learner's is nobody else's.
+            since: UTC. Older user sessions are over, and a learner may have thousands of them.
+
+        Returns:
+            Nothing for learners without any interaction at or after `since`.
         """
-        query = {"_morango_partition": partition, "last_interaction_timestamp": {"$gte": since}}
-        order = [("last_interaction_timestamp", -1)]
-        async for found in self._database[COLLECTION].find(query, sort=order, limit=1, session=tx.session):
-            return read_user_session(found)
-        return None
+        query = {"_morango_partition": one_of(partitions), "last_interaction_timestamp": {"$gte": since}}
+        latest: dict[str, UserSessionLog] = {}
+        async for document in self._database[COLLECTION].find(query, session=tx.session):
+            log = read_user_session(document)
+            known = latest.get(log.morango_partition)
+            if known is None or _last_seen(log) > _last_seen(known):
+                latest[log.morango_partition] = log
+        return latest
 
-    async def insert(self, tx: Transaction, log: UserSessionLog) -> None:
-        """Store a new sitting."""
-        await self._database[COLLECTION].insert_one(user_session_document(log), session=tx.session)
+    async def write(self, tx: Transaction, new: Iterable[UserSessionLog], extended: Iterable[UserSessionLog]) -> None:
+        """Store new user sessions, and the new end of others."""
+        writes: list[Write] = [InsertOne(user_session_document(log)) for log in new]
+        for log in extended:
+            setting = {
+                "last_interaction_timestamp": log.last_interaction_timestamp,
+                "_morango_dirty_bit": True,
+                "has_dirty": True,
+            }
+            key = {"_id": log.id, "_morango_partition": log.morango_partition}
+            writes.append(UpdateOne(key, {"$set": setting}))
+        if writes:
+            await self._database[COLLECTION].bulk_write(writes, session=tx.session)
 
-    async def extend(self, tx: Transaction, log: UserSessionLog) -> None:
-        """Write the new end of a sitting."""
-        setting = {
-            "last_interaction_timestamp": log.last_interaction_timestamp,
-            "_morango_dirty_bit": True,
-            "has_dirty": True,
-        }
-        await self._database[COLLECTION].update_one(
-            {"_id": log.id, "_morango_partition": log.morango_partition}, {"$set": setting}, session=tx.session
-        )
+
+def _last_seen(log: UserSessionLog) -> datetime:
+    if log.last_interaction_timestamp is None:
+        raise RuntimeError("The query asks for user sessions with an interaction.")
+    return log.last_interaction_timestamp
