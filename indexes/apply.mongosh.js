@@ -13,14 +13,27 @@ const same = (one, other) => EJSON.stringify(one ?? null) === EJSON.stringify(ot
 const collections = db.getCollectionNames();
 const wrong = [];
 
-function applyIndex(collection, { name, keys, options }) {
+// What `only_where` asks for: as EngineTraits of docservice, of MongoDB or of the Python build of the embedded engine.
+const { secantusVersion, storageEngines } = db.adminCommand({ buildInfo: 1 });
+const isPythonEngine = Boolean(secantusVersion) && !storageEngines;
+const traits = { plans_with_any_prefix: !isPythonEngine, rewrites_index_entries: isPythonEngine };
+
+const differs = (found, keys, options) =>
+  !same(Object.entries(found.key), keys) || COMPARED.some((key) => !same(found[key], options[key]));
+
+function applyIndex(collection, { name, keys, options, only_where = {}, formerly = [] }) {
+  if (Object.entries(only_where).some(([trait, value]) => traits[trait] !== value)) return;
   const wanted = keys.map(([field, direction]) => [field, direction]);
   const there = collections.includes(collection) ? db.getCollection(collection).getIndexes() : [];
-  const found = there.find((index) => index.name === name);
+  let found = there.find((index) => index.name === name);
+  if (found && formerly.some((old) => !differs(found, old.keys, old.options))) {
+    db.getCollection(collection).dropIndex(name);
+    found = undefined;
+  }
   if (!found) {
     db.getCollection(collection).createIndex(Object.fromEntries(wanted), { ...options, name });
     print(`made: ${collection}.${name}`);
-  } else if (!same(Object.entries(found.key), wanted) || COMPARED.some((key) => !same(found[key], options[key]))) {
+  } else if (differs(found, wanted, options)) {
     wrong.push(`different: ${collection}.${name}; drop it (db.${collection}.dropIndex("${name}")) and run this again`);
   }
 }

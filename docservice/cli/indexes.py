@@ -45,7 +45,7 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
     async def command() -> None:
         async with opened(settings, apply_indexes=False) as service:
             report = await service.admin.check_indexes()
-        say(f"{len(report.present)} of {len(described())} indexes are there.")
+        say(f"{len(report.present)} of {report.wanted} indexes are there.")
         say(f"{len(report.views.present)} of {len(described_views())} views are there.")
         _report(report)
 
@@ -53,7 +53,12 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
 
 
 def _report(report: IndexReport) -> None:
-    for title, found in (("missing", report.missing), ("different", report.different)):
+    for title, found in (
+        ("missing", report.missing),
+        ("outdated", report.outdated),
+        ("different", report.different),
+        ("not needed on this engine", report.superfluous),
+    ):
         for index in found:
             print(f"{title}: {index.collection}.{index.name} {_keys(index)}")
     for title, views in (("missing", report.views.missing), ("different", report.views.different)):
@@ -73,6 +78,7 @@ def show(*, options: StoreOptions = StoreOptions()) -> None:
     """List the described indexes, each with the query that it serves, and the views. No database is asked."""
     for index in described():
         more = "".join(f" {name}={value}" for name, value in index.options.items())
+        more += "".join(f" (only where {name} is {value})" for name, value in index.only_where.items())
         print(f"{index.collection}.{index.name} ({_keys(index)}){more}\n    serves {index.serves}")
     for view in described_views():
         print(f"view {view.name} on {view.on}\n    {view.about}")

@@ -82,7 +82,8 @@ def index_tables() -> dict[tuple[str, str], str]:
         (
             f"`{file['collection']}` `{index['name']}`",
             ", ".join(f"`{key}`" + (" descending" if order == -1 else "") for key, order in index["keys"]),
-            index["serves"],
+            index["serves"]
+            + "".join(f"; only where `{trait}` is {value}" for trait, value in index.get("only_where", {}).items()),
         )
         for file in files
         for index in file.get("indexes", ())

@@ -192,6 +192,7 @@ async def school(mongodb_uri: str, request: pytest.FixtureRequest) -> AsyncGener
     name = f"test_{uuid.uuid4().hex[:12]}"
     async with AsyncMongoClient[dict[str, Any]](mongodb_uri, event_listeners=[recorder]) as client:
         database = PyMongoDatabase(client[name], owned=False, timeout_seconds=60)
+        await database.require_transactions()  # learns what the engine can do
         await indexes.apply(database)
         for kind in KINDS.values():
             number_of = learners if kind is SUMMARY_LOGS else min(learners, FEW)

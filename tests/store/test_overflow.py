@@ -12,6 +12,7 @@ import bson
 import pytest
 
 from docservice import ANONYMOUS, AttemptAnswer, DocService, Principal, StartSession, UpdateSession
+from docservice.store.logs.overflow import EMBEDDED_ATTEMPTS
 
 LARGEST_DOCUMENT = 16 * 1024 * 1024
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
@@ -119,14 +120,14 @@ async def answer_a_thousand(visit: Visit, seed: int = 7) -> None:
 
 
 async def test_a_thousand_attempts(service: DocService, database: Any, learner: Principal) -> None:
-    """1,000 attempts in one try: all counted, all kept once, at most 200 embedded, the newest ones."""
+    """1,000 attempts in one try: all counted, all kept once, few embedded, the newest ones."""
     visit = await Visit.begin(service, learner, QUIZ)
 
     await answer_a_thousand(visit)
 
     embedded, moved = await stored(database)
     ids = [attempt["id"] for attempt in (*embedded, *moved)]
-    assert len(embedded) <= 200
+    assert len(embedded) <= EMBEDDED_ATTEMPTS
     assert sorted(ids) == sorted(visit.answered)
     log = (await database["content_summary_logs"].find_one({}))["mastery_logs"][0]
     assert (log["attempt_count"], log["correct_sum"]) == (1000, 500)
@@ -244,7 +245,7 @@ async def test_attempt_that_grows(service: DocService, database: Any, learner: P
 
 
 async def test_tries_share_the_limit(service: DocService, database: Any, learner: Principal) -> None:
-    """The limit is that of the document: many tries together keep at most 200 attempts embedded."""
+    """The limit is that of the document: many tries together keep no more attempts embedded than one."""
     body = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "num_correct_in_a_row_10"}, "repeat": True}
     clock = Clock()
     for number in range(12):
@@ -255,7 +256,7 @@ async def test_tries_share_the_limit(service: DocService, database: Any, learner
     embedded, moved = await stored(database)
 
     summary = await database["content_summary_logs"].find_one({})
-    assert len(embedded) <= 200
+    assert len(embedded) <= EMBEDDED_ATTEMPTS
     assert len({attempt["id"] for attempt in (*embedded, *moved)}) == 360
     assert [log["mastery_level"] for log in summary["mastery_logs"]] == list(range(1, 13))
     assert [log["attempt_count"] for log in summary["mastery_logs"]] == [30] * 12
@@ -271,7 +272,7 @@ async def test_anonymous_attempts(service: DocService, database: Any) -> None:
     by_id = await visit.report([interaction("x", id=moved[0]["id"], hinted=True)])
     by_item = await visit.report([interaction(moved[1]["item"], replace=True, answer={"new": 1})])
 
-    assert len(embedded) <= 200
+    assert len(embedded) <= EMBEDDED_ATTEMPTS
     assert sorted(attempt["id"] for attempt in (*embedded, *moved)) == sorted(visit.answered)
     assert [answer.id for answer in (*by_id, *by_item)] == [moved[0]["id"], moved[1]["id"]]
     after = await stored(database)
@@ -310,10 +311,10 @@ async def test_loose_attempts_of_a_learner(service: DocService, database: Any, l
 
 
 async def test_nothing_moves_without_need(service: DocService, database: Any, learner: Principal) -> None:
-    """Up to 200 attempts stay in the document."""
+    """Up to the limit all attempts stay in the document."""
     visit = await Visit.begin(service, learner, QUIZ)
 
-    await visit.report([interaction(f"q{number}") for number in range(200)])
+    await visit.report([interaction(f"q{number}") for number in range(EMBEDDED_ATTEMPTS)])
 
     embedded, moved = await stored(database)
-    assert (len(embedded), len(moved)) == (200, 0)
+    assert (len(embedded), len(moved)) == (EMBEDDED_ATTEMPTS, 0)

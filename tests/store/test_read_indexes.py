@@ -65,6 +65,7 @@ async def watched(mongodb_uri: str) -> AsyncGenerator[WatchedDatabase, None]:
     database = WatchedDatabase.connect(mongodb_uri, f"test_{uuid.uuid4().hex[:12]}", timeout_seconds=30)
     assert isinstance(database, WatchedDatabase)
     database.seen = []
+    await database.require_transactions()  # learns what the engine can do
     await indexes.apply(database)
     for kind in KINDS.values():
         await database[kind.collection].insert_many([log_of(number, kind) for number in range(4000)])

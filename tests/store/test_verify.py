@@ -15,6 +15,7 @@ from docservice import ANONYMOUS, DocService, Principal, StartSession, UpdateSes
 from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
 from docservice.domain.upkeep.comparison import Difference, difference
 from docservice.domain.upkeep.consistency import Finding
+from docservice.store.logs.overflow import EMBEDDED_ATTEMPTS
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}
@@ -36,7 +37,7 @@ def answers(count: int, **more: Any) -> UpdateSession:
 async def documents(
     mongo: Any, mongodb_uri: str, recorded_directory: dict[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
-    """A bit of everything, recorded by tracking: 250 attempts in one try, so that 150 have moved to two buckets."""
+    """A bit of everything, recorded by tracking: 250 attempts in one try, so that most have moved to buckets."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     learner = Principal(user_id=recorded_directory["ids"]["learner1"])
     async with DocService(mongodb_uri, database=name) as logs:
@@ -187,10 +188,10 @@ async def test_an_attempt_that_stands_twice(recorded: DocService, database: Any)
     summary = before[SUMMARIES][0] if before[SUMMARIES][0]["mastery_logs"] else before[SUMMARIES][1]
     embedded = summary["mastery_logs"][0]["attempts"][:2]
     bucket = before[OVERFLOW][0]
-    twin = {**bucket, "_id": f"{summary['_id']}:000002", "attempts": embedded}
+    twin = {**bucket, "_id": f"{summary['_id']}:{summary['overflow_buckets']:06d}", "attempts": embedded}
     twin["last_start_timestamp"] = max(attempt["start_timestamp"] for attempt in embedded)
     await database[OVERFLOW].insert_one(twin)
-    await database[SUMMARIES].update_one({"_id": summary["_id"]}, {"$set": {"overflow_buckets": 3}})
+    await database[SUMMARIES].update_one({"_id": summary["_id"]}, {"$inc": {"overflow_buckets": 1}})
     await database[OVERFLOW].update_one({"_id": bucket["_id"]}, {"$push": {"attempts": embedded[0]}})
 
     found = await findings(recorded, repair=True)
@@ -298,11 +299,12 @@ async def test_what_cannot_be_mended(recorded: DocService, database: Any, name: 
 async def test_a_bucket_without_a_log(recorded: DocService, database: Any) -> None:
     """The buckets of a summary that is gone are reported and stay."""
     await database[SUMMARIES].delete_one(MOVED)
+    buckets = await database[OVERFLOW].count_documents({})
 
     found = await findings(recorded, repair=True)
 
-    assert [(each.collection, each.rule, each.mended) for each in found] == [(OVERFLOW, "orphan", False)] * 2
-    assert await database[OVERFLOW].count_documents({}) == 2
+    assert [(each.collection, each.rule, each.mended) for each in found] == [(OVERFLOW, "orphan", False)] * buckets
+    assert await database[OVERFLOW].count_documents({}) == buckets > 1
 
 
 async def test_a_bucket_with_a_strange_name(recorded: DocService, database: Any) -> None:
@@ -330,7 +332,7 @@ async def test_more_attempts_than_a_document_may_have(recorded: DocService, data
     assert "overfull" in {each.rule for each in found}
     assert await findings(recorded) == []
     now = await database[SUMMARIES].find_one({"_id": summary["_id"]})
-    assert len(now["mastery_logs"][0]["attempts"]) <= 200
+    assert len(now["mastery_logs"][0]["attempts"]) <= EMBEDDED_ATTEMPTS
     assert now["mastery_logs"][0]["attempt_count"] == 250
     read = [attempt.id async for attempt in recorded.content_summary_logs.attempts(summary["_id"])]
     assert sorted(read) == sorted(attempt["id"] for attempt in log["attempts"])

@@ -26,6 +26,7 @@ TRAITS = EngineTraits(
     runs_transactions_side_by_side=False,
     sorts_by_index=False,
     plans_with_any_prefix=False,
+    rewrites_index_entries=True,
     ids_in_a_query=50,
 )
 

@@ -16,6 +16,8 @@ class EngineTraits:
         sorts_by_index: it reads an index in order, instead of sorting what it found in memory.
         plans_with_any_prefix: a query uses an index when the index starts with some of its fields; otherwise the first
             `$match` must have exactly the leading fields of an index.
+        rewrites_index_entries: an update of a document writes every entry of every index of it, changed or not. An
+            index over the items of a list costs an entry for each item.
         commits_across_partitions: a transaction with documents of several partitions costs no more than one with
             documents of a single one. A sharded cluster has to agree with all shards that take part.
         ids_in_a_query: how many ids a list in a query may have before its time grows out of proportion.
@@ -26,6 +28,7 @@ class EngineTraits:
     runs_transactions_side_by_side: bool = True
     sorts_by_index: bool = True
     plans_with_any_prefix: bool = True
+    rewrites_index_entries: bool = False
     commits_across_partitions: bool = True
     ids_in_a_query: int = 1000
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from docservice.store.database.failures import translated
 from docservice.store.database.port import Database
+from docservice.store.database.traits import EngineTraits
 from docservice.store.indexes.files import contents
 from docservice.store.indexes.views import ViewReport, apply_views, check_views
 
@@ -23,6 +24,8 @@ class Index:
         keys: fields with their direction (1 or -1), in order.
         options: MongoDB's index options.
         serves: the query it is there for.
+        only_where: values that traits of the engine must have for it to be made; see `EngineTraits`.
+        formerly: keys and options that earlier versions of the files gave it; it is made again in the place of these.
     """
 
     collection: str
@@ -30,6 +33,12 @@ class Index:
     keys: tuple[tuple[str, int], ...]
     options: dict[str, Any] = field(hash=False)
     serves: str
+    only_where: dict[str, bool] = field(default_factory=dict, hash=False)
+    formerly: tuple[tuple[tuple[tuple[str, int], ...], dict[str, Any]], ...] = field(default=(), hash=False)
+
+    def is_for(self, traits: EngineTraits) -> bool:
+        """Whether an engine with these traits has use for it."""
+        return all(getattr(traits, name) == value for name, value in self.only_where.items())
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class IndexReport:
     Attributes:
         present: as described.
         missing: described, but not on the server.
+        outdated: on the server as an earlier version of the files described it.
+        superfluous: described and on the server, but of no use to its engine.
         different: on the server under the same name with other keys or options.
         unknown: on the server only, as `collection.name`; they are left alone.
         views: the same of the views.
@@ -46,25 +57,43 @@ class IndexReport:
 
     present: list[Index]
     missing: list[Index]
+    outdated: list[Index]
+    superfluous: list[Index]
     different: list[Index]
     unknown: list[str]
     views: ViewReport
 
     @property
+    def wanted(self) -> int:
+        """How many indexes the engine has use for."""
+        return len(self.present) + len(self.missing) + len(self.outdated) + len(self.different)
+
+    @property
     def complete(self) -> bool:
-        """Whether every described index and view is there."""
-        return not self.missing and not self.different and self.views.complete
+        """Whether every index that the engine has use for, and every view, is there."""
+        return not (self.missing or self.outdated or self.different) and self.views.complete
 
 
 @cache
 def described() -> Sequence[Index]:
     """All indexes of the files, by collection."""
-    found = []
-    for content in contents():
-        for index in content.get("indexes", ()):
-            keys = tuple((name, direction) for name, direction in index["keys"])
-            found.append(Index(content["collection"], index["name"], keys, index["options"], index["serves"]))
-    return tuple(found)
+    return tuple(
+        Index(
+            content["collection"],
+            index["name"],
+            _keys(index["keys"]),
+            index["options"],
+            index["serves"],
+            index.get("only_where", {}),
+            tuple((_keys(old["keys"]), old["options"]) for old in index.get("formerly", ())),
+        )
+        for content in contents()
+        for index in content.get("indexes", ())
+    )
+
+
+def _keys(listed: Sequence[Sequence[Any]]) -> tuple[tuple[str, int], ...]:
+    return tuple((name, int(direction)) for name, direction in listed)
 
 
 @cache
@@ -75,7 +104,7 @@ def shard_keys() -> Mapping[str, dict[str, int]]:
 
 async def check(database: Database) -> IndexReport:
     """Compare the server's indexes and views with the files; changes nothing."""
-    report = IndexReport([], [], [], [], await check_views(database))
+    report = IndexReport([], [], [], [], [], [], await check_views(database))
     by_collection: dict[str, list[Index]] = {}
     for index in described():
         by_collection.setdefault(index.collection, []).append(index)
@@ -84,37 +113,41 @@ async def check(database: Database) -> IndexReport:
             there = dict(await database[collection].index_information())
         for index in wanted:
             found = there.pop(index.name, None)
-            if found is None:
+            if not index.is_for(database.traits):
+                if found is not None and _same(index.keys, index.options, found):
+                    report.superfluous.append(index)
+            elif found is None:
                 report.missing.append(index)
-            elif _same(index, found):
+            elif _same(index.keys, index.options, found):
                 report.present.append(index)
+            elif any(_same(keys, options, found) for keys, options in index.formerly):
+                report.outdated.append(index)
             else:
                 report.different.append(index)
         report.unknown.extend(f"{collection}.{name}" for name in there if name != "_id_")
     return report
 
 
-def _same(index: Index, found: Any) -> bool:
-    keys = tuple((name, int(direction)) for name, direction in found["key"])
-    return keys == index.keys and all(found.get(o) == index.options.get(o) for o in _COMPARED_OPTIONS)
+def _same(keys: tuple[tuple[str, int], ...], options: Mapping[str, Any], found: Any) -> bool:
+    return _keys(found["key"]) == keys and all(found.get(o) == options.get(o) for o in _COMPARED_OPTIONS)
 
 
 async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
-    """Create the indexes and views that are missing, and make views anew that differ.
+    """Create the indexes and views that are missing, and make those again that an earlier version described.
 
     Args:
         database: where.
-        rebuild: also drop and make anew the indexes that differ; without it they are left and reported.
+        rebuild: also drop and make again the indexes that differ; without it they are left and reported.
 
     Returns:
         The state that was found before.
     """
     report = await check(database)
-    if rebuild:
-        for index in report.different:
-            with database.guarded():
-                await database[index.collection].drop_index(index.name)
-    for index in [*report.missing, *(report.different if rebuild else ())]:
+    again = [*report.outdated, *(report.different if rebuild else ())]
+    for index in [*report.superfluous, *again]:
+        with database.guarded():
+            await database[index.collection].drop_index(index.name)
+    for index in [*report.missing, *again]:
         # No deadline: building an index over many documents takes its time.
         with translated():
             await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from docservice.store.database.traits import MONGODB
 from docservice.store.indexes.applying import described, shard_keys
 from docservice.store.indexes.views import described_views
 
@@ -16,7 +17,7 @@ def mongosh_script(database: str, *, shard: bool) -> str:
         shard: also spread the collections of logs over the shards of a cluster.
     """
     lines = [f"db = db.getSiblingDB({json.dumps(database)})"]
-    for index in described():
+    for index in (index for index in described() if index.is_for(MONGODB)):
         options = {"name": index.name, **index.options}
         collection = f"db.getCollection({json.dumps(index.collection)})"
         lines.append(f"{collection}.createIndex({json.dumps(dict(index.keys))}, {json.dumps(options)})")

@@ -101,14 +101,14 @@ class AttemptListStore:
 
     async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
         """The attempt with this id, if it is among the selected people's."""
-        for collection, path in (
-            (SUMMARIES, "mastery_logs.attempts.id"),
-            (SESSIONS, "attempts.id"),
-            (OVERFLOW, "attempts.id"),
+        for collection, query in (
+            (SUMMARIES, {"mastery_logs.attempts.id": attempt_id}),
+            (SESSIONS, {"attempts.id": attempt_id}),
+            (OVERFLOW, {"attempts.id": attempt_id}),
         ):
             with self._database.guarded():
-                # By the id alone: the embedded engine uses an index only if it holds all fields of the query.
-                found = await self._database[collection].find_one({path: attempt_id})
+                # Nothing but fields of the index: some engines use it only then.
+                found = await self._database[collection].find_one(query)
             if found is not None:
                 return _pick(found, attempt_id) if selection.admits(found) else None
         return None

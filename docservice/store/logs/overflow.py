@@ -16,7 +16,7 @@ from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.mapping.log_documents import attempt_size
 from docservice.store.mapping.schema import OVERFLOW
 
-EMBEDDED_ATTEMPTS = 200
+EMBEDDED_ATTEMPTS = 40
 """So many attempts stay in a document; with more, the oldest move. Until then an old one may have up to `MOST`."""
 
 MOST_EMBEDDED_ATTEMPTS = 200

@@ -203,8 +203,8 @@ class TrackedLogs:
         opened, anonymous, owner = self._sessions[session.id], session.user_id is None, _Owner.of(session)
         self._choose(SESSIONS, owner, opened.attempts(None), None, choice)
         for path, wanted in (("attempts.id", choice.missing), ("attempts.item", set() if anonymous else choice.items)):
-            if wanted:
-                query = {"_morango_partition": session.morango_partition, path: {"$in": sorted(wanted)}}
+            for value in sorted(wanted):  # one by one: so every engine sees that the partial index holds them all
+                query = {"_morango_partition": session.morango_partition, path: value}
                 async for other in self._database[SESSIONS].find(query, session=self._tx.session):
                     known = self._sessions.get(other["_id"])
                     attempts = known.attempts(None) if known else other["attempts"]
