@@ -20,13 +20,19 @@
     │   │   └── DoesNotExist         no log fits; one class for each model
     │   │       ├── ContentSummaryLogDoesNotExist
     │   │       ├── ContentSessionLogDoesNotExist
+    │   │       ├── MasteryLogDoesNotExist
+    │   │       ├── AttemptLogDoesNotExist
     │   │       ├── UserSessionLogDoesNotExist
-    │   │       └── ExamLogDoesNotExist
+    │   │       ├── ExamLogDoesNotExist
+    │   │       └── ExamAttemptLogDoesNotExist
     │   ├── MultipleObjectsReturned  several logs fit; one class for each model
     │   │   ├── MultipleContentSummaryLogsReturned
     │   │   ├── MultipleContentSessionLogsReturned
+    │   │   ├── MultipleMasteryLogsReturned
+    │   │   ├── MultipleAttemptLogsReturned
     │   │   ├── MultipleUserSessionLogsReturned
-    │   │   └── MultipleExamLogsReturned
+    │   │   ├── MultipleExamLogsReturned
+    │   │   └── MultipleExamAttemptLogsReturned
     │   ├── CollectionNotFound       the directory has no such collection
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
@@ -230,6 +236,18 @@ class ContentSessionLogDoesNotExist(DoesNotExist):
     code = "content-session-log-does-not-exist"
 
 
+class MasteryLogDoesNotExist(DoesNotExist):
+    """No mastery log fits the filters."""
+
+    code = "mastery-log-does-not-exist"
+
+
+class AttemptLogDoesNotExist(DoesNotExist):
+    """No attempt log fits the filters."""
+
+    code = "attempt-log-does-not-exist"
+
+
 class UserSessionLogDoesNotExist(DoesNotExist):
     """No user session log fits the filters."""
 
@@ -240,6 +258,12 @@ class ExamLogDoesNotExist(DoesNotExist):
     """No exam log fits the filters."""
 
     code = "exam-log-does-not-exist"
+
+
+class ExamAttemptLogDoesNotExist(DoesNotExist):
+    """No exam attempt log fits the filters."""
+
+    code = "exam-attempt-log-does-not-exist"
 
 
 class MultipleObjectsReturned(RequestError):
@@ -260,6 +284,18 @@ class MultipleContentSessionLogsReturned(MultipleObjectsReturned):
     code = "multiple-content-session-logs-returned"
 
 
+class MultipleMasteryLogsReturned(MultipleObjectsReturned):
+    """Several mastery logs fit the filters, and one was asked for."""
+
+    code = "multiple-mastery-logs-returned"
+
+
+class MultipleAttemptLogsReturned(MultipleObjectsReturned):
+    """Several attempt logs fit the filters, and one was asked for."""
+
+    code = "multiple-attempt-logs-returned"
+
+
 class MultipleUserSessionLogsReturned(MultipleObjectsReturned):
     """Several user session logs fit the filters, and one was asked for."""
 
@@ -270,6 +306,12 @@ class MultipleExamLogsReturned(MultipleObjectsReturned):
     """Several exam logs fit the filters, and one was asked for."""
 
     code = "multiple-exam-logs-returned"
+
+
+class MultipleExamAttemptLogsReturned(MultipleObjectsReturned):
+    """Several exam attempt logs fit the filters, and one was asked for."""
+
+    code = "multiple-exam-attempt-logs-returned"
 
 
 class CollectionNotFound(RequestError):

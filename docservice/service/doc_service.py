@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from docservice.domain.answers.directory import Upserted
-from docservice.domain.logs.content_logs import ContentSessionLog, ContentSummaryLog
-from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.room import LEAST_BYTES
@@ -30,10 +30,12 @@ from docservice.service.acting.user_sessions import Sittings
 from docservice.service.base.actions import Actions
 from docservice.service.base.connection import Connection
 from docservice.service.trusted.admin import LogsAdmin
-from docservice.service.trusted.collections import LogCollection
+from docservice.service.trusted.collections import DocumentCollection
+from docservice.service.trusted.embedded_collections import EmbeddedCollection
 from docservice.store.database.adapters import DatabaseSource
 from docservice.store.database.port import Database
 from docservice.store.directory.records import DirectoryStore
+from docservice.store.mapping.embedded_kinds import ATTEMPT_LOGS, EXAM_ATTEMPT_LOGS, MASTERY_LOGS
 from docservice.store.mapping.log_kinds import EXAM_LOGS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -51,10 +53,13 @@ class _Parts:
     acting: Acting
     admin: LogsAdmin
     directory: DirectoryStore
-    summaries: LogCollection[ContentSummaryLog]
-    sessions: LogCollection[ContentSessionLog]
-    user_sessions: LogCollection[UserSessionLog]
-    exams: LogCollection[ExamLog]
+    summaries: DocumentCollection[ContentSummaryLog]
+    sessions: DocumentCollection[ContentSessionLog]
+    mastery_logs: EmbeddedCollection[MasteryLog]
+    attempts: EmbeddedCollection[AttemptLog]
+    user_sessions: DocumentCollection[UserSessionLog]
+    exams: DocumentCollection[ExamLog]
+    exam_attempts: EmbeddedCollection[ExamAttemptLog]
 
     @classmethod
     def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
@@ -73,10 +78,13 @@ class _Parts:
             acting=acting,
             admin=LogsAdmin(database, clock),
             directory=DirectoryStore(database),
-            summaries=LogCollection(database, actions, SUMMARY_LOGS),
-            sessions=LogCollection(database, actions, SESSION_LOGS),
-            user_sessions=LogCollection(database, actions, USER_SESSION_LOGS),
-            exams=LogCollection(database, actions, EXAM_LOGS),
+            summaries=DocumentCollection(database, actions, SUMMARY_LOGS),
+            sessions=DocumentCollection(database, actions, SESSION_LOGS),
+            mastery_logs=EmbeddedCollection(database, actions, MASTERY_LOGS),
+            attempts=EmbeddedCollection(database, actions, ATTEMPT_LOGS),
+            user_sessions=DocumentCollection(database, actions, USER_SESSION_LOGS),
+            exams=DocumentCollection(database, actions, EXAM_LOGS),
+            exam_attempts=EmbeddedCollection(database, actions, EXAM_ATTEMPT_LOGS),
         )
 
 
@@ -192,24 +200,39 @@ class DocService:
         return self._parts.admin
 
     @property
-    def content_summary_logs(self) -> LogCollection[ContentSummaryLog]:
-        """The summaries, each with its mastery logs and embedded attempts."""
+    def content_summary_logs(self) -> DocumentCollection[ContentSummaryLog]:
+        """The content summary logs, each with its mastery logs and embedded attempts."""
         return self._parts.summaries
 
     @property
-    def content_session_logs(self) -> LogCollection[ContentSessionLog]:
-        """The content sessions."""
+    def content_session_logs(self) -> DocumentCollection[ContentSessionLog]:
+        """The content session logs, each with its attempts that have no mastery log."""
         return self._parts.sessions
 
     @property
-    def user_session_logs(self) -> LogCollection[UserSessionLog]:
-        """The user sessions."""
+    def mastery_logs(self) -> EmbeddedCollection[MasteryLog]:
+        """The mastery logs, each with its embedded attempts; they are stored in summaries."""
+        return self._parts.mastery_logs
+
+    @property
+    def attempt_logs(self) -> EmbeddedCollection[AttemptLog]:
+        """The attempts, those with a mastery log and those without, wherever they are stored."""
+        return self._parts.attempts
+
+    @property
+    def user_session_logs(self) -> DocumentCollection[UserSessionLog]:
+        """The user session logs."""
         return self._parts.user_sessions
 
     @property
-    def exam_logs(self) -> LogCollection[ExamLog]:
+    def exam_logs(self) -> DocumentCollection[ExamLog]:
         """The exam logs of Kolibri up to 0.14, each with its attempts."""
         return self._parts.exams
+
+    @property
+    def exam_attempt_logs(self) -> EmbeddedCollection[ExamAttemptLog]:
+        """The attempts at questions of exams of Kolibri up to 0.14; they are stored in exam logs."""
+        return self._parts.exam_attempts
 
     @property
     def engine(self) -> EmbeddedEngine | None:

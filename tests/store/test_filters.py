@@ -159,7 +159,7 @@ async def test_each_field_of_each_kind_is_strict(logs: DocService, name: str) ->
         ("content_ids", lambda logs: logs.filter_by_content_ids("c" * 32)),
         ("content_ids", lambda logs: logs.filter_by_content_ids(["x"])),
         ("content_ids", lambda logs: logs.filter_by_content_ids([None])),
-        ("topic_id", lambda logs: logs.filter_by_topic({"$ne": 1})),
+        ("topic", lambda logs: logs.filter_by_topic({"$ne": 1})),
         ("log", lambda logs: logs.attempts(5)),
         ("log", lambda logs: logs.attempts("x")),
         ("kind", lambda logs: logs.filter_by_content_ids(["c" * 32], kind=5)),

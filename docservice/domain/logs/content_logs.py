@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from docservice import errors
+from docservice.domain.logs.datasets import KnownDatasets, dataset_of_anonymous, required
 from docservice.domain.values.ids import is_hex_id, record_id
 from docservice.domain.values.json_columns import stored_history
 from docservice.domain.values.partitions import log_partition
@@ -47,6 +49,10 @@ class SyncableLog(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
     model_name: ClassVar[str]
+    DoesNotExist: ClassVar[type[errors.DoesNotExist]] = errors.DoesNotExist
+    """What `get` and `delete` raise when no log of this model fits."""
+    MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]] = errors.MultipleObjectsReturned
+    """What `get` raises when several logs of this model fit."""
 
     id: str = ""
     dataset_id: HexId
@@ -56,8 +62,26 @@ class SyncableLog(BaseModel):
     morango_dirty_bit: bool = Field(default=True, alias="_morango_dirty_bit")
     recorded: dict[str, str] = Field(default_factory=dict, alias="_recorded")
 
+    def infer_dataset(self, known: KnownDatasets) -> str:
+        """The dataset that the log belongs to, whatever its own `dataset_id` says.
+
+        It is the learner's. An anonymous log keeps its own dataset if a facility has it, and else goes to the default
+        facility. Attempts go where the log goes that they belong to.
+
+        Args:
+            known: what the directory and the stored logs know of the log's dataset.
+
+        Raises:
+            DirectoryIncomplete: the one that decides is not known.
+
+        Rule: kolibri/core/logger/models.py, `infer_dataset` of the models.
+        """
+        if self.user_id:
+            return required(known.of_learner, "The directory has no person with the user_id of the log.")
+        return dataset_of_anonymous(self.dataset_id, known)
+
     def calculate_partition(self) -> str:
-        """The partition that the record belongs to."""
+        """The partition that the record belongs to: `<dataset>:user-rw:<user>`, or `<dataset>:anonymous`."""
         return log_partition(self.dataset_id, self.user_id)
 
     def calculate_source_id(self) -> str | None:
@@ -118,9 +142,15 @@ class AttemptLog(BaseAttemptLog):
     """
 
     model_name = "attemptlog"
+    DoesNotExist = errors.AttemptLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleAttemptLogsReturned
 
     sessionlog_id: HexId
     masterylog_id: HexId | None = None
+
+    def infer_dataset(self, known: KnownDatasets) -> str:
+        """The dataset of the content session that made the attempt; see `SyncableLog.infer_dataset`."""
+        return required(known.of_parent, "There is no content session with the sessionlog_id of the attempt.")
 
 
 class MasteryLog(SyncableLog):
@@ -135,6 +165,8 @@ class MasteryLog(SyncableLog):
     """
 
     model_name = "masterylog"
+    DoesNotExist = errors.MasteryLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleMasteryLogsReturned
 
     user_id: HexId
     summarylog_id: HexId
@@ -164,6 +196,8 @@ class ContentSummaryLog(SyncableLog):
     """
 
     model_name = "contentsummarylog"
+    DoesNotExist = errors.ContentSummaryLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleContentSummaryLogsReturned
 
     user_id: HexId
     content_id: HexId
@@ -193,6 +227,8 @@ class ContentSessionLog(SyncableLog):
     """
 
     model_name = "contentsessionlog"
+    DoesNotExist = errors.ContentSessionLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleContentSessionLogsReturned
 
     visitor_id: HexId | None = None
     content_id: HexId

@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic import Field
 
+from docservice import errors
 from docservice.domain.logs.content_logs import BaseAttemptLog, HexId, SyncableLog, Timestamp
+from docservice.domain.logs.datasets import KnownDatasets, required
 from docservice.domain.requests.exam_logs import (
     ChangeExamAttempt,
     ChangeExamLog,
@@ -32,9 +34,15 @@ class ExamAttemptLog(BaseAttemptLog):
     """
 
     model_name = "examattemptlog"
+    DoesNotExist = errors.ExamAttemptLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleExamAttemptLogsReturned
 
     examlog_id: HexId
     content_id: HexId
+
+    def infer_dataset(self, known: KnownDatasets) -> str:
+        """The dataset of the exam log; see `SyncableLog.infer_dataset`."""
+        return required(known.of_parent, "There is no exam log with the examlog_id of the attempt.")
 
     def calculate_partition(self) -> str:
         """Exam logs belong to the whole facility."""
@@ -51,6 +59,8 @@ class ExamLog(SyncableLog):
     """
 
     model_name = "examlog"
+    DoesNotExist = errors.ExamLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleExamLogsReturned
 
     user_id: HexId
     exam_id: HexId

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from docservice import errors
 from docservice.domain.logs.content_logs import HexId, SyncableLog, Timestamp
 from docservice.domain.values.devices import LONGEST_DEVICE_INFO
 
@@ -28,6 +29,8 @@ class UserSessionLog(SyncableLog):
     """
 
     model_name = "usersessionlog"
+    DoesNotExist = errors.UserSessionLogDoesNotExist
+    MultipleObjectsReturned = errors.MultipleUserSessionLogsReturned
 
     user_id: HexId
     channels: str = ""

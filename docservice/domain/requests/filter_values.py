@@ -150,9 +150,8 @@ def conditions(fields: Mapping[str, FilterField], filters: Mapping[str, object],
 
 
 def _condition(fields: Mapping[str, FilterField], argument: str, value: object, about: str) -> tuple[str, str, Any]:
-    # A field whose own name begins with underscores has none before its suffix.
-    name, _, suffix = argument.lstrip("_").partition("__")
-    name = argument[: len(argument) - len(argument.lstrip("_"))] + name
+    # A name may have underscores of its own: `summarylog__kind` is a field of the log around.
+    name, suffix = (argument, "") if argument in fields else _split_suffix(argument)
     field = fields.get(name)
     if field is None or (suffix and suffix not in _SUFFIXES) or argument.endswith("__"):
         raise _invalid(
@@ -169,6 +168,11 @@ def _condition(fields: Mapping[str, FilterField], argument: str, value: object, 
             raise _invalid(argument, f"The field is never None; {_EXPECTED[field.kind]}.")
         return field.stored, "$eq", None
     return field.stored, _SUFFIXES.get(suffix, "$eq"), filter_value(argument, field.kind, value)
+
+
+def _split_suffix(argument: str) -> tuple[str, str]:
+    name, underscores, suffix = argument.rpartition("__")
+    return (name, suffix) if underscores else (argument, "")
 
 
 def _invalid(argument: str, message: str) -> FilterInvalid:

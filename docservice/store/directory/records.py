@@ -56,6 +56,12 @@ class DirectoryStore:
             facility = await self._database["facility_collections"].find_one({"_id": facility_id}, {"dataset_id": 1})
         return facility["dataset_id"] if facility else None
 
+    async def has_facility(self, dataset_id: str) -> bool:
+        """Whether a facility has this dataset."""
+        query = {"dataset_id": dataset_id, "kind": "facility"}
+        with self._database.guarded():
+            return await self._database["facility_collections"].find_one(query, {"_id": 1}) is not None
+
     async def user(self, user_id: str) -> Document | None:
         """A person, None if there is none with that id or the account was deleted."""
         with self._database.guarded():

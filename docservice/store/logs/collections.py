@@ -8,13 +8,20 @@ from typing import Any
 
 from pymongo import DeleteMany
 
+from docservice.domain.logs.content_logs import MasteryLog
 from docservice.errors import DocumentTooLarge
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
-from docservice.store.logs.overflow import OverflowStore, move_oldest
-from docservice.store.mapping.log_documents import stored_name
+from docservice.store.logs.overflow import OverflowStore, attempt_lists_of, move_oldest
+from docservice.store.mapping.log_documents import (
+    attempt_size,
+    inherited_fields,
+    mastery_document,
+    read_mastery,
+    stored_name,
+)
 from docservice.store.mapping.log_kinds import EXAM_LOGS, Log, LogKind
-from docservice.store.mapping.schema import OVERFLOW
+from docservice.store.mapping.schema import OVERFLOW, SUMMARIES
 
 _COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
 _BOOKKEEPING = {
@@ -68,12 +75,38 @@ class SavingStore:
         if kind.overflows:
             await self._overflowing(tx, before or {}, document)
         elif kind is EXAM_LOGS:
-            _require_room(document)
+            require_room(document)
         document["has_dirty"] = True
         own = _BOOKKEEPING | {stored_name(name) for name in kind.model.model_fields}
         foreign = {name: value for name, value in (before or {}).items() if name not in own}
         await collection.replace_one(key, {**document, **foreign}, upsert=True, session=tx.session)
         return kind.read(document)
+
+    async def save_mastery_log(self, tx: Transaction, summary_id: str, log: MasteryLog) -> MasteryLog | None:
+        """Write a mastery log into its summary, in the place of the one with its id, if there is one.
+
+        Attempts that had moved to buckets stay, unless the log brings them itself. The summary itself is not marked: a
+        mastery log is a record of its own.
+
+        Returns:
+            The log as it stands then; None if the summary is not there.
+        """
+        key = {"_id": summary_id, "_morango_partition": log.morango_partition}
+        collection = self._database[SUMMARIES]
+        before = await collection.find_one(key, session=tx.session)
+        if before is None:
+            return None
+        logs = {each["id"]: dict(each) for each in before.get("mastery_logs", ())}
+        logs[log.id] = mastery_document(log)
+        document = {**before, "mastery_logs": list(logs.values())}
+        _mark_embedded(before, document)
+        logs[log.id]["_morango_dirty_bit"] = True
+        document["attempt_bytes"] = _attempt_bytes(document)
+        await self._overflowing(tx, before, document)
+        document["has_dirty"] = True
+        await collection.replace_one(key, document, session=tx.session)
+        saved = next(each for each in document["mastery_logs"] if each["id"] == log.id)
+        return read_mastery(saved, summarylog_id=summary_id, **inherited_fields(document))
 
     async def delete(self, tx: Transaction, kind: LogKind[Any], log_id: str, partition: str) -> bool:
         """Remove a log and its buckets; whether it was there."""
@@ -84,7 +117,8 @@ class SavingStore:
             await self._database[OVERFLOW].bulk_write(
                 [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx.session
             )
-        return bool(gone.deleted_count)
+        # A run that was committed without the driver being told has removed it.
+        return bool(gone.deleted_count) or tx.may_be_kept
 
     async def _overflowing(self, tx: Transaction, before: Document, document: Document) -> None:
         shelves = {log["id"]: log for log in document.get("mastery_logs", ())}
@@ -133,6 +167,10 @@ def _key(document: Document) -> Document:
 def _mark_dirty(before: Document, document: Document) -> None:
     """Mark what is saved as waiting for sync; of the records embedded in it only those that are new or changed."""
     document["_morango_dirty_bit"] = True
+    _mark_embedded(before, document)
+
+
+def _mark_embedded(before: Document, document: Document) -> None:
     tries_before = {log["id"]: log for log in before.get("mastery_logs", ())}
     for log in document.get("mastery_logs", ()):
         old = tries_before.get(log["id"], {})
@@ -155,6 +193,15 @@ def _is_dirty(before: Document, record: Document) -> bool:
     return bool(before["_morango_dirty_bit"]) if before and same else True
 
 
-def _require_room(document: Document) -> None:
+def _attempt_bytes(document: Document) -> int:
+    return sum(attempt_size(attempt) for each in attempt_lists_of(document) for attempt in each.attempts)
+
+
+def require_room(document: Document) -> None:
+    """Check that an exam log has no more attempts than it may.
+
+    Raises:
+        DocumentTooLarge: it has.
+    """
     if document["attempt_count"] > MAX_EXAM_ATTEMPTS or document["attempt_bytes"] > MAX_EXAM_BYTES:
         raise DocumentTooLarge(f"An exam log takes {MAX_EXAM_ATTEMPTS} attempts and {MAX_EXAM_BYTES} bytes of them.")

@@ -224,11 +224,14 @@ def read_session(document: Mapping[str, Any]) -> ContentSessionLog:
 def read_exam_log(document: Mapping[str, Any]) -> ExamLog:
     """An exam log with its attempts, if they were read."""
     inherited = {**inherited_fields(document), "examlog_id": document["_id"]}
-    attempts = [
-        ExamAttemptLog.model_construct(**_arguments(a, set()), **inherited) for a in document.get("attempts", ())
-    ]
+    attempts = [read_exam_attempt(a, **inherited) for a in document.get("attempts", ())]
     arguments = _arguments(document, _BOOKKEEPING | {"_id", "attempt_count"})
     return ExamLog.model_construct(**arguments, id=document["_id"], attempts=attempts)
+
+
+def read_exam_attempt(document: Mapping[str, Any], **inherited: Any) -> ExamAttemptLog:
+    """An exam attempt; `inherited` gives dataset, learner, partition and exam log."""
+    return ExamAttemptLog.model_construct(**_arguments(document, set()), **inherited)
 
 
 def read_user_session(document: Mapping[str, Any]) -> UserSessionLog:

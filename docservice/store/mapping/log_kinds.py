@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -64,14 +64,20 @@ class LogKind(Generic[Log]):
     @cached_property
     def plain_fields(self) -> dict[str, FilterField]:
         """The fields that a query can compare, by their names in the model and in the document."""
-        found: dict[str, FilterField] = {}
-        for name, schema in self.model.model_json_schema(by_alias=False)["properties"].items():
-            alternatives = schema.get("anyOf", [schema])
-            kinds = [kind for part in alternatives if (kind := _value_kind(name, part))]
-            if kinds:
-                stored = "_id" if name == "id" else documents.stored_name(name)
-                found[name] = found[stored] = FilterField(stored, kinds[0], {"type": "null"} in alternatives)
-        return found
+        fields = plain_fields(self.model)
+        return {**fields, "id": replace(fields["id"], stored="_id"), "_id": replace(fields["id"], stored="_id")}
+
+
+def plain_fields(model: type[SyncableLog]) -> dict[str, FilterField]:
+    """The fields of a log that can be compared, by their names in the model and where it is stored."""
+    found: dict[str, FilterField] = {}
+    for name, schema in model.model_json_schema(by_alias=False)["properties"].items():
+        alternatives = schema.get("anyOf", [schema])
+        kinds = [kind for part in alternatives if (kind := _value_kind(name, part))]
+        if kinds:
+            stored = documents.stored_name(name)
+            found[name] = found[stored] = FilterField(stored, kinds[0], {"type": "null"} in alternatives)
+    return found
 
 
 def _value_kind(name: str, schema: Mapping[str, Any]) -> ValueKind | None:

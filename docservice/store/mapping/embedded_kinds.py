@@ -1,0 +1,155 @@
+"""The kinds of log that are embedded in others, and what a query can compare of them and of the logs around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Generic
+
+from docservice.domain.logs.content_logs import AttemptLog, ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.requests.filter_values import FilterField
+from docservice.store.database.port import Document
+from docservice.store.mapping.log_documents import (
+    inherited_fields,
+    read_attempt,
+    read_exam_attempt,
+    read_mastery,
+    stored_name,
+)
+from docservice.store.mapping.log_kinds import Log, plain_fields
+
+OWN, MASTERY, SUMMARY, DOCUMENT = "own", "mastery", "summary", "document"
+"""Which record has a field: the embedded log, the mastery log around it, the summary around that, or the document that
+all of it is in, whichever that is."""
+
+Conditions = Mapping[str, Mapping[str, Any]]
+"""Operators and values by the name of a field."""
+
+
+@dataclass(frozen=True)
+class EmbeddedRecord:
+    """An embedded log as it is stored, with the logs around it.
+
+    Attributes:
+        record: the embedded log.
+        document: the summary, content session or exam log that it is in, with or without its lists.
+        mastery: the mastery log around an attempt; empty if there is none.
+    """
+
+    record: Document
+    document: Document
+    mastery: Document
+
+    def level(self, name: str) -> Document:
+        """One of the records, by the constants of this module."""
+        if name == OWN:
+            return self.record
+        if name == MASTERY:
+            return self.mastery
+        return self.document if name == DOCUMENT or self.mastery else {}
+
+
+@dataclass(frozen=True)
+class EmbeddedKind(Generic[Log]):
+    """One kind of embedded log.
+
+    Attributes:
+        model: its class.
+        read: makes a log of a stored record.
+        around: the logs around it: prefix of their fields in a query, level, model.
+        also: further fields, by the name that a query has for them.
+    """
+
+    model: type[Log]
+    read: Callable[[EmbeddedRecord], Log]
+    around: Sequence[tuple[str, str, type[SyncableLog]]]
+    also: Mapping[str, FilterField]
+
+    @property
+    def name(self) -> str:
+        """Morango's name of the model."""
+        return self.model.model_name
+
+    @cached_property
+    def plain_fields(self) -> dict[str, FilterField]:
+        """The fields that a query can compare. The stored name begins with the level: `mastery.complete`."""
+        found: dict[str, FilterField] = {}
+        for name, field in plain_fields(self.model).items():
+            level = DOCUMENT if field.stored in _OF_THE_DOCUMENT else OWN
+            found[name] = replace(field, stored=f"{level}.{field.stored}")
+        for prefix, level, model in self.around:
+            for name, field in plain_fields(model).items():
+                # What a mastery log takes from its document is there; without a mastery log it has no value.
+                place = SUMMARY if level == MASTERY and field.stored in _OF_THE_DOCUMENT else level
+                stored = "_id" if field.stored == "id" and place != MASTERY else field.stored
+                found[f"{prefix}__{name}"] = replace(field, stored=f"{place}.{stored}")
+        return {**found, **self.also}
+
+
+_OF_THE_DOCUMENT = {"dataset_id", "user_id", "_morango_partition"}
+"""What an embedded log takes from its document."""
+
+
+def _field(level: str, name: str, model: type[SyncableLog], field: str, *, optional: bool = False) -> FilterField:
+    return replace(plain_fields(model)[field], stored=f"{level}.{stored_name(name)}", optional=optional)
+
+
+def _read_mastery(found: EmbeddedRecord) -> MasteryLog:
+    return read_mastery(found.record, summarylog_id=found.document["_id"], **inherited_fields(found.document))
+
+
+def _read_attempt(found: EmbeddedRecord) -> AttemptLog:
+    inherited = inherited_fields(found.document)
+    return read_attempt(found.record, masterylog_id=found.mastery.get("id"), **inherited)
+
+
+def _read_exam_attempt(found: EmbeddedRecord) -> ExamAttemptLog:
+    return read_exam_attempt(found.record, examlog_id=found.document["_id"], **inherited_fields(found.document))
+
+
+_CONTENT = _field(DOCUMENT, "content_id", ContentSummaryLog, "content_id")
+
+MASTERY_LOGS = EmbeddedKind(
+    MasteryLog,
+    _read_mastery,
+    (("summarylog", DOCUMENT, ContentSummaryLog),),
+    {"content_id": _CONTENT, "summarylog_id": _field(DOCUMENT, "_id", ContentSummaryLog, "id")},
+)
+ATTEMPT_LOGS = EmbeddedKind(
+    AttemptLog,
+    _read_attempt,
+    (("masterylog", MASTERY, MasteryLog), ("masterylog__summarylog", SUMMARY, ContentSummaryLog)),
+    {
+        "content_id": _CONTENT,
+        # A session and the summary that it reports to are of the same content.
+        "sessionlog__content_id": _CONTENT,
+        "masterylog_id": _field(MASTERY, "id", MasteryLog, "id", optional=True),
+        "masterylog__summarylog_id": _field(SUMMARY, "_id", ContentSummaryLog, "id", optional=True),
+    },
+)
+EXAM_ATTEMPT_LOGS = EmbeddedKind(
+    ExamAttemptLog,
+    _read_exam_attempt,
+    (("examlog", DOCUMENT, ExamLog),),
+    {"examlog_id": _field(DOCUMENT, "_id", ExamLog, "id")},
+)
+
+
+def holds(conditions: Conditions, found: EmbeddedRecord) -> bool:
+    """Whether a record and those around it are as conditions on `plain_fields` want them."""
+    for path, wanted in conditions.items():
+        level, _, name = path.partition(".")
+        value = found.level(level).get(name)
+        if not all(_COMPARE[operator](value, compared) for operator, compared in wanted.items()):
+            return False
+    return True
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "$eq": lambda value, compared: bool(value == compared),
+    "$in": lambda value, compared: value in compared,
+    "$gte": lambda value, compared: value is not None and value >= compared,
+    "$lt": lambda value, compared: value is not None and value < compared,
+}
