@@ -18,6 +18,9 @@ from docservice.domain.logs.content_logs import (
     MasteryLog,
     SyncableLog,
 )
+from docservice.domain.logs.datasets import KnownDatasets
+from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.domain.values.ids import (
     ID_PLACEHOLDER,
     TestType,
@@ -27,20 +30,31 @@ from docservice.domain.values.ids import (
     unit_test_content_id,
     unit_test_version,
 )
+from docservice.errors import DirectoryIncomplete
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "morango-test-vectors.json").read_text(encoding="utf-8")
 )["record_ids"]
-MODELS: dict[str, type[SyncableLog]] = {
-    model.model_name: model for model in (AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog)
-}
+LOGS: list[type[SyncableLog]] = [
+    AttemptLog,
+    ContentSessionLog,
+    ContentSummaryLog,
+    ExamAttemptLog,
+    ExamLog,
+    MasteryLog,
+    UserSessionLog,
+]
+MODELS = {model.model_name: model for model in LOGS}
 NOW = "2024-09-02T05:12:24+00:00"
 # What a vector leaves out of a record, because no id depends on it.
 FILLED_IN: dict[str, dict[str, Any]] = {
     "attemptlog": {"item": "a", "correct": 1, "sessionlog_id": "0" * 32, "end_timestamp": NOW},
     "contentsessionlog": {"kind": "exercise", "content_id": "0" * 32},
     "contentsummarylog": {"kind": "exercise"},
+    "examattemptlog": {"item": "a", "correct": 1, "end_timestamp": NOW},
+    "examlog": {},
     "masterylog": {},
+    "usersessionlog": {},
 }
 
 
@@ -72,7 +86,7 @@ def test_model_finds_its_own_id(vector: dict[str, Any]) -> None:
         **FILLED_IN[vector["model_name"]],
         "dataset_id": partition[0],
         "user_id": partition[2] if len(partition) == 3 else None,
-        "start_timestamp": NOW,
+        **({"start_timestamp": NOW} if "start_timestamp" in model.model_fields else {}),
         **{name: value for name, value in vector["fields"].items() if name in model.model_fields},
     }
     if vector["model_name"] == "masterylog":
@@ -80,6 +94,9 @@ def test_model_finds_its_own_id(vector: dict[str, Any]) -> None:
     if vector["model_name"] == "contentsummarylog":
         fields["content_id"] = vector["source_id"]
     log = model.model_validate(fields)
+
+    assert log.calculate_partition() == vector["partition"]
+    assert log.calculate_source_id() == (None if vector["source_id_is_random"] else vector["source_id"])
 
     identified = log.identified(vector["source_id"] if vector["source_id_is_random"] else None)
 
@@ -90,8 +107,49 @@ def test_model_finds_its_own_id(vector: dict[str, Any]) -> None:
 
 def test_vectors_cover_all_models() -> None:
     """There is a vector for each log model, and there are as many as were recorded."""
+    assert len(MODELS) == 7
     assert set(MODELS) <= {vector["model_name"] for vector in VECTORS}
     assert len(VECTORS) == 34
+
+
+def test_each_model_has_its_own_exceptions() -> None:
+    """`Model.DoesNotExist` and `Model.MultipleObjectsReturned` are classes of the model's own, below common bases."""
+    absent = {model.DoesNotExist for model in LOGS}
+    several = {model.MultipleObjectsReturned for model in LOGS}
+
+    assert len(absent) == len(several) == 7
+    assert all(
+        issubclass(error, SyncableLog.DoesNotExist) and error is not SyncableLog.DoesNotExist for error in absent
+    )
+    assert all(issubclass(error, SyncableLog.MultipleObjectsReturned) for error in several)
+    assert len({error.code for error in absent | several}) == 14
+
+
+LEARNERS, PARENTS, DEFAULT, OWN = "1" * 32, "2" * 32, "3" * 32, "4" * 32
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "known", "dataset"),
+    [
+        (ContentSummaryLog, {"user_id": "a" * 32}, KnownDatasets(of_learner=LEARNERS), LEARNERS),
+        (ContentSessionLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS, None, DEFAULT), LEARNERS),
+        (MasteryLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS, PARENTS), LEARNERS),
+        (UserSessionLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS), LEARNERS),
+        (ExamLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS), LEARNERS),
+        (AttemptLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS, PARENTS), PARENTS),
+        (AttemptLog, {}, KnownDatasets(None, PARENTS, DEFAULT), PARENTS),
+        (ExamAttemptLog, {"user_id": "a" * 32}, KnownDatasets(LEARNERS, PARENTS), PARENTS),
+        (ContentSessionLog, {}, KnownDatasets(None, None, DEFAULT), DEFAULT),
+        (ContentSessionLog, {}, KnownDatasets(None, None, DEFAULT, own_has_facility=True), OWN),
+    ],
+)
+def test_dataset_of_a_log(model: type[SyncableLog], fields: dict[str, Any], known: KnownDatasets, dataset: str) -> None:
+    """A log goes where its learner is, an attempt where its session or exam log is, an anonymous one to a facility."""
+    log = model.model_construct(**{"user_id": None, "dataset_id": OWN, **fields})
+
+    assert log.infer_dataset(known) == dataset
+    with pytest.raises(DirectoryIncomplete):
+        log.infer_dataset(KnownDatasets())
 
 
 def test_random_source_id_is_needed() -> None:
