@@ -11,6 +11,7 @@ from rich.table import Table
 
 from docservice.cli.progress import progress as shown_progress
 from docservice.console import StoreOptions, opened, require_data, resumable, run, say
+from docservice.domain.upkeep.consolidation import ConsolidationRule
 from docservice.service.trusted.consolidation import ConsolidationReport
 
 app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")
@@ -36,7 +37,7 @@ def mastery_times(*, dry_run: DryRun = False, options: StoreOptions = StoreOptio
     run(_consolidate("mastery-times", dry_run, options))
 
 
-async def _consolidate(rule: str, dry_run: bool, options: StoreOptions) -> None:
+async def _consolidate(rule: ConsolidationRule, dry_run: bool, options: StoreOptions) -> None:
     settings = options.settings()
     require_data(settings)
     async with opened(settings) as service:

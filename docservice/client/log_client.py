@@ -20,6 +20,7 @@ from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, Exam
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -235,7 +236,7 @@ class LogClient:
         path = f"{_LOGGER}/examattemptlog/{_quoted(attempt_id)}/"
         return _read(ExamAttemptRow, await self._transport.send("PATCH", path, body=request))
 
-    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+    async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         path = f"/api/directory/{_quoted(collection)}/"
         answer = await self._transport.send("POST", path, body=records)

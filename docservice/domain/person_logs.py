@@ -14,6 +14,7 @@ from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, Exam
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.directory.records import DirectorySection
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
@@ -270,11 +271,11 @@ class PersonLogs(Protocol):
         """
         ...
 
-    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+    async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """Create and change records of one collection of the directory, all of them or none.
 
         Args:
-            collection: `users`, `classrooms`, `roles` …: one of `domain.directory.records.SECTIONS`.
+            collection: `users`, `classrooms`, `roles` …
             records: list of at most 5,000 records, with Kolibri's field names.
 
         Raises:

@@ -28,7 +28,7 @@ from docservice.errors import SettingsInvalid
 from docservice.export.atomic_files import reading, writing
 from docservice.service import DocService
 from docservice.service.base.progress import Unwatched, Watch
-from docservice.service.trusted.backup import Fate, Line
+from docservice.service.trusted.backup import Line, LineOutcome
 
 _Made = TypeVar("_Made")
 
@@ -130,9 +130,9 @@ class ImportReport:
         for line in lines:
             counts = self.counts.setdefault(line.collection if line.document else "", Counts())
             counts.read += 1
-            fate = (line.fate or Fate.REFUSED).value
-            setattr(counts, fate, getattr(counts, fate) + 1)
-            if line.fate is Fate.REFUSED and len(self.refusals) < SHOWN_REFUSALS:
+            outcome = (line.outcome or LineOutcome.REFUSED).value
+            setattr(counts, outcome, getattr(counts, outcome) + 1)
+            if line.outcome is LineOutcome.REFUSED and len(self.refusals) < SHOWN_REFUSALS:
                 self.refusals[line.number] = f"{line.collection} {line.reason}".strip()
 
 

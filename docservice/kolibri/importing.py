@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docservice.domain.directory.withdrawal import WITHDRAWN_KINDS
-from docservice.domain.upkeep.consolidation import RULES
+from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.directory import directory_batches, label_of
@@ -96,7 +96,13 @@ async def _opened(path: Path, order: CopyOrder) -> AsyncIterator[KolibriHome]:
 
 class _Import:
     def __init__(
-        self, service: DocService, home: KolibriHome, watch: Watch, rules: Sequence[str], *, keep_missing: bool
+        self,
+        service: DocService,
+        home: KolibriHome,
+        watch: Watch,
+        rules: Sequence[ConsolidationRule],
+        *,
+        keep_missing: bool,
     ) -> None:
         self._rules = rules
         self._keep_missing = keep_missing

@@ -283,8 +283,8 @@ class DocService:
         """Create and change directory records; records that are not named stay.
 
         Args:
-            content: lists of records under the names of `domain.directory.records.SECTIONS`, and `default_facility`
-                (an id).
+            content: lists of records under the names of a `DirectorySection` (`users`, `classrooms` …), and
+                `default_facility` (an id).
 
         Returns:
             For each list that was there, how many records were created, changed and unchanged.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import os
 import pkgutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
@@ -66,15 +69,33 @@ def test_modules_import_in_any_order(names: list[str], monkeypatch: pytest.Monke
 
 
 def test_exports() -> None:
-    """`__all__` is sorted and names exactly what the package defines for others."""
-    public = {
-        name
-        for name, value in vars(docservice).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+    """`__all__` is sorted and names what the package gives; each name is imported when it is used, from one place."""
+    tree = ast.parse(inspect.getsource(docservice))
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("docservice.")
+        for alias in node.names
     }
+    lazy = {name: module for module, names in docservice._HOMES.items() for name in names}
 
-    assert set(docservice.__all__) == public | {"__version__"}
-    assert docservice.__all__ == sorted(docservice.__all__)
+    assert lazy == typed
+    assert docservice.__all__ == sorted({*lazy, "__version__"})
+    assert all(getattr(docservice, name) is not None for name in docservice.__all__)
+    assert set(docservice.__all__) <= set(dir(docservice))
+    with pytest.raises(AttributeError, match="Nothing"):
+        docservice.Nothing  # noqa: B018
+
+
+def test_importing_the_package_is_cheap() -> None:
+    """The package, and what pytest loads of it in runs of hosts, import no driver and no models before use."""
+    code = (
+        "import sys, docservice, docservice.testing; print(sorted({'pymongo', 'pydantic', 'jwt'} & set(sys.modules)))"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+    assert printed == "[]\n"
 
 
 @pytest.mark.parametrize("name", MODULES)

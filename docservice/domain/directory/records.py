@@ -218,6 +218,23 @@ class Channel(DirectoryRecord):
     root_id: HexId | None = Field(default=None, validation_alias=AliasChoices("root_id", "root"))
 
 
+DirectorySection = Literal[
+    "datasets",
+    "facilities",
+    "classrooms",
+    "learnergroups",
+    "adhoclearnersgroups",
+    "users",
+    "roles",
+    "memberships",
+    "exams",
+    "lessons",
+    "course_sessions",
+    "content_nodes",
+    "channels",
+]
+"""A collection of the directory, as directory files and the API call it."""
+
 SECTIONS: dict[str, type[DirectoryRecord]] = {
     "datasets": FacilityDataset,
     "facilities": Collection,

@@ -13,6 +13,10 @@ from typing import Any, Literal
 _MOST_PATHS = 5
 
 
+DifferenceKind = Literal["missing", "extra", "different"]
+"""How a document of two databases differs: `missing` in the other one, `extra` there, or `different`."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A document that two databases do not have alike.
@@ -26,7 +30,7 @@ class Difference:
 
     collection: str
     document_id: str
-    kind: Literal["missing", "extra", "different"]
+    kind: DifferenceKind
     paths: tuple[str, ...] = ()
 
 

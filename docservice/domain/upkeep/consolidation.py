@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from docservice.domain.values.times import KolibriTime, to_milliseconds
 
@@ -150,7 +150,10 @@ def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], 
     return changed
 
 
-RULES: dict[str, Callable[[Mapping[str, Any]], Mended]] = {
+ConsolidationRule = Literal["progress", "quiz-attempts", "mastery-times"]
+"""A repair of what old Kolibris recorded wrongly; see the function of its name."""
+
+RULES: dict[ConsolidationRule, Callable[[Mapping[str, Any]], Mended]] = {
     "progress": progress,
     "quiz-attempts": quiz_attempts,
     "mastery-times": mastery_times,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, cast
 
 from aiohttp import web
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from docservice.domain.directory.records import (
     Collection,
     ContentNode,
     CourseSession,
+    DirectorySection,
     Exam,
     FacilityDataset,
     FacilityUser,
@@ -63,7 +64,7 @@ async def upsert(request: web.Request) -> web.Response:
     counts = (
         await request.config_dict[SERVICE]
         .acting_as(principal)
-        .upsert_directory(request.match_info["collection"], await read_body(request))
+        .upsert_directory(cast("DirectorySection", request.match_info["collection"]), await read_body(request))
     )
     return json_answer(asdict(counts))
 

@@ -12,6 +12,7 @@ from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, Exam
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
+from docservice.domain.directory.records import DirectorySection
 from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
 from docservice.domain.person_logs import DEFAULT_ROWS, LogKindName
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
@@ -197,7 +198,7 @@ class ActingLogs:
         """See `PersonLogs.change_exam_attempt`."""
         return await self._parts.exam_logs.change_attempt(self.principal, attempt_id, request)
 
-    async def upsert_directory(self, collection: str, records: Any) -> Upserted:
+    async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
 

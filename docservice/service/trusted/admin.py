@@ -9,6 +9,7 @@ from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
+from docservice.domain.upkeep.consolidation import ConsolidationRule
 from docservice.service.base.progress import Unwatched, Watch
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
@@ -27,11 +28,17 @@ class LogsAdmin:
     """Work on a whole database, for who runs the service: no principal, no checks of rights.
 
     Attributes:
-        database: as stores see it, for packages that read and write many documents at a time.
+        database: as stores see it, for packages of docservice that read and write many documents at a time; not part of
+            what the library promises.
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
     """
+
+    database: Database
+    backups: Backups
+    csv_jobs: ExportJobs
+    data_sets: DataSets
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -93,12 +100,12 @@ class LogsAdmin:
         return await self._tables.facility_names(limit)
 
     async def consolidate(
-        self, rules: Sequence[str], *, dry_run: bool = False, watch: Watch | None = None
+        self, rules: Sequence[ConsolidationRule], *, dry_run: bool = False, watch: Watch | None = None
     ) -> ConsolidationReport:
         """Repair what old Kolibris recorded wrongly, as Kolibri's own upgrades do. Safe to repeat.
 
         Args:
-            rules: names of `domain.upkeep.consolidation.RULES`.
+            rules: which repairs.
             dry_run: only count.
             watch: is told how far the work is.
 

@@ -10,9 +10,9 @@ from itertools import count
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.extended_json import to_line
 from docservice.store.transfer.backup import COLLECTIONS, LEFT_OUT, DumpStore
-from docservice.store.transfer.restore import Fate, Line, RestoreStore
+from docservice.store.transfer.restore import Line, LineOutcome, RestoreStore
 
-__all__ = ["Backups", "Fate", "Line", "Restore"]
+__all__ = ["Backups", "Line", "LineOutcome", "Restore"]
 
 _BATCH_DOCUMENTS = 200
 

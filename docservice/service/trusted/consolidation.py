@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from docservice.domain.upkeep.consolidation import RULES
+from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.service.base.progress import Watch
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.log_kinds import SUMMARY_LOGS
@@ -42,7 +42,9 @@ class ConsolidationReport:
         self.mended_records.update(other.mended_records)
 
 
-def mended(summary: Mapping[str, Any], rules: Sequence[str], report: ConsolidationReport) -> Mapping[str, Any]:
+def mended(
+    summary: Mapping[str, Any], rules: Sequence[ConsolidationRule], report: ConsolidationReport
+) -> Mapping[str, Any]:
     """A summary after some rules; itself if nothing was wrong. What they did is added to the report."""
     for name in rules:
         report.summaries[name] += 1
@@ -59,7 +61,7 @@ class Consolidation:
         self._database = database
         self._store = ImportedStore(database)
 
-    async def run(self, rules: Sequence[str], watch: Watch, *, dry_run: bool) -> ConsolidationReport:
+    async def run(self, rules: Sequence[ConsolidationRule], watch: Watch, *, dry_run: bool) -> ConsolidationReport:
         """See `DocService.consolidate`."""
         report = ConsolidationReport()
         for rule in rules:
@@ -72,7 +74,9 @@ class Consolidation:
                     watch.advance(rule)
         return report
 
-    async def _mend(self, summary: Document, rule: str, report: ConsolidationReport, *, dry_run: bool) -> None:
+    async def _mend(
+        self, summary: Document, rule: ConsolidationRule, report: ConsolidationReport, *, dry_run: bool
+    ) -> None:
         whole = await self._store.whole(summary)
         looked_at = ConsolidationReport()
         mended(whole, [rule], looked_at)

@@ -26,7 +26,7 @@ _LOST_RACES = 3
 """How often somebody else may insert one of the documents between our look and our insert."""
 
 
-class Fate(Enum):
+class LineOutcome(Enum):
     """What became of a document."""
 
     WRITTEN = "written"
@@ -44,7 +44,7 @@ class Line:
         collection: empty if the line could not be read.
         document: as it is written; empty if the line could not be read.
         encoded: the same as BSON.
-        fate: None until that is decided.
+        outcome: None until that is decided.
         reason: why it was refused.
     """
 
@@ -52,7 +52,7 @@ class Line:
     collection: str = ""
     document: Document = field(default_factory=dict)
     encoded: bytes = b""
-    fate: Fate | None = None
+    outcome: LineOutcome | None = None
     reason: str = ""
 
     @classmethod
@@ -71,7 +71,7 @@ class Line:
 
     def refuse(self, reason: str) -> None:
         """Decide that it is not written."""
-        self.fate, self.reason = Fate.REFUSED, reason
+        self.outcome, self.reason = LineOutcome.REFUSED, reason
 
     @property
     def id(self) -> Any:
@@ -90,7 +90,7 @@ class RestoreStore:
     async def write(self, lines: Sequence[Line], *, replace: bool) -> None:
         """Write the documents of lines that are not refused yet, and note on each what became of it.
 
-        Logs come before their buckets: a bucket shares the fate of a log that is refused, so that no attempt stands
+        Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt stands
         beside a log that does not know of it.
 
         Args:
@@ -106,16 +106,16 @@ class RestoreStore:
         for line in lines:
             if line.collection in _OVERFLOWING:
                 self._last_log = line
-            elif line.collection == OVERFLOW and line.fate is None:
+            elif line.collection == OVERFLOW and line.outcome is None:
                 log = self._last_log
                 if log is None or log.id != line.document["log_id"]:
                     line.refuse("it does not stand behind its log")
-                elif log.fate is Fate.REFUSED:
+                elif log.outcome is LineOutcome.REFUSED:
                     line.refuse("its log was refused")
         await self._write(OVERFLOW, [line for line in lines if line.collection == OVERFLOW], replace)
 
     async def _write(self, collection: str, lines: Sequence[Line], replace: bool) -> None:
-        open_lines = _without_repetitions([line for line in lines if line.fate is None])
+        open_lines = _without_repetitions([line for line in lines if line.outcome is None])
         if not open_lines:
             return
         ours: list[Line] = []
@@ -130,7 +130,7 @@ class RestoreStore:
                 if attempt == _LOST_RACES - 1:
                     raise
         for line in ours:
-            line.fate = Fate.WRITTEN
+            line.outcome = LineOutcome.WRITTEN
         for line in different:
             if not replace:
                 line.refuse("there is a different document with its _id (--replace puts this one in its place)")
@@ -148,7 +148,7 @@ class RestoreStore:
             if line.id not in there:
                 missing.append(line)
             elif encoded(there[line.id]) == line.encoded:
-                line.fate = Fate.UNCHANGED
+                line.outcome = LineOutcome.UNCHANGED
             else:
                 different.append(line)
         return missing, different
@@ -160,7 +160,7 @@ class RestoreStore:
         else:
             await self._bulk.replace(collection, [line.document for line in lines])
         for line in lines:
-            line.fate = Fate.REPLACED
+            line.outcome = LineOutcome.REPLACED
 
     async def _replace_log(self, collection: str, document: Document) -> None:
         """Put a log in the place of another version of it, whose buckets go: its own come behind it."""

@@ -1,23 +1,10 @@
-"""Helpers for the tests of a program that embeds docservice: a throw-away service, a school, logs to save.
-
-    @pytest.fixture
-    async def logs():
-        async with throw_away_service(school=School()) as service:
-            yield service
-
-An engine takes a second to start. Many tests share one (`throw_away_engine`, once for the run), and each test gets a
-database of its own in it: `throw_away_service(uri)`.
-"""
+"""A small school and its logs, always the same: ids follow from names."""
 
 from __future__ import annotations
 
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 from docservice.domain.logs.building import whole_log
@@ -26,9 +13,7 @@ from docservice.domain.logs.exam_logs import ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.domain.requests.tracking import Interaction, StartSession
 from docservice.domain.values.ids import record_id
-from docservice.engine import EmbeddedEngine
 from docservice.identity import Principal
-from docservice.service import DocService
 
 START = datetime(2024, 9, 2, 8, 0, tzinfo=UTC)
 """When the made logs begin."""
@@ -39,50 +24,12 @@ def made_id(text: str) -> str:
     return record_id("docservice.testing", text, "made")
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def throw_away_engine() -> AsyncIterator[str]:
-    """An embedded engine in a folder that is removed afterwards; gives its address.
-
-    Raises:
-        EngineNotInstalled: `docservice[embedded]` is not installed.
-    """
-    with tempfile.TemporaryDirectory(prefix="docservice-", ignore_cleanup_errors=True) as folder:
-        async with EmbeddedEngine(Path(folder)) as engine:
-            yield engine.uri
-
-
-@asynccontextmanager
-async def throw_away_service(
-    mongodb_uri: str | None = None, *, school: School | None = None, clock: Callable[[], datetime] = _utc_now
-) -> AsyncIterator[DocService]:
-    """An entered service over an empty database of its own, which is dropped afterwards.
-
-    Args:
-        mongodb_uri: of a server for tests; None for an embedded engine of its own.
-        school: who is in its directory; None: nobody.
-        clock: see `DocService`.
-    """
-    if mongodb_uri is None:
-        async with throw_away_engine() as uri, throw_away_service(uri, school=school, clock=clock) as service:
-            yield service
-        return
-    async with DocService(mongodb_uri, database=f"test_{uuid.uuid4().hex[:12]}", clock=clock) as service:
-        try:
-            if school is not None:
-                await service.import_directory(school.directory())
-            yield service
-        finally:
-            # No method of the service: nobody should find one that removes everything.
-            await service.admin.database.command({"dropDatabase": 1})
-
-
 @dataclass(frozen=True)
 class School:
-    """A facility with one class: an admin, the class's coach, its learners. All ids follow from the name.
+    """A facility with one class: an admin, the class's coach, its learners, a group with the first of them.
+
+    There is an exercise in a channel, a quiz for the class, and a lesson for the class that has the exercise. All ids
+    follow from the name of the school.
 
     Attributes:
         name: of the facility.
@@ -106,6 +53,41 @@ class School:
     def classroom_id(self) -> str:
         """The class."""
         return made_id(f"{self.name} class")
+
+    @property
+    def group_id(self) -> str:
+        """The group of the class; the first learner is in it."""
+        return made_id(f"{self.name} group")
+
+    @property
+    def exercise_id(self) -> str:
+        """The content id of the exercise."""
+        return made_id("exercise")
+
+    @property
+    def quiz_id(self) -> str:
+        """The quiz that the coach has given to the class; it is active."""
+        return made_id(f"{self.name} quiz")
+
+    @property
+    def lesson_id(self) -> str:
+        """The lesson that the coach has given to the class."""
+        return made_id(f"{self.name} lesson")
+
+    @property
+    def exercise(self) -> StartSession:
+        """What a learner starts who opens the exercise. It is mastered by 3 right answers of 5."""
+        return start_session("exercise")
+
+    @property
+    def exercise_in_lesson(self) -> StartSession:
+        """What a learner starts who opens the exercise from the lesson."""
+        return start_session("exercise", lesson_id=self.lesson_id)
+
+    @property
+    def quiz(self) -> StartSession:
+        """What a learner starts who opens the quiz."""
+        return StartSession.parse({"quiz_id": self.quiz_id})
 
     @property
     def admin(self) -> Principal:
@@ -132,41 +114,70 @@ class School:
         learners = [self.learner(number) for number in range(self.learners)]
         people = {"admin": self.admin, "coach": self.coach, **{f"learner{n}": who for n, who in enumerate(learners)}}
         common = {"dataset": self.dataset_id}
+        node = {"channel_id": made_id("channel"), "level": 1, "parent": made_id("root")}
+        root = {**node, "id": made_id("root"), "content_id": made_id("root"), "level": 0, "parent": None}
         return {
             "datasets": [{"id": self.dataset_id}],
             "facilities": [{"id": self.facility_id, "name": self.name, **common}],
             "default_facility": self.facility_id,
             "classrooms": [{"id": self.classroom_id, "name": "Class", "parent": self.facility_id, **common}],
+            "learnergroups": [{"id": self.group_id, "name": "Group", "parent": self.classroom_id, **common}],
             "users": [
                 {"id": who.user_id, "username": name, "full_name": name, "facility": self.facility_id, **common}
                 for name, who in people.items()
             ],
             "roles": [
-                {
-                    "id": made_id(f"{self.name} role {kind}"),
-                    "user": who.user_id,
-                    "collection": collection,
-                    "kind": kind,
-                }
+                self._record(f"role {kind}", user=who.user_id, collection=collection, kind=kind)
                 for kind, who, collection in (
                     ("admin", self.admin, self.facility_id),
                     ("coach", self.coach, self.classroom_id),
                 )
             ],
             "memberships": [
-                {
-                    "id": made_id(f"{self.name} membership {who.user_id}"),
-                    "user": who.user_id,
-                    "collection": self.classroom_id,
-                }
+                self._record(f"membership {who.user_id}", user=who.user_id, collection=self.classroom_id)
                 for who in learners
+            ]
+            + [
+                self._record(f"group member {who.user_id}", user=who.user_id, collection=self.group_id)
+                for who in learners[:1]
+            ],
+            "exams": [
+                {
+                    "id": self.quiz_id,
+                    "title": "Quiz",
+                    "collection": self.classroom_id,
+                    "active": True,
+                    "assignments": [self.classroom_id],
+                }
+            ],
+            "lessons": [
+                {
+                    "id": self.lesson_id,
+                    "title": "Lesson",
+                    "collection": self.classroom_id,
+                    "assignments": [self.classroom_id],
+                }
+            ],
+            "channels": [{"id": made_id("channel"), "name": "Channel", "root": made_id("root")}],
+            "content_nodes": [
+                {**root, "title": "Channel", "kind": "topic"},
+                {
+                    **node,
+                    "id": made_id("node exercise"),
+                    "content_id": self.exercise_id,
+                    "title": "Exercise",
+                    "kind": "exercise",
+                },
             ],
         }
+
+    def _record(self, text: str, **fields: Any) -> dict[str, Any]:
+        return {"id": made_id(f"{self.name} {text}"), **fields}
 
     def content_summary_log(
         self, learner: int = 0, content: str = "exercise", *, attempts: int = 3, **fields: Any
     ) -> ContentSummaryLog:
-        """A learner's log of an exercise: one try with attempts, right and wrong in turn.
+        """A learner's log of an exercise: one mastery log with attempts, right and wrong in turn.
 
         Args:
             learner: number of the learner.
@@ -178,7 +189,7 @@ class School:
             ValidationFailed: the values do not fit.
         """
         end = START + timedelta(minutes=attempts)
-        tried = {
+        mastery_log = {
             "mastery_level": 1,
             "mastery_criterion": {"type": "m_of_n", "m": 3, "n": 5},
             "start_timestamp": START,
@@ -191,19 +202,19 @@ class School:
             "start_timestamp": START,
             "end_timestamp": end,
             "time_spent": 60.0 * attempts,
-            "mastery_logs": [tried] if attempts else [],
+            "mastery_logs": [mastery_log] if attempts else [],
             **fields,
         }
         return cast("ContentSummaryLog", self._whole(ContentSummaryLog, values))
 
     def content_session_log(self, learner: int | None = 0, content: str = "video", **fields: Any) -> ContentSessionLog:
-        """A learner's visit to a video, of an anonymous visitor with `learner=None`; see `content_summary_log`."""
+        """A content session with a video; with `learner=None` of an anonymous visitor. See `content_summary_log`."""
         user_id = None if learner is None else self.learner(learner).user_id
         values = {"user_id": user_id, **_content(content, "video"), "start_timestamp": START, "time_spent": 60.0}
         return cast("ContentSessionLog", self._whole(ContentSessionLog, {**values, **fields}))
 
     def user_session_log(self, learner: int = 0, **fields: Any) -> UserSessionLog:
-        """A learner's sitting of half an hour; see `content_summary_log`."""
+        """A learner's user session of half an hour; see `content_summary_log`."""
         values = {
             "user_id": self.learner(learner).user_id,
             "start_timestamp": START,
@@ -225,7 +236,7 @@ class School:
 
 
 def start_session(content: str = "exercise", **fields: Any) -> StartSession:
-    """A request to start a visit to an exercise; `made_id(content)` is its id, `fields` are other values."""
+    """A request to start a content session of an exercise; `made_id(content)` is its id, `fields` are other values."""
     mastery_model = {"type": "m_of_n", "m": 3, "n": 5}
     values = {**_content(content, "exercise"), "node_id": made_id(f"node {content}"), "mastery_model": mastery_model}
     return StartSession.parse({**values, **fields})
