@@ -54,6 +54,12 @@ async def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.fixture(scope="session")
+def docservice_test_uri(mongodb_uri: str) -> str:
+    """The fixtures of `docservice.testing` use the engine of the run, too."""
+    return mongodb_uri
+
+
+@pytest.fixture(scope="session")
 async def mongo(mongodb_uri: str) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
     """A plain driver client, to look at documents as a person at the Mongo shell would."""
     async with AsyncMongoClient(mongodb_uri, tz_aware=True) as client:

@@ -41,6 +41,10 @@ class PersonLogs(Protocol):
     async def start_session(self, request: StartSession, *, idempotency_key: str | None = None) -> SessionStarted:
         """Start a content session: somebody opens a resource, a coach's quiz, or a unit's test.
 
+        >>> visit = await logs.acting_as(learner).start_session(school.quiz)
+        >>> visit.mastery_criterion
+        {'type': 'quiz', 'coach_assigned': True}
+
         Args:
             request: what is opened.
             idempotency_key: 1 to 255 printable ASCII characters; a second call of the same person under the same key
@@ -59,6 +63,13 @@ class PersonLogs(Protocol):
         self, session_id: str, request: UpdateSession, *, idempotency_key: str | None = None
     ) -> SessionUpdated:
         """Report progress, time and answers of a content session.
+
+        >>> visit = await logs.acting_as(learner).start_session(school.exercise)
+        >>> right = Interaction(item="q2", correct=1, complete=True, time_spent=12, answer={"choice": "B"})
+        >>> report = UpdateSession(time_spent_delta=12, interactions=[right])
+        >>> answer = await logs.acting_as(learner).update_session(visit.session_id, report)
+        >>> [attempt.item for attempt in answer.attempts]
+        ['q2']
 
         Args:
             session_id: from the answer to a start; any spelling of a UUID.
@@ -176,6 +187,10 @@ class PersonLogs(Protocol):
         page_size: int = DEFAULT_PAGE_SIZE,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The logs of one kind that the person may read, each as the JSON of its stored document.
+
+        >>> async for log in logs.acting_as(school.coach).documents("contentsummarylog", fields="user_id,progress"):
+        ...     print(log["user_id"] == learner.user_id, log["progress"])
+        True 0.0
 
         A log that exists from the beginning to the end comes exactly once. Of a summary with very many attempts the
         list has the embedded ones: `attempt_count` of each mastery log counts all, and `document` has all.

@@ -100,6 +100,17 @@ class DocService:
     - What an operator does: `logs.admin`.
 
     Used before it was entered, or after it was left, it raises `NotEntered`.
+
+    >>> from docservice.testing import School, interaction
+    >>> school = School()
+    >>> async with DocService(data_dir="example-data") as logs:  # or DocService("mongodb://..."), or your own database
+    ...     created = await logs.import_directory(school.directory())
+    ...     learner = logs.acting_as(school.learner())
+    ...     visit = await learner.start_session(school.exercise)
+    ...     report = await learner.update_session(visit.session_id, UpdateSession(interactions=[interaction("q1")]))
+    ...     summary = await logs.content_summary_logs.get(user_id=learner.principal.user_id)
+    >>> summary.mastery_logs[0].attempt_count
+    1
     """
 
     def __init__(
@@ -185,6 +196,12 @@ class DocService:
 
     def acting_as(self, principal: Principal) -> ActingLogs:
         """The logs as one person, or an anonymous visitor, may use them. Cheap: make one for each request.
+
+        >>> coach = logs.acting_as(school.coach)
+        >>> [row.item async for row in coach.attempt_logs()]
+        ['q0', 'q1']
+        >>> [row.item async for row in logs.acting_as(ANONYMOUS).attempt_logs()]
+        []
 
         Args:
             principal: `Principal(user_id=...)` for somebody who is signed in, `ANONYMOUS` for a visitor.
@@ -281,6 +298,10 @@ class DocService:
 
     async def import_directory(self, content: Mapping[str, Any]) -> dict[str, Upserted]:
         """Create and change directory records; records that are not named stay.
+
+        >>> counts = await logs.import_directory(school.directory())
+        >>> counts["users"]
+        Upserted(created=0, changed=0, unchanged=4)
 
         Args:
             content: lists of records under the names of a `DirectorySection` (`users`, `classrooms` …), and

@@ -75,6 +75,10 @@ class SyncableLog(BaseModel):
             DirectoryIncomplete: the one that decides is not known.
 
         Rule: kolibri/core/logger/models.py, `infer_dataset` of the models.
+
+        >>> summary = await logs.content_summary_logs.get(user_id=learner.user_id)
+        >>> summary.infer_dataset(KnownDatasets(of_learner=school.dataset_id)) == school.dataset_id
+        True
         """
         if self.user_id:
             return required(known.of_learner, "The directory has no person with the user_id of the log.")
@@ -85,7 +89,14 @@ class SyncableLog(BaseModel):
         return log_partition(self.dataset_id, self.user_id)
 
     def calculate_source_id(self) -> str | None:
-        """The source id that follows from the record; None where the model takes a random one."""
+        """The source id that follows from the record; None where the model takes a random one.
+
+        >>> summary = await logs.content_summary_logs.get(user_id=learner.user_id)
+        >>> summary.calculate_source_id() == summary.content_id
+        True
+        >>> summary.calculate_partition() == f"{school.dataset_id}:user-rw:{learner.user_id}"
+        True
+        """
         return None
 
     def identified(self, random_source_id: str | None = None) -> Self:

@@ -138,6 +138,10 @@ class LogsAdmin:
         transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
         what cannot be repaired and nothing else.
 
+        >>> checked = await logs.admin.verify(print)
+        >>> checked["content_summary_logs"]
+        1
+
         Args:
             found: called with each finding.
             repair: repair what follows from the rest of the data.

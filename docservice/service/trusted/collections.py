@@ -56,6 +56,9 @@ class LogCollection(ABC, Generic[Log]):
     may be spelled in any way, or be `uuid.UUID`; times are datetimes with a zone, dates, or ISO text (UTC if it names
     no zone; a date is its first moment). Anything else raises `FilterInvalid`, which names the argument.
 
+    The examples of the methods are of a school in which one learner has answered two questions of an exercise, `q0`
+    right and `q1` wrong. A test runs them.
+
     Attributes:
         DoesNotExist: what `get` and `delete` raise when there is no such log; the class of the model.
         MultipleObjectsReturned: what `get` raises when there are several; the class of the model.
@@ -138,6 +141,9 @@ class LogCollection(ABC, Generic[Log]):
         self, topic: str, content_id_lookup: ContentIdLookup = "content_id", **filters: Any
     ) -> AsyncGenerator[Log, None]:
         """Like `find`, but only logs of content below a topic, at any depth, in the tree of its channel.
+
+        >>> [log.item async for log in logs.attempt_logs.filter_by_topic(made_id("root"), correct=1)]
+        ['q0']
 
         Args:
             topic: id of a content node; of one that is no topic, the logs of its own content.
