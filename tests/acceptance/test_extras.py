@@ -34,7 +34,8 @@ _IMPORT_ALL = """
 import importlib, pkgutil, sys
 import docservice
 
-optional = tuple(f"docservice.{name}" for name in ("cli", "client", "console", "pages", "rest", "serving"))
+names = ("cli", "client", "console", "pages", "rest", "serving", "testing.fixtures")
+optional = tuple(f"docservice.{name}" for name in names)
 for module in pkgutil.walk_packages(docservice.__path__, "docservice.", onerror=lambda name: None):
     if not module.name.startswith(optional):
         importlib.import_module(module.name)
@@ -105,7 +106,7 @@ async def empty(mongo: Any) -> Any:
 
 
 async def test_the_core_imports_without_extras(without: Without, tmp_path: Path) -> None:
-    """Every module outside of the web server, its client and the command line imports without their packages."""
+    """Every module but web server, client, command line and fixtures of pytest imports without their packages."""
     ended = await python(_IMPORT_ALL, env=without("rest", "serve"), cwd=tmp_path)
 
     assert (ended.code, ended.err) == (0, "")
