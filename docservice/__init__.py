@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from docservice.service.trusted.tables import RowBatch
     from docservice.store.database.activity import Activity
     from docservice.store.database.adapters import DatabaseHandle, DatabaseSource
+    from docservice.store.database.traits import EngineTraits
     from docservice.store.indexes.applying import Index, IndexReport
     from docservice.store.indexes.views import View, ViewReport
     from docservice.store.transfer.restore import Line, LineOutcome
@@ -108,6 +109,7 @@ __all__ = [
     "EmbeddedCollection",
     "EmbeddedEngine",
     "EngineEvent",
+    "EngineTraits",
     "ExamAttemptLog",
     "ExamAttemptRow",
     "ExamLog",
@@ -218,6 +220,7 @@ _HOMES = {
     "docservice.service.trusted.tables": ("RowBatch",),
     "docservice.store.database.activity": ("Activity",),
     "docservice.store.database.adapters": ("DatabaseHandle", "DatabaseSource"),
+    "docservice.store.database.traits": ("EngineTraits",),
     "docservice.store.indexes.applying": ("Index", "IndexReport"),
     "docservice.store.indexes.views": ("View", "ViewReport"),
     "docservice.store.transfer.restore": ("Line", "LineOutcome"),

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from docservice.domain.logs.building import whole_log
-from docservice.domain.logs.content_logs import AttemptLog, MasteryLog
+from docservice.domain.logs.content_logs import AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.logs.datasets import KnownDatasets
 from docservice.domain.logs.exam_logs import ExamAttemptLog
 from docservice.domain.requests.filter_values import FilterField
@@ -75,7 +75,7 @@ class EmbeddedCollection(LogCollection[Log]):
             )
         whole = whole_log(self._model, {**values, "user_id": inherited["user_id"]}, dataset_id, random_id)
         whole = whole.model_copy(update={"morango_dirty_bit": True})
-        stored = await self._records.one(self._kind, whole.id)
+        stored = await self._stored(whole, values)
         if isinstance(whole, AttemptLog) and whole.masterylog_id is not None:
             await self._require_session(whole, stored)
 
@@ -127,6 +127,14 @@ class EmbeddedCollection(LogCollection[Log]):
         if parent is None:
             raise not_there(field, message)
         return parent
+
+    async def _stored(self, log: SyncableLog, values: Mapping[str, Any]) -> EmbeddedRecord | None:
+        """The attempt that is saved over, wherever it is; None if there is none, and of a mastery log.
+
+        A mastery log never leaves its summary, and an attempt that comes without a source id has just got a new one.
+        """
+        named = values.get("morango_source_id") or values.get("_morango_source_id")
+        return await self._records.one(self._kind, log.id) if named and not isinstance(log, MasteryLog) else None
 
     async def _require_session(self, attempt: AttemptLog, stored: EmbeddedRecord | None) -> None:
         """Check that the content session of an attempt exists, unless the stored attempt names it, too.

@@ -174,7 +174,8 @@ class EmbeddedLogStore:
             for collection, path in _PLACES[kind.name]:
                 # By the id alone: one embedded engine uses an index only if it holds all fields of the query.
                 query = {path: some[0] if len(some) == 1 else {"$in": some}}
-                async with aclosing(self._database.stream(collection, query)) as documents:
+                stream = self._database.stream(collection, query, limit=1 if len(some) == 1 else 0)
+                async with aclosing(stream) as documents:
                     async for document in documents:
                         for each in await self._records(kind, collection, document):
                             if each.record["id"] in left:
