@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, Field(description="folder of the embedded engine and of generated secrets")] = Path(
         "docservice-data"
     )
+    engine: Annotated[
+        str | None,
+        Field(description="build of the embedded engine: `native`, `python` or a program; if unset, the faster one"),
+    ] = None
     host: Annotated[str, Field(description="address that `serve` listens on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port that `serve` listens on; 0 picks a free one")] = 8000
     secret_key: Annotated[

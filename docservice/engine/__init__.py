@@ -11,7 +11,18 @@ SecantusDB is GPL software: it is only ever started as a program, never imported
 
 from __future__ import annotations
 
-from docservice.engine.embedded import EmbeddedEngine, has_data, installed, running_uri
+from docservice.engine.builds import EngineBuild, chosen_build, has_python_build
+from docservice.engine.embedded import EmbeddedEngine, RunningEngine, has_data, running_engine, running_uri
 from docservice.engine.events import EngineEvent
 
-__all__ = ["EmbeddedEngine", "EngineEvent", "has_data", "installed", "running_uri"]
+__all__ = [
+    "EmbeddedEngine",
+    "EngineBuild",
+    "EngineEvent",
+    "RunningEngine",
+    "chosen_build",
+    "has_data",
+    "has_python_build",
+    "running_engine",
+    "running_uri",
+]

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.events import EngineEvent
 from docservice.engine.files import EngineFiles
 from docservice.engine.lease import Lease, acquire, ask
 from docservice.engine.turns import Turns
-from docservice.errors import DocServiceError, EngineNotInstalled, EngineNotRunning, SettingsInvalid
-
-NOT_INSTALLED = """\
-No MongoDB address was given, and the embedded engine is not installed. Either
-  - install it: pip install 'docservice[embedded]' (Python 3.11 to 3.13 on Linux x86-64 or ARM, macOS ARM, Windows), or
-  - name a MongoDB server: set DOCSERVICE_MONGODB_URI or pass --mongodb-uri."""
+from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
 
 _CACHE_SIZE = re.compile(r"[1-9][0-9]*[MG]", re.ASCII)
 _LONGEST_PAUSE_SECONDS = 5.0
-
-
-def installed() -> bool:
-    """Whether the embedded engine is there. It is looked for, not imported: it is GPL software."""
-    return importlib.util.find_spec("secantus") is not None
 
 
 def has_data(data_dir: Path) -> bool:
@@ -36,14 +27,36 @@ def has_data(data_dir: Path) -> bool:
     return EngineFiles(data_dir).database.is_dir()
 
 
-async def running_uri(data_dir: Path) -> str | None:
-    """The connection string of the engine that runs now for this data directory, or None. Does not keep it running."""
+@dataclass(frozen=True)
+class RunningEngine:
+    """An engine that runs now.
+
+    Attributes:
+        uri: its connection string, with the password.
+        pid: its process id.
+        build: which build it is.
+    """
+
+    uri: str
+    pid: int
+    build: EngineBuild
+
+
+async def running_engine(data_dir: Path) -> RunningEngine | None:
+    """The engine that runs now for this data directory, or None. Does not keep it running."""
     found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
     if found is None:
         return None
     _, writer, answer = found
     writer.close()
-    return str(answer["uri"])
+    build = EngineBuild(answer.get("build", "python"), answer.get("program", ""), answer.get("why", ""))
+    return RunningEngine(str(answer["uri"]), int(answer["pid"]), build)
+
+
+async def running_uri(data_dir: Path) -> str | None:
+    """The connection string of the engine that runs now for this data directory, or None. Does not keep it running."""
+    running = await running_engine(data_dir)
+    return running.uri if running else None
 
 
 class EmbeddedEngine:
@@ -63,6 +76,7 @@ class EmbeddedEngine:
         cache_size: memory for the cache, as `512M` or `2G`: a limit, taken as it is needed. The changes of one
             transaction may take about 7 % of it (38 MB of 512M). The first command's value holds until the engine
             stops.
+        engine: which build, as `DOCSERVICE_ENGINE` names it; None asks the environment, see `engine.builds`.
 
     Raises:
         SettingsInvalid: `cache_size` is not a size.
@@ -76,6 +90,7 @@ class EmbeddedEngine:
         startup_timeout_seconds: float = 30.0,
         stop_timeout_seconds: float = 15.0,
         cache_size: str = "512M",
+        engine: str | None = None,
     ) -> None:
         if not _CACHE_SIZE.fullmatch(cache_size):
             raise SettingsInvalid(
@@ -86,6 +101,7 @@ class EmbeddedEngine:
         self._startup_timeout_seconds = startup_timeout_seconds
         self._stop_timeout_seconds = stop_timeout_seconds
         self._cache_size = cache_size
+        self._choice = engine
         self._lease: Lease | None = None
         self._turns: Turns | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -135,8 +151,6 @@ class EmbeddedEngine:
         """
         if self._lease:
             raise RuntimeError("this engine is entered already")
-        if not await asyncio.to_thread(installed):
-            raise EngineNotInstalled(NOT_INSTALLED)
         lease = await self._acquire()
         self._lease, self._uri, self._joined, self._restarts = lease, lease.uri, lease.supervisor is None, 0
         self._watch = asyncio.create_task(self._keep(lease), name="docservice-engine-watch")
@@ -165,7 +179,8 @@ class EmbeddedEngine:
         # In a thread, because a path is made absolute with a look at the file system.
         files = await asyncio.to_thread(EngineFiles, self._data_dir)
         self._turns = Turns(files.turn, files.next_turn)
-        return await acquire(files, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
+        build = await asyncio.to_thread(chosen_build, files.data_dir, self._choice)
+        return await acquire(files, build, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
 
     async def _keep(self, lease: Lease) -> None:
         while True:

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from docservice.engine.builds import EngineBuild
 from docservice.engine.files import LOG_LIMIT_BYTES, EngineFiles, open_private, set_aside
 
 FAILED = 3
@@ -48,14 +49,15 @@ class SupervisorProcess:
             await asyncio.sleep(0.02)
 
 
-def spawn(files: EngineFiles, cache_size: str) -> SupervisorProcess:
-    """Start a supervisor. Blocks for some milliseconds.
+def spawn(files: EngineFiles, build: EngineBuild, cache_size: str) -> SupervisorProcess:
+    """Start a supervisor for a build. Blocks for some milliseconds.
 
     Raises:
         OSError: the log cannot be written or no process can be made.
     """
     set_aside(files.supervisor_log, over_bytes=LOG_LIMIT_BYTES)
     command = [sys.executable, "-m", "docservice.engine.supervisor", str(files.data_dir), "--cache-size", cache_size]
+    command += ["--engine", build.program or build.name]
     # The supervisor runs in the engine's folder, so that it holds no folder of the user and no stray module of the
     # current one is imported. Then it needs to be told where this docservice is, which may be a checkout.
     package_root = str(Path(__file__).resolve().parents[2])

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from docservice.engine import locks
+from docservice.engine.builds import EngineBuild
 from docservice.engine.files import EngineFiles, EngineState, last_lines, password_wrong, refused
 from docservice.engine.launch import PASSWORD_WRONG, SupervisorProcess, spawn
 from docservice.engine.room import LEAST_BYTES_TO_START, mib
@@ -106,7 +107,7 @@ async def ask(
     return None
 
 
-async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float) -> Lease:
+async def acquire(files: EngineFiles, build: EngineBuild, *, cache_size: str, timeout_seconds: float) -> Lease:
     """Get a lease, and start a supervisor when none runs.
 
     Raises:
@@ -128,7 +129,7 @@ async def acquire(files: EngineFiles, *, cache_size: str, timeout_seconds: float
             raise await _not_running(files, "did not start")
         if (ours is None or ours.exit_code is not None) and not await asyncio.to_thread(locks.is_taken, files.lock):
             try:
-                ours = await asyncio.to_thread(spawn, files, cache_size)
+                ours = await asyncio.to_thread(spawn, files, build, cache_size)
             except OSError as error:
                 raise refused(files.data_dir, error) from error
         if time.monotonic() >= deadline:

@@ -12,12 +12,13 @@ from collections import deque
 from pathlib import Path
 from typing import cast
 
+from docservice.engine.builds import EngineBuild
 from docservice.engine.certificates import Certificates
 from docservice.engine.files import EngineFiles, open_private, set_aside
 
 log = logging.getLogger(__name__)
 
-_LISTENING = re.compile(rb"secantus listening on \S+:(\d+)")
+_LISTENING = re.compile(rb"secantus\S* listening on \S+:(\d+)")
 _BROKE_OFF = re.compile(rb"\[\d+:\d+\]\[\d+:0x[0-9a-f]+\].*WT_PANIC")
 """What its storage says when it has given up, after a write that failed: it refuses everything until a new start."""
 
@@ -30,7 +31,7 @@ _LINES_SHOWN = 12
 _CONFIG = """\
 # Written by docservice at each start: changes are lost.
 [server]
-log_level = "INFO"
+log_level = "{log_level}"
 
 [oplog]
 retention_seconds = 3600.0
@@ -42,6 +43,9 @@ cache_size = "{cache_size}"
 session_max = 1000
 sync_on_commit = true
 """
+
+_LOG_LEVELS = {"native": "WARNING", "python": "INFO"}
+"""The native build notes each slow statement on INFO, with the names of collections."""
 
 
 class StartFailed(Exception):
@@ -55,11 +59,13 @@ class EngineProcess:
 
     Args:
         files: where the engine keeps its things.
+        build: which build it is.
         cache_size: memory for the cache, as `512M` or `2G`; a limit, taken as it is needed.
     """
 
-    def __init__(self, files: EngineFiles, cache_size: str) -> None:
+    def __init__(self, files: EngineFiles, build: EngineBuild, cache_size: str) -> None:
         self._files = files
+        self._build = build
         self._cache_size = cache_size
         self._process: asyncio.subprocess.Process | None = None
         self._listens = asyncio.Event()
@@ -93,10 +99,12 @@ class EngineProcess:
             StartFailed: it ended or was too slow; it does not run any more.
         """
         files = self._files
-        _write_config(files.config, _CONFIG.format(cache_size=self._cache_size))
+        _write_config(
+            files.config, _CONFIG.format(cache_size=self._cache_size, log_level=_LOG_LEVELS[self._build.name])
+        )
         set_aside(files.engine_log)
         self._process = process = await asyncio.create_subprocess_exec(
-            *_command(files, port, database or files.database, certificates),
+            *_command(self._build, files, port, database or files.database, certificates),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -202,8 +210,10 @@ def _write_config(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _command(files: EngineFiles, port: int, database: Path, certificates: Certificates | None) -> list[str]:
-    engine = [sys.executable, "-m", "secantus", "--config", str(files.config), "--host", "127.0.0.1"]
+def _command(
+    build: EngineBuild, files: EngineFiles, port: int, database: Path, certificates: Certificates | None
+) -> list[str]:
+    engine = [*build.command, "--config", str(files.config), "--host", "127.0.0.1"]
     engine += ["--port", str(port), "--storage-path", str(database)]
     # There is no third way, so that no caller can start an engine that is open.
     engine += ["--auth"] if certificates is None else _only_with_certificate(certificates)

@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 from docservice.engine import locks, startup
-from docservice.engine.embedded import NOT_INSTALLED, installed
+from docservice.engine.builds import chosen_build
 from docservice.engine.files import EngineFiles, make_password, read_password, refused, write_private
 from docservice.engine.process import EngineProcess, StartFailed
-from docservice.errors import EngineInUse, EngineNotInstalled, EngineNotRunning, SettingsInvalid
+from docservice.errors import EngineInUse, EngineNotRunning, SettingsInvalid
 
 _CACHE_SIZE = "512M"
 _LOCK_SECONDS = 0.5
@@ -32,8 +32,6 @@ async def reset_password(data_dir: Path) -> list[str]:
         EngineNotRunning: it does not start.
         SettingsInvalid: there are no data in the directory, or it cannot be used.
     """
-    if not await asyncio.to_thread(installed):
-        raise EngineNotInstalled(NOT_INSTALLED)
     files = await asyncio.to_thread(EngineFiles, data_dir)
     try:
         return await _reset_locked(files)
@@ -65,7 +63,8 @@ async def _reset_locked(files: EngineFiles) -> list[str]:
 async def _reset(files: EngineFiles) -> list[str]:
     if old := await asyncio.to_thread(read_password, files):
         await startup.end_predecessor(files, old)
-    engine, password = EngineProcess(files, _CACHE_SIZE), make_password()
+    build = await asyncio.to_thread(chosen_build, files.data_dir)
+    engine, password = EngineProcess(files, build, _CACHE_SIZE), make_password()
     others = await startup.retried(lambda: startup.reset(engine, files, password))
     await asyncio.to_thread(write_private, files.password, password + "\n")
     await asyncio.to_thread(files.state.unlink, missing_ok=True)

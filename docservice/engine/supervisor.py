@@ -1,6 +1,6 @@
 """The process that runs the engine of one data directory for all commands that use it.
 
-    python -m docservice.engine.supervisor DATA_DIR [--cache-size SIZE]
+    python -m docservice.engine.supervisor DATA_DIR [--cache-size SIZE] [--engine CHOICE]
 
 The first command starts it, in a session of its own, and does not own it: it stays while any command holds a lease (see
 `lease_server`) and stops the engine when the last one has gone. Its log is its stderr.
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from docservice.engine import locks, startup
+from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
 from docservice.engine.launch import FAILED, PASSWORD_WRONG
 from docservice.engine.lease_server import LeaseServer
@@ -40,12 +41,14 @@ class Supervisor:
 
     Args:
         files: the engine's files.
+        build: which build runs.
         cache_size: memory for the engine's cache, as `512M`.
     """
 
-    def __init__(self, files: EngineFiles, cache_size: str) -> None:
+    def __init__(self, files: EngineFiles, build: EngineBuild, cache_size: str) -> None:
         self._files = files
-        self._engine = EngineProcess(files, cache_size)
+        self._build = build
+        self._engine = EngineProcess(files, build, cache_size)
         self._leases = LeaseServer(self._describe)
         self._terminated = asyncio.Event()
         self._password = ""
@@ -83,7 +86,14 @@ class Supervisor:
         await startup.retried(start)
         write_private(self._files.port, f"{self._engine.port}\n")
         elapsed = time.monotonic() - began
-        log.info("engine %d is ready on port %d after %.2f s", self._engine.pid, self._engine.port, elapsed)
+        log.info(
+            "engine %d (%s build, %s) is ready on port %d after %.2f s",
+            self._engine.pid,
+            self._build.name,
+            self._build.why,
+            self._engine.port,
+            elapsed,
+        )
 
     async def _stay(self) -> None:
         keeping = asyncio.create_task(self._keep_running())
@@ -141,6 +151,9 @@ class Supervisor:
             "pid": self._engine.pid,
             "count": self._count,
             "supervisor_pid": os.getpid(),
+            "build": self._build.name,
+            "program": self._build.program,
+            "why": self._build.why,
         }
 
     def _take_signals(self) -> None:
@@ -160,6 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="docservice.engine.supervisor")
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--cache-size", default="512M")
+    parser.add_argument("--engine", default="")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
     logging.getLogger("pymongo").setLevel(logging.WARNING)
@@ -170,7 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
         if lock is None:
             log.info("another supervisor runs")
             return 0
-        asyncio.run(Supervisor(files, options.cache_size).run())
+        build = chosen_build(files.data_dir, options.engine)
+        asyncio.run(Supervisor(files, build, options.cache_size).run())
     except EnginePasswordWrong as error:
         log.error("%s", error)
         return PASSWORD_WRONG

@@ -18,7 +18,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
 from docservice import DocService
-from docservice.engine import installed
+from docservice.engine import has_python_build
 from docservice.errors import StandaloneServer
 from docservice.settings import Settings
 
@@ -26,7 +26,7 @@ from .running import START_SECONDS, Services, environment, eventually, run
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not installed(), reason="needs the embedded engine's program"),
+    pytest.mark.skipif(not has_python_build(), reason="needs the embedded engine's program"),
     pytest.mark.slow,
 ]
 

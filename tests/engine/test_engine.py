@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure
 
 import docservice
 from docservice import DocService
-from docservice.engine import EmbeddedEngine, installed, running_uri
+from docservice.engine import EmbeddedEngine, has_python_build, running_uri
 from docservice.errors import EngineNotRunning, SettingsInvalid, StoreUnavailable
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -201,9 +201,9 @@ class Without(PathFinder):
         return None if name == "secantus" else super().find_spec(name, path, target)
 
 sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
-from docservice.engine import EmbeddedEngine, installed
+from docservice.engine import EmbeddedEngine, has_python_build
 from docservice.errors import EngineNotInstalled
-assert not installed()
+assert not has_python_build()
 try:
     asyncio.run(EmbeddedEngine(Path(sys.argv[1])).__aenter__())
 except EngineNotInstalled as error:
@@ -223,5 +223,5 @@ except EngineNotInstalled as error:
     assert "DOCSERVICE_MONGODB_URI" in answer
     assert "--mongodb-uri" in answer
     assert not (tmp_path / "data").exists()
-    assert installed()
+    assert has_python_build()
     assert "secantus" not in sys.modules  # The engine is GPL software and is never imported.

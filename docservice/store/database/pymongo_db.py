@@ -24,7 +24,7 @@ from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
 from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
 from docservice.store.database.secantus_python import SecantusPythonGuard
-from docservice.store.database.traits import SHARDED, EngineTraits
+from docservice.store.database.traits import SECANTUS_NATIVE, SHARDED, EngineTraits
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
@@ -37,7 +37,7 @@ seconds, firewalls often after 240. The driver does not notice: it reads from a 
 _DRIVER_WAITED = "No servers found yet"
 """What the driver says when no server has said anything at all."""
 
-_READS = {"count", "find", "hello", "listCollections", "ping"}
+_READS = {"buildInfo", "count", "find", "hello", "listCollections", "ping"}
 """Commands that may be sent twice. The driver repeats queries by itself, but none of what it is given as a command."""
 
 _WRITE_CONFLICT = 112
@@ -219,9 +219,7 @@ class PyMongoDatabase:
         """
         hello = await self._first_answer()
         if hello.get("setName") == secantus_python.SET_NAME:
-            self._guard = SecantusPythonGuard(
-                self._raw_command, self._read_command, self._turn, self._timeout_seconds, hello
-            )
+            self._guard = await self._embedded_guard(hello)
         if hello.get("msg") == "isdbgrid":
             self._guard = EngineGuard(SHARDED)
             return
@@ -238,6 +236,11 @@ class PyMongoDatabase:
             "Restart it with `--replSet rs0` (or `replication.replSetName: rs0` in mongod.conf), then run once: "
             f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
         )
+
+    async def _embedded_guard(self, hello: Document) -> EngineGuard:
+        if secantus_python.is_python_build(await self.command({"buildInfo": 1})):
+            return SecantusPythonGuard(self._raw_command, self._read_command, self._turn, self._timeout_seconds, hello)
+        return EngineGuard(SECANTUS_NATIVE)
 
     async def _first_answer(self) -> Document:
         try:

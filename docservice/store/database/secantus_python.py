@@ -18,7 +18,7 @@ from docservice.store.database.port import Document
 from docservice.store.database.traits import EngineTraits
 
 SET_NAME = "secantus"
-"""The name that the engine gives its replica set."""
+"""The name that both builds of the engine give their replica set."""
 
 TRAITS = EngineTraits(
     remembers_commits=False,
@@ -29,6 +29,12 @@ TRAITS = EngineTraits(
     rewrites_index_entries=True,
     ids_in_a_query=50,
 )
+
+
+def is_python_build(build_info: Document) -> bool:
+    """Whether it is this build that answered `buildInfo`: the native one names its storage engines."""
+    return "storageEngines" not in build_info
+
 
 _MAY_BE_LOST = (
     "The embedded engine failed while it wrote, and is started again: its disk may be full or broken. "

@@ -36,3 +36,6 @@ class EngineTraits:
 MONGODB = EngineTraits()
 
 SHARDED = EngineTraits(commits_across_partitions=False)
+
+SECANTUS_NATIVE = EngineTraits(remembers_commits=False)
+"""The native build of the embedded engine. Started again, it knows nothing of the transactions before."""
