@@ -47,6 +47,7 @@
     ├── ServiceBusy                  too many requests are under way, or the service is stopping (retryable)
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
+    │   ├── EngineNotBuilt           the engine's native build could not be compiled
     │   ├── EngineNotRunning         the embedded engine did not start, or is gone
     │   ├── EnginePasswordWrong      its password file is missing, or does not open its data
     │   └── EngineInUse              it runs, and what was asked needs it stopped (retryable)
@@ -408,6 +409,12 @@ class EngineNotInstalled(EngineError):
     """No MongoDB address was given and the embedded engine is not installed."""
 
     code = "engine-not-installed"
+
+
+class EngineNotBuilt(EngineError):
+    """The native build of the embedded engine could not be compiled."""
+
+    code = "engine-not-built"
 
 
 class EngineNotRunning(EngineError):

@@ -19,7 +19,7 @@ from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid
 
 _PREFIX = "DOCSERVICE_"
-_OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI"}
+_OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
 _OF_KUBERNETES = re.compile(r"DOCSERVICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 """Kubernetes, and Docker's old links, tell each container of a service that is called docservice with these."""
 

@@ -25,6 +25,9 @@ DATA = Path(__file__).parent / "data"
 SECRET = "a key for tests that is long enough for HS256"
 SERVER_VARIABLE = "DOCSERVICE_TEST_MONGODB_URI"
 _server_uri = os.environ.get(SERVER_VARIABLE)
+ENGINE_VARIABLE = "DOCSERVICE_TEST_ENGINE"
+_engine = os.environ.get(ENGINE_VARIABLE, "python")
+"""The build of the engine that tests use, as DOCSERVICE_ENGINE names it: not what happens to be on the PATH."""
 
 # A run finds what the run before it found, however busy the machine: the same examples each time, no deadline for one.
 # To look for more there is `pytest --hypothesis-profile=random`, which says how to repeat what it found.
@@ -41,6 +44,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("DOCSERVICE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCSERVICE_ENGINE", _engine)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +53,7 @@ async def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     if _server_uri:
         yield _server_uri
         return
-    async with EmbeddedEngine(tmp_path_factory.mktemp("engine")) as engine:
+    async with EmbeddedEngine(tmp_path_factory.mktemp("engine"), engine=_engine) as engine:
         yield engine.uri
 
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "verify": ("verify",),
     "indexes": ("indexes", "apply"),
     "engine uri": ("engine", "uri"),
+    "engine status": ("engine", "status"),
+    "engine install": ("engine", "install"),
     "engine reset-password": ("engine", "reset-password"),
     "shell": ("shell",),
     "settings": ("settings",),

@@ -37,6 +37,7 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     because of a terminal's colours and width, or of Python's warnings."""
     without = _OF_A_TERMINAL | _OF_A_DEVELOPER
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DOCSERVICE_")}
+    kept["DOCSERVICE_ENGINE"] = os.environ.get("DOCSERVICE_TEST_ENGINE", "python")
     return {name: value for name, value in kept.items() if name not in without} | dict(changes or {})
 
 

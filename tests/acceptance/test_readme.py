@@ -29,6 +29,8 @@ EXAMPLES = ROOT / "tests" / "examples"
 
 Client = AsyncMongoClient[dict[str, Any]]
 
+OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
+
 
 def usage_lines() -> dict[tuple[str, ...], str]:
     """The lines of the reference that show how a command is called, by command."""
@@ -215,7 +217,10 @@ async def test_the_settings_are_the_table_that_the_command_prints() -> None:
 
 def test_other_variables_are_explained() -> None:
     """A DOCSERVICE_ variable that a text names is a setting or the one of the tests."""
-    known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields} | {"DOCSERVICE_TEST_MONGODB_URI"}
+    known = {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields} | {
+        "DOCSERVICE_TEST_MONGODB_URI",
+        "DOCSERVICE_TEST_ENGINE",
+    }
 
     assert set(re.findall(r"DOCSERVICE_[A-Z_]+", "".join(EVERYTHING.values()))) <= known
 
