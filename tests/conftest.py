@@ -20,6 +20,7 @@ from docservice.engine import EmbeddedEngine
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
+from tests.support.documents import collections_of
 
 DATA = Path(__file__).parent / "data"
 SECRET = "a key for tests that is long enough for HS256"
@@ -80,9 +81,8 @@ async def database(mongo: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[Any
 
 async def drop(database: Any) -> None:
     """Remove a database; the embedded engine takes minutes to drop a collection of thousands that is not emptied."""
-    for collection in await database.list_collection_names(filter={"type": "collection"}):
-        if not collection.startswith("system."):
-            await database[collection].delete_many({})
+    for collection in await collections_of(database):
+        await database[collection].delete_many({})
     await database.client.drop_database(database.name)
 
 

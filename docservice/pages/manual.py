@@ -15,7 +15,17 @@ EVERYTHING = "all"
 
 SECTIONS: Mapping[str, Sequence[str]] = {
     "Start": ("index", "install", "tutorial"),
-    "How to": ("rest", "embedding", "shell", "import", "exports", "backup", "operating", "kolibri-compatibility"),
+    "How to": (
+        "rest",
+        "embedding",
+        "shell",
+        "import",
+        "exports",
+        "backup",
+        "operating",
+        "engines",
+        "kolibri-compatibility",
+    ),
     "Reference": ("settings", "commands", "documents", "indexes", "errors"),
 }
 """The pages by section, in reading order. A test compares them with the files."""

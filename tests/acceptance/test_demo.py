@@ -13,6 +13,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from docservice import demo
+from tests.support.documents import collections_of
 
 from .running import Service, Services, run
 
@@ -102,5 +103,5 @@ async def test_without_the_demo_nothing_is_loaded(
 
     assert status == 200
     assert "Bearer" not in service.err
-    for name in await database.list_collection_names(filter={"type": "collection"}):
+    for name in await collections_of(database):
         assert await database[name].count_documents({}) == 0, name

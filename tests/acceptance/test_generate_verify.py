@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient
 
 from docservice import demo
 from docservice.engine import running_uri
+from tests.support.documents import collections_of
 
 from .running import COMMAND, START_SECONDS, Services, environment, eventually, interruptible, run
 
@@ -62,7 +63,7 @@ async def test_against_another_database(mongodb_uri: str, database: Any, mongo: 
     await run("generate", *SMALL, *store)
     copy = mongo[f"{database.name}_copy"]
     try:
-        for name in await database.list_collection_names():
+        for name in await collections_of(database):
             documents = await database[name].find({}).to_list(None)
             if documents:
                 await copy[name].insert_many(documents)

@@ -22,6 +22,7 @@ from docservice.export import CsvWriter, write_export
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
+from tests.support.documents import collections_of
 
 _SECRET = "a key for tests that is long enough for HS256"
 _SUMMED = ("time_spent", "progress", "correct", "complete", "hinted", "closed")
@@ -132,8 +133,7 @@ async def everything(database: Any) -> dict[str, dict[Any, Any]]:
     """All documents by collection and id, without empty collections; views hold none of their own."""
     found = {
         name: {document["_id"]: document async for document in database[name].find()}
-        for name in await database.list_collection_names(filter={"type": "collection"})
-        if not name.startswith("system.")
+        for name in await collections_of(database)
     }
     return {name: documents for name, documents in found.items() if documents}
 

@@ -12,6 +12,7 @@ from docservice import DocService
 from docservice.domain.upkeep.consolidation import RULES
 from docservice.kolibri import import_kolibri
 from docservice.kolibri.assembling import summaries
+from tests.support.documents import collections_of
 
 from .samples import changing, insert, rows, tables_of
 
@@ -127,7 +128,7 @@ async def test_an_import_puts_right_what_it_brings(empty: DocService, database: 
     again = await import_kolibri(empty, mistaken, consolidate=True)
     left = await empty.admin.consolidate(list(RULES), dry_run=True)
 
-    for collection in await database.list_collection_names(filter={"type": "collection"}):
+    for collection in await collections_of(database):
         await database[collection].delete_many({})
     fresh = await import_kolibri(empty, mistaken, consolidate=True)
 

@@ -29,6 +29,7 @@ from docservice.store.mapping.log_documents import (
     summary_document,
     user_session_document,
 )
+from tests.support.documents import collections_of
 
 from .samples import LEARNER, PACKED, expected, rows, small
 
@@ -92,8 +93,7 @@ async def everything(database: Any) -> dict[str, dict[Any, Any]]:
     """All documents by collection and id; views hold none of their own."""
     return {
         name: {document["_id"]: document async for document in database[name].find()}
-        for name in await database.list_collection_names(filter={"type": "collection"})
-        if not name.startswith("system.")
+        for name in await collections_of(database)
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 
+from tests.support.documents import collections_of
+
 TRACK = "/api/logger/trackprogress/"
 M_OF_N = {"type": "m_of_n", "m": 3, "n": 5}
 
@@ -46,6 +48,6 @@ def interaction(item: str = "q1", **fields: Any) -> dict[str, Any]:
 async def everything(database: Any) -> dict[str, list[Any]]:
     """All documents of a database, to see that nothing was written."""
     found = {}
-    for name in sorted(await database.list_collection_names(filter={"type": "collection"})):
+    for name in await collections_of(database):
         found[name] = await database[name].find({}).sort("_id").to_list(10_000)
     return found

@@ -11,6 +11,7 @@ import pytest
 from docservice import DocService, Principal
 from docservice.errors import ValidationFailed
 from docservice.testing import made_id
+from tests.support.documents import collections_of
 
 PROGRAM = Principal(user_id=None, is_service=True)
 
@@ -143,7 +144,7 @@ async def test_impossible_records_are_refused_with_their_place(
 ) -> None:
     """A request and a file are refused with a pointer to each impossible record, and nothing is written of them."""
     database = mongo["test_directory_rules"]
-    before = {name: await database[name].find({}).to_list(None) for name in await database.list_collection_names()}
+    before = {name: await database[name].find({}).to_list(None) for name in await collections_of(database)}
 
     with pytest.raises(ValidationFailed) as request:
         await school.acting_as(PROGRAM).upsert_directory(section, records)
@@ -156,7 +157,7 @@ async def test_impossible_records_are_refused_with_their_place(
     assert [error.pointer for error in wrapped.value.errors] == [f"/records{place}" for place in places]
     assert [error.pointer for error in file.value.errors] == [f"/{section}{place}" for place in places]
     assert all(error.message.endswith(".") for error in request.value.errors)
-    after = {name: await database[name].find({}).to_list(None) for name in await database.list_collection_names()}
+    after = {name: await database[name].find({}).to_list(None) for name in await collections_of(database)}
     assert after == before
 
 

@@ -23,16 +23,16 @@ QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}
 VIDEO = {**CONTENT, "kind": "video"}
 
 INTENDED: dict[tuple[str, str], set[str]] = {
-    ("content_session_logs", "_id"): {"partition_id"},
+    ("content_session_logs", "_id"): {"partition_id", "_id_"},
     ("content_session_logs", "attempts.id"): {"partition_attempt"},
     ("content_session_logs", "attempts.item"): {"partition_item"},
-    ("content_summary_logs", "_id"): {"partition_id"},
-    ("attempt_overflow", "_id"): {"partition_id"},
+    ("content_summary_logs", "_id"): {"partition_id", "_id_"},
+    ("attempt_overflow", "_id"): {"partition_id", "_id_"},
     ("attempt_overflow", "attempts.id"): {"partition_attempt"},
     ("attempt_overflow", "attempts.item"): {"partition_item", "partition_log_item"},
     ("attempt_overflow", "last_start_timestamp"): {"partition_log_start"},
     ("attempt_overflow", "log_id"): {"partition_log_start", "partition_log_item"},
-    ("memberships", "user_id"): {"user_collection"},
+    ("memberships", "user_id"): {"user_collection", "collection_user"},
 }
 """The indexes that may answer a query of tracking, by collection and the field that narrows it most."""
 NARROWEST = ("_id", "attempts.id", "attempts.item", "last_start_timestamp", "log_id", "user_id")

@@ -16,6 +16,7 @@ from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
 from docservice.domain.upkeep.comparison import Difference, difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.store.logs.overflow import EMBEDDED_ATTEMPTS
+from tests.support.documents import collections_of
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}
@@ -102,7 +103,7 @@ async def findings(service: DocService, *, repair: bool = False) -> list[Finding
 
 async def everything(database: Any) -> dict[str, list[dict[str, Any]]]:
     """All documents, by collection."""
-    names = sorted(await database.list_collection_names())
+    names = await collections_of(database)
     return {name: sorted(await database[name].find({}).to_list(None), key=lambda d: str(d["_id"])) for name in names}
 
 
