@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.errors import DocumentTooLarge
-from docservice.store.database.port import AlreadyKept, Database, Document, Transaction, one_of
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
 from docservice.store.database.writes import InsertOne, UpdateOne, Write
-from docservice.store.logs.keys import LogKey
+from docservice.store.logs.keys import LogKey, filter_of
 from docservice.store.mapping.log_documents import attempt_size, exam_attempt_document, exam_log_document, read_exam_log
 
 COLLECTION = "exam_logs"
@@ -85,10 +85,7 @@ class OpenExamLogs:
             whole, others = whole | others, set()
         for keys, projection in ((whole, None), (others - whole, _WITHOUT_ATTEMPTS)):
             if keys:
-                query = {
-                    "_id": one_of(key.log_id for key in keys),
-                    "_morango_partition": one_of(key.partition for key in keys),
-                }
+                query = filter_of(keys)
                 async for document in self._database[COLLECTION].find(query, projection, session=self._tx.session):
                     key = LogKey(document["_morango_partition"], document["_id"])
                     self._opened[key] = _OpenExamLog(read_exam_log(document), document)

@@ -19,9 +19,9 @@ from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, C
 from docservice.domain.requests.tracking import Interaction
 from docservice.domain.tracking.content_sessions import SessionLogs, Start, Update
 from docservice.domain.tracking.interactions import AttemptChanges, selecting
-from docservice.store.database.port import AlreadyKept, Database, Document, Transaction, one_of
+from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
 from docservice.store.database.writes import UpdateOne, Write
-from docservice.store.logs.keys import LogKey
+from docservice.store.logs.keys import LogKey, filter_of
 from docservice.store.logs.open_logs import OpenLog
 from docservice.store.logs.overflow import OverflowStore
 from docservice.store.mapping.log_documents import (
@@ -155,10 +155,7 @@ class TrackedLogs:
         wanted = set(keys)
         if not wanted:
             return
-        query = {
-            "_id": one_of(key.log_id for key in wanted),
-            "_morango_partition": one_of(key.partition for key in wanted),
-        }
+        query = filter_of(wanted)
         async for document in self._database[collection].find(query, projection, session=self._tx.session):
             yield document
 
