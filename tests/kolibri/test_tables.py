@@ -271,6 +271,22 @@ def move(database: sqlite3.Connection) -> None:
     )
 
 
+async def test_logs_without_a_channel(empty: DocService, part: Path, tmp_path: Path) -> None:
+    """A summary without a channel has no title, as in Kolibri, whose query finds no visit of it; a visit has that of
+    its node."""
+    with changing(part) as database:
+        for name in ("logger_contentsummarylog", "logger_contentsessionlog"):
+            database.execute(f"UPDATE {name} SET channel_id = NULL")
+
+    await import_kolibri(empty, part)
+    summaries = await table(empty, "summary", facility_of(part), tmp_path)
+    sessions = await table(empty, "session", facility_of(part), tmp_path)
+
+    shown = ("channel_name", "content_title", "folders")
+    assert {tuple(map(repr, (row[name] for name in shown))) for row in summaries} == {("''", "''", "[]")}
+    assert {bool(row["content_title"]) for row in sessions} == {True}
+
+
 async def test_sums_have_no_dust(empty: DocService, database: Any, part: Path, tmp_path: Path) -> None:
     """Parquet files and answers round sums to microseconds; what is stored is the device's, and so are CSV files."""
     dusty = 1462.4999999999998

@@ -274,5 +274,7 @@ def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
 
 
 def _latest_node(latest: dict[tuple[str, str, str | None], Any], log: Fields) -> str | None:
+    if log["channel_id"] is None:
+        return None  # As in Kolibri, whose query compares it with the channels of the visits: NULL equals nothing.
     visit = latest.get((log["user_id"], log["content_id"], log["channel_id"]))
     return visited_node(visit) if visit else None
