@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from docservice.domain.exports.quiz_tries import QUIZ, Fields, QuizTry
+from docservice.domain.exports.quiz_tries import Fields, QuizTry
 from docservice.domain.exports.tables import TableName
+from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.domain.values.times import exact_time, to_milliseconds
 
 Row = tuple[Any, ...]

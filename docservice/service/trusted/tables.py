@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain.exports import table_rows as export_rows
-from docservice.domain.exports.quiz_tries import QUIZ, Fields, numbered_tries
+from docservice.domain.exports.quiz_tries import Fields, numbered_tries
 from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, Learner, Row, Span, visited_node, visitor
 from docservice.domain.exports.tables import TableName
+from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.errors import InvalidReference
 from docservice.service.base.prefetch import ahead
 from docservice.service.trusted.quiz_tries import NumberedTries, QuizTries, of_quizzes
