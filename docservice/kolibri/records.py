@@ -35,9 +35,6 @@ from docservice.kolibri.values import (
 from docservice.store.database.port import Document
 
 Columns = Mapping[str, str]
-Owner = tuple[Any, Any]
-"""Dataset and learner: what an embedded log has from the document around it. The partition follows from them."""
-
 # As the models have them (see `domain.logs.content_logs`): what is longer, a backup would not bring back.
 _LONGEST_SOURCE_ID = 96
 _LONGEST_PARTITION = 128
@@ -83,9 +80,14 @@ class LogTable:
         return dict(zip(self.columns, row, strict=False))
 
 
-def owner_of(row: Row) -> Owner:
-    """Whose row it is."""
-    return row[4], row[5]
+def dataset_of(row: Row) -> Any:
+    """The dataset of a row; an embedded log has it from the document around it, as the partition that follows."""
+    return row[4]
+
+
+def learner_of(row: Row) -> Any:
+    """The learner of a row, None for an anonymous visitor; an embedded log has it from the document around it."""
+    return row[5]
 
 
 def _morango(
