@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from docservice.domain.values.database_names import DEFAULT_DATABASE, name_problem, named_database
 from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid
 
@@ -23,8 +24,6 @@ _OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
 _OF_KUBERNETES = re.compile(r"DOCSERVICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 """Kubernetes, and Docker's old links, tell each container of a service that is called docservice with these."""
 
-_NOT_IN_A_DATABASE_NAME = set('/\\. "$*<>:|?\0')
-_LONGEST_DATABASE_NAME_BYTES = 63
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
@@ -38,7 +37,12 @@ class Settings(BaseSettings):
     mongodb_uri: Annotated[
         SecretStr | None, Field(description="MongoDB connection string; none: the embedded engine in `data_dir`")
     ] = None
-    database: Annotated[str, Field(min_length=1, description="name of the database")] = "docservice"
+    database: Annotated[
+        str,
+        Field(
+            min_length=1, description="name of the database; default: the one in the connection string, if it names one"
+        ),
+    ] = DEFAULT_DATABASE
     data_dir: Annotated[Path, Field(description="folder of the embedded engine and of generated secrets")] = Path(
         "docservice-data"
     )
@@ -109,12 +113,15 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _check_database(cls, value: str) -> str:
-        found = sorted(_NOT_IN_A_DATABASE_NAME & set(value))
-        if found:
-            raise ValueError(f"{value!r} cannot be the name of a database: it has {' and '.join(map(repr, found))}")
-        if len(value.encode("utf-8", "surrogatepass")) > _LONGEST_DATABASE_NAME_BYTES:
-            raise ValueError(f"the name of a database has at most {_LONGEST_DATABASE_NAME_BYTES} bytes")
+        if problem := name_problem(value):
+            raise ValueError(problem)
         return value
+
+    @model_validator(mode="after")
+    def _take_database_of_address(self) -> Self:
+        if self.mongodb_uri is not None and "database" not in self.model_fields_set:
+            self.database = named_database(self.mongodb_uri.get_secret_value()) or DEFAULT_DATABASE
+        return self
 
     @field_validator("secret_key")
     @classmethod

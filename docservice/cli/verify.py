@@ -17,6 +17,7 @@ from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, opened, require_data, run, say
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
+from docservice.domain.values.database_names import named_database
 from docservice.errors import SettingsInvalid
 from docservice.service import DocService
 
@@ -25,7 +26,9 @@ def verify(
     *,
     repair: Annotated[bool, Parameter(negative="", help="mend what follows from the rest of the data")] = False,
     against: Annotated[str | None, Parameter(help="MongoDB connection string of a database to compare with")] = None,
-    against_database: Annotated[str | None, Parameter(help="its name; none given: the name of this one")] = None,
+    against_database: Annotated[
+        str | None, Parameter(help="its name; none given: the one in --against, or that of this one")
+    ] = None,
     show: Annotated[int, Parameter(help="how many findings to print one by one")] = 20,
     options: StoreOptions = StoreOptions(),
 ) -> None:
@@ -79,7 +82,7 @@ async def _compare(against: str | None, name: str | None, show: int, options: St
     async with opened(settings) as service:
         other = DocService(
             against or service.connection_string,
-            database=name or settings.database,
+            database=name or (named_database(against) if against else None) or settings.database,
             timeout_seconds=settings.mongodb_timeout_ms / 1000,
             apply_indexes=False,
         )

@@ -17,7 +17,8 @@ from docservice.kolibri.records import (
     TRIES,
     USER_SESSIONS,
     LogTable,
-    owner_of,
+    dataset_of,
+    learner_of,
 )
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Row, Tables
@@ -30,6 +31,9 @@ CHUNK = 200
 PARENT_MISSING = "its {parent} is missing"
 PARENT_REFUSED = "its {parent} was set aside"
 OTHER_OWNER = "it belongs to another learner than its {parent}"
+OTHER_FACILITY = "it belongs to another facility than its {parent}"
+"""A learner has moved and gone on with a log of the facility before. As a part of that log, the people of the wrong
+facility would read it."""
 
 ALTERED = "imported without what no document can hold in {columns}"
 
@@ -114,8 +118,10 @@ class Batch:
             parent_row, parent = parents[row[at]]
             if parent is None:
                 self.refuse(table, row, PARENT_REFUSED.format(parent=name))
-            elif owner_of(row) != owner_of(parent_row):
+            elif learner_of(row) != learner_of(parent_row):
                 self.refuse(table, row, OTHER_OWNER.format(parent=name))
+            elif dataset_of(row) != dataset_of(parent_row):
+                self.refuse(table, row, OTHER_FACILITY.format(parent=name))
             else:
                 try:
                     yield row, self.read(table, row), parent

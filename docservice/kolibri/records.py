@@ -15,26 +15,26 @@ from docservice.domain.values.devices import LONGEST_DEVICE_INFO
 from docservice.domain.values.partitions import exam_log_partition, log_partition
 from docservice.kolibri.tables import Row
 from docservice.kolibri.values import (
+    amount,
     boolean,
-    cut_text,
     hex_id,
     integer,
     json_list,
     json_object,
     json_value,
+    key_text,
     number,
-    optional_id,
     optional_text,
     optional_time,
+    optional_uuid,
+    short_text,
     text,
     time,
+    uuid,
 )
 from docservice.store.database.port import Document
 
 Columns = Mapping[str, str]
-Owner = tuple[Any, Any, Any]
-"""Partition, dataset and learner: what an embedded log has from the document around it."""
-
 # As the models have them (see `domain.logs.content_logs`): what is longer, a backup would not bring back.
 _LONGEST_SOURCE_ID = 96
 _LONGEST_PARTITION = 128
@@ -80,36 +80,59 @@ class LogTable:
         return dict(zip(self.columns, row, strict=False))
 
 
-def owner_of(row: Row) -> Owner:
-    """Whose row it is."""
-    return row[2], row[4], row[5]
+def dataset_of(row: Row) -> Any:
+    """The dataset of a row; an embedded log has it from the document around it, as the partition that follows."""
+    return row[4]
 
 
-def _morango(document: Document, row: Row, recorded: dict[str, str]) -> Document:
-    document["_morango_source_id"] = text(row[1], "_morango_source_id", longest=_LONGEST_SOURCE_ID)
-    document["_morango_dirty_bit"] = boolean(row[3], "_morango_dirty_bit")
+def learner_of(row: Row) -> Any:
+    """The learner of a row, None for an anonymous visitor; an embedded log has it from the document around it."""
+    return row[5]
+
+
+def _morango(
+    document: Document,
+    row: Row,
+    recorded: dict[str, str],
+    altered: list[str],
+    *,
+    follows: str = "",
+    partition: str | None = None,
+) -> Document:
+    """A log with its own Morango fields.
+
+    Args:
+        document: changed in place.
+        row: that it is read from.
+        recorded: texts of its times.
+        altered: see `LogTable.read`.
+        follows: the source id that follows from the rest; empty where it is random.
+        partition: of a document of its own; None: that of the document around it.
+    """
+    source_id = row[1]
+    if source_id in (None, ""):
+        # Without one a backup would not come back.
+        source_id = follows or row[0]
+        altered.append("_morango_source_id")
+    document["_morango_source_id"] = key_text(source_id, "_morango_source_id", _LONGEST_SOURCE_ID)
+    if partition is not None:
+        document["_morango_partition"] = key_text(partition, "_morango_partition", _LONGEST_PARTITION)
+    document["_morango_dirty_bit"] = boolean(row[3], "_morango_dirty_bit", altered)
     if recorded:
         document["_recorded"] = recorded
     return document
 
 
-def _whole(key: Document, row: Row, fields: Document, recorded: dict[str, str]) -> Document:
+def _whole(
+    key: Document, row: Row, fields: Document, recorded: dict[str, str], altered: list[str], follows: str = ""
+) -> Document:
     """A log that is a document of its own."""
     dataset_id, partition = key["dataset_id"], row[2]
-    if not isinstance(partition, str) or not partition.startswith(dataset_id):
+    if not isinstance(partition, str) or not partition.startswith(dataset_id) or len(partition) > _LONGEST_PARTITION:
         # It follows from the rest, and one of another facility would be of no use.
         is_exam = "exam_id" in fields
         partition = exam_log_partition(dataset_id) if is_exam else log_partition(dataset_id, key["user_id"])
-    document = {
-        **key,
-        **fields,
-        "_morango_source_id": text(row[1], "_morango_source_id", longest=_LONGEST_SOURCE_ID),
-        "_morango_partition": text(partition, "_morango_partition", longest=_LONGEST_PARTITION),
-        "_morango_dirty_bit": boolean(row[3], "_morango_dirty_bit"),
-    }
-    if recorded:
-        document["_recorded"] = recorded
-    return document
+    return _morango({**key, **fields}, row, recorded, altered, follows=follows, partition=partition)
 
 
 def _answered(row: Row, at: int, recorded: dict[str, str], altered: list[str]) -> Document:
@@ -117,17 +140,17 @@ def _answered(row: Row, at: int, recorded: dict[str, str], altered: list[str]) -
     (item, start, end, completed, spent, complete, correct, hinted, error, answer, simple, history) = row[at : at + 12]
     return {
         "id": hex_id(row[0], "id"),
-        "item": text(item, "item"),
+        "item": text(item, "item", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
         "end_timestamp": time(end, "end_timestamp", recorded),
-        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
-        "time_spent": number(spent, "time_spent"),
-        "complete": boolean(complete, "complete"),
-        "correct": number(correct, "correct", 1),
-        "hinted": boolean(hinted, "hinted"),
-        "error": boolean(error, "error"),
+        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded, altered),
+        "time_spent": amount(spent, "time_spent", altered),
+        "complete": boolean(complete, "complete", altered),
+        "correct": number(correct, "correct"),
+        "hinted": boolean(hinted, "hinted", altered),
+        "error": boolean(error, "error", altered),
         "answer": json_value(answer, "answer", None if answer is None else {}, altered),
-        "simple_answer": optional_text(simple, "simple_answer"),
+        "simple_answer": optional_text(simple, "simple_answer", altered),
         "interaction_history": json_list(history, "interaction_history", altered),
     }
 
@@ -153,14 +176,14 @@ def _attempt(row: Row, altered: list[str]) -> Document:
     recorded: dict[str, str] = {}
     document = _answered(row, 6, recorded, altered)
     document["sessionlog_id"] = hex_id(row[18], "sessionlog_id")
-    return _morango(document, row, recorded)
+    return _morango(document, row, recorded, altered)
 
 
 def _exam_attempt(row: Row, altered: list[str]) -> Document:
     recorded: dict[str, str] = {}
     document = _answered(row, 6, recorded, altered)
-    document["content_id"] = hex_id(row[18], "content_id")
-    return _morango(document, row, recorded)
+    document["content_id"] = uuid(row[18], "content_id")
+    return _morango(document, row, recorded, altered)
 
 
 def _try(row: Row, altered: list[str]) -> Document:
@@ -170,15 +193,15 @@ def _try(row: Row, altered: list[str]) -> Document:
         "id": hex_id(row[0], "id"),
         "mastery_criterion": json_object(criterion, "mastery_criterion", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
-        "end_timestamp": optional_time(end, "end_timestamp", recorded),
-        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
+        "end_timestamp": optional_time(end, "end_timestamp", recorded, altered),
+        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded, altered),
         "mastery_level": integer(level, "mastery_level"),
-        "complete": boolean(complete, "complete"),
-        "time_spent": None if spent is None else number(spent, "time_spent"),
+        "complete": boolean(complete, "complete", altered),
+        "time_spent": None if spent is None else amount(spent, "time_spent", altered),
         "attempt_count": 0,
         "correct_sum": 0.0,
     }
-    _morango(document, row, recorded)
+    _morango(document, row, recorded, altered, follows=f"{row[13]}:{level}")
     document["attempts"] = []
     return document
 
@@ -192,17 +215,17 @@ def _summary(row: Row, altered: list[str]) -> Document:
         "user_id": hex_id(row[5], "user_id"),
     }
     fields = {
-        "content_id": hex_id(content, "content_id"),
-        "channel_id": optional_id(channel, "channel_id"),
+        "content_id": uuid(content, "content_id"),
+        "channel_id": optional_uuid(channel, "channel_id", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
-        "end_timestamp": optional_time(end, "end_timestamp", recorded),
-        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
-        "time_spent": number(spent, "time_spent"),
-        "progress": number(progress, "progress", 1.01),
-        "kind": text(kind, "kind", longest=_LONGEST_KIND),
+        "end_timestamp": optional_time(end, "end_timestamp", recorded, altered),
+        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded, altered),
+        "time_spent": amount(spent, "time_spent", altered),
+        "progress": amount(progress, "progress", altered),
+        "kind": short_text(kind, "kind", _LONGEST_KIND, altered),
         "extra_fields": json_object(extra, "extra_fields", altered),
     }
-    return {**_whole(key, row, fields, recorded), "mastery_logs": []}
+    return {**_whole(key, row, fields, recorded, altered, uuid(content, "content_id")), "mastery_logs": []}
 
 
 def _session(row: Row, altered: list[str]) -> Document:
@@ -211,20 +234,20 @@ def _session(row: Row, altered: list[str]) -> Document:
     key = {
         "_id": hex_id(row[0], "id"),
         "dataset_id": hex_id(row[4], "dataset_id"),
-        "user_id": optional_id(row[5], "user_id"),
+        "user_id": None if row[5] is None else hex_id(row[5], "user_id"),
     }
     fields = {
-        "visitor_id": optional_id(visitor, "visitor_id"),
-        "content_id": hex_id(content, "content_id"),
-        "channel_id": optional_id(channel, "channel_id"),
+        "visitor_id": optional_uuid(visitor, "visitor_id", altered),
+        "content_id": uuid(content, "content_id"),
+        "channel_id": optional_uuid(channel, "channel_id", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
-        "end_timestamp": optional_time(end, "end_timestamp", recorded),
-        "time_spent": number(spent, "time_spent"),
-        "progress": number(progress, "progress"),
-        "kind": text(kind, "kind", longest=_LONGEST_KIND),
+        "end_timestamp": optional_time(end, "end_timestamp", recorded, altered),
+        "time_spent": amount(spent, "time_spent", altered),
+        "progress": amount(progress, "progress", altered),
+        "kind": short_text(kind, "kind", _LONGEST_KIND, altered),
         "extra_fields": json_object(extra, "extra_fields", altered),
     }
-    return _whole(key, row, fields, recorded)
+    return _whole(key, row, fields, recorded, altered)
 
 
 def _user_session(row: Row, altered: list[str]) -> Document:
@@ -236,16 +259,16 @@ def _user_session(row: Row, altered: list[str]) -> Document:
         "user_id": hex_id(row[5], "user_id"),
     }
     fields = {
-        "channels": text(channels, "channels", blank=True),
+        "channels": text(channels, "channels", altered),
         "start_timestamp": time(start, "start_timestamp", recorded),
-        "last_interaction_timestamp": optional_time(last, "last_interaction_timestamp", recorded),
-        "pages": text(pages, "pages", blank=True),
-        "device_info": cut_text(device, "device_info", LONGEST_DEVICE_INFO, altered),
+        "last_interaction_timestamp": optional_time(last, "last_interaction_timestamp", recorded, altered),
+        "pages": text(pages, "pages", altered),
+        "device_info": None if device is None else short_text(device, "device_info", LONGEST_DEVICE_INFO, altered),
     }
-    return _whole(key, row, fields, recorded)
+    return _whole(key, row, fields, recorded, altered)
 
 
-def _exam_log(row: Row, _altered: list[str]) -> Document:
+def _exam_log(row: Row, altered: list[str]) -> Document:
     exam, closed, completed = row[6:9]
     recorded: dict[str, str] = {}
     key = {
@@ -255,10 +278,10 @@ def _exam_log(row: Row, _altered: list[str]) -> Document:
     }
     fields = {
         "exam_id": hex_id(exam, "exam_id"),
-        "closed": boolean(closed, "closed"),
-        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded),
+        "closed": boolean(closed, "closed", altered),
+        "completion_timestamp": optional_time(completed, "completion_timestamp", recorded, altered),
     }
-    return {**_whole(key, row, fields, recorded), "attempts": []}
+    return {**_whole(key, row, fields, recorded, altered, f"{exam}:{row[5]}"), "attempts": []}
 
 
 SUMMARIES = LogTable(

@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from docservice.domain.values.ids import is_hex_id
+from docservice.domain.values.ids import is_hex_id, parse_uuid
 from docservice.domain.values.json_columns import as_history, as_object, column_value, storable
 from docservice.domain.values.json_values import MAX_NESTING
 from docservice.domain.values.times import KolibriTime, to_milliseconds
@@ -28,59 +28,91 @@ class RowRefused(ValueError):
 
 
 def hex_id(value: Any, column: str) -> str:
-    """An id: 32 lower-case hex characters."""
+    """An id that other rows name: 32 lower-case hex characters."""
     if not is_hex_id(value):
         raise RowRefused(f"{column} is no id of 32 hex characters")
     return str(value)
 
 
-def optional_id(value: Any, column: str) -> str | None:
-    """An id, or None."""
-    return None if value is None else hex_id(value, column)
+def uuid(value: Any, column: str) -> str:
+    """An id in any form that Kolibri reads in its columns of UUIDs, as 32 lower-case hex characters."""
+    if is_hex_id(value):
+        return str(value)
+    try:
+        return parse_uuid(value)
+    except (AttributeError, TypeError, ValueError):
+        raise RowRefused(f"{column} is no UUID") from None
 
 
-def text(value: Any, column: str, *, blank: bool = False, longest: float = math.inf) -> str:
-    """A text that is not empty, unless `blank`, of at most so many characters."""
-    if type(value) is not str or not (value or blank):
-        raise RowRefused(f"{column} is no text" if not isinstance(value, str) else f"{column} is empty")
-    if len(value) > longest:
-        raise RowRefused(f"{column} is longer than {longest:.0f} characters")
-    if not value.isascii():
-        _require_utf8(value, column)
-    return value
+def optional_uuid(value: Any, column: str, altered: list[str]) -> str | None:
+    """Like `uuid`, or None; also for something else, and then the column's name goes to `altered`."""
+    if value is None or value == "":
+        return None
+    try:
+        return uuid(value, column)
+    except RowRefused:
+        altered.append(column)
+        return None
 
 
-def optional_text(value: Any, column: str) -> str | None:
-    """A text, perhaps empty, or None."""
-    return None if value is None else text(value, column, blank=True)
+def text(value: Any, column: str, altered: list[str]) -> str:
+    """A text, perhaps empty; of one that is not UTF-8 the nearest, and its name goes to `altered`."""
+    if type(value) is str and value.isascii():
+        return value
+    if isinstance(value, bytes):
+        value = value.decode(errors="surrogateescape")
+    if not isinstance(value, str):
+        raise RowRefused(f"{column} is no text")
+    held = storable(value)
+    if not held.is_exact:
+        altered.append(column)
+    return str(held.value)
 
 
-def cut_text(value: Any, column: str, longest: int, altered: list[str]) -> str | None:
-    """A text, perhaps empty, or None; of a longer one the beginning, and its name goes to `altered`."""
-    found = optional_text(value, column)
-    if found is None or len(found) <= longest:
+def optional_text(value: Any, column: str, altered: list[str]) -> str | None:
+    """Like `text`, or None."""
+    return None if value is None else text(value, column, altered)
+
+
+def short_text(value: Any, column: str, longest: int, altered: list[str]) -> str:
+    """Like `text`; of a longer one the beginning, and its name goes to `altered`."""
+    found = text(value, column, altered)
+    if len(found) <= longest:
         return found
     altered.append(column)
     return found[:longest]
 
 
-def _require_utf8(value: str, column: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise RowRefused(f"{column} is not UTF-8") from None
+def key_text(value: Any, column: str, longest: int) -> str:
+    """A text that an id is computed from: not empty, UTF-8, of at most so many characters."""
+    if not isinstance(value, str) or not value or len(value) > longest:
+        raise RowRefused(f"{column} is no text of 1 to {longest} characters")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RowRefused(f"{column} is not UTF-8") from None
+    return value
 
 
 def time(value: Any, column: str, recorded: dict[str, str]) -> datetime:
     """A time as a BSON date holds it; its text goes to `recorded`."""
-    moment = optional_time(value, column, recorded)
+    moment = _time(value, column, recorded)
     if moment is None:
         raise RowRefused(f"{column} is missing")
     return moment
 
 
-def optional_time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
-    """Like `time`, or None."""
+def optional_time(value: Any, column: str, recorded: dict[str, str], altered: list[str]) -> datetime | None:
+    """Like `time`, or None; also for one that cannot be read, and then the column's name goes to `altered`."""
+    try:
+        return _time(value, column, recorded)
+    except RowRefused:
+        altered.append(column)
+        return None
+
+
+def _time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
     if value is None or value == "":
         return None
     try:
@@ -95,26 +127,35 @@ def optional_time(value: Any, column: str, recorded: dict[str, str]) -> datetime
     return moment
 
 
-def number(value: Any, column: str, maximum: float = math.inf) -> float:
-    """A number from 0 to `maximum`."""
+def number(value: Any, column: str) -> float:
+    """A finite number. Kolibri shows one that is out of the range that its forms allow like any other."""
     if not isinstance(value, (float, int)):
         raise RowRefused(f"{column} is no number")
-    if not 0 <= value <= maximum or value == math.inf:
-        raise RowRefused(f"{column} is out of range")
+    if not math.isfinite(value):
+        raise RowRefused(f"{column} is not finite")
     return float(value)
 
 
+def amount(value: Any, column: str, altered: list[str]) -> float:
+    """Like `number`; 0 for something else, and then the column's name goes to `altered`."""
+    try:
+        return number(value, column)
+    except RowRefused:
+        altered.append(column)
+        return 0.0
+
+
 def integer(value: Any, column: str) -> int:
-    """An integer of 32 bits."""
-    if not isinstance(value, int) or not -(2**31) <= value < 2**31:
-        raise RowRefused(f"{column} is no integer of 32 bits")
+    """An integer."""
+    if not isinstance(value, int):
+        raise RowRefused(f"{column} is no integer")
     return value
 
 
-def boolean(value: Any, column: str) -> bool:
-    """A boolean, which SQLite keeps as 0 or 1."""
+def boolean(value: Any, column: str, altered: list[str]) -> bool:
+    """A boolean, which SQLite keeps as 0 or 1; of something else whether it is true, and its name goes to `altered`."""
     if value not in (0, 1):
-        raise RowRefused(f"{column} is no boolean")
+        altered.append(column)
     return bool(value)
 
 

@@ -131,7 +131,8 @@ class DocService:
             source: the address (`mongodb://...`) of a replica set or sharded cluster; or a database of the program's
                 own, PyMongo's `AsyncDatabase` or Motor's `AsyncIOMotorDatabase`; None starts (or joins) the embedded
                 engine.
-            database: name of the database, None for `docservice`; a handle has its own and takes none here.
+            database: name of the database; None for the one that the address names, or else `docservice`. A handle
+                has its own and takes none here.
             data_dir: folder of the embedded engine, and of exported files.
             timeout_seconds: deadline for each action on the database.
             min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0: never.

@@ -17,7 +17,7 @@ import pytest
 from bson import json_util
 
 from docservice import DocService, Principal, StartSession, UpdateSession
-from docservice.domain.exports.quiz_tries import migrated_level
+from docservice.domain.logs.migrated_quizzes import migrated_level
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.domain.values.ids import record_id
 

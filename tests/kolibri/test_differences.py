@@ -51,11 +51,7 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
     broken = {
         "start_timestamp": "yesterday",
         "end_timestamp": "2024-13-45 00:00:00.000000(UTC)",
-        "correct": 1.5,
-        "time_spent": -1,
-        "item": "",
-        "complete": 7,
-        "simple_answer": b"\xff\xfe",
+        "correct": "mostly",
         "sessionlog_id": "nobody",
     }
     with changing(part) as database_file:
@@ -75,6 +71,7 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
             {**template, "id": "c" * 32, "sessionlog_id": "f" * 32, "masterylog_id": None},
         )
         insert(database_file, "logger_attemptlog", {**template, "id": "d" * 32, "user_id": "f" * 32})
+        insert(database_file, "logger_attemptlog", {**template, "id": "e" * 32, "dataset_id": "f" * 32})
         database_file.execute("UPDATE logger_masterylog SET mastery_level = 'x' WHERE id = ?", (second["id"],))
         database_file.execute("DELETE FROM logger_contentsummarylog WHERE id = ?", (third["summarylog_id"],))
         database_file.execute("UPDATE kolibriauth_role SET kind = 'janitor' WHERE kind = 'admin'")
@@ -96,7 +93,7 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
     }
     assert below
     expected = {f"attemptlog:{number:032x}" for number in range(len(broken))}
-    expected |= {f"attemptlog:{letter * 32}" for letter in "acd"} | {f"attemptlog:{log_id}" for log_id in below}
+    expected |= {f"attemptlog:{letter * 32}" for letter in "acde"} | {f"attemptlog:{log_id}" for log_id in below}
     tries = {
         row["id"]
         for row in rows(part, "SELECT id FROM logger_masterylog WHERE summarylog_id = ?", (third["summarylog_id"],))
@@ -106,9 +103,9 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
     assert aside["attemptlog:" + "a" * 32]["reason"] == "its mastery log is missing"
     assert aside["attemptlog:" + "c" * 32]["reason"] == "its content session is missing"
     assert aside["attemptlog:" + "d" * 32]["reason"] == "it belongs to another learner than its mastery log"
+    assert aside["attemptlog:" + "e" * 32]["reason"] == "it belongs to another facility than its mastery log"
     assert aside[f"attemptlog:{0:032x}"]["reason"] == "start_timestamp is no Kolibri time"
-    assert aside[f"attemptlog:{2:032x}"]["row"]["correct"] == 1.5
-    assert aside[f"attemptlog:{6:032x}"]["row"]["simple_answer"] == b"\xff\xfe"
+    assert aside[f"attemptlog:{2:032x}"]["row"]["correct"] == "mostly"
     assert [note.split()[:2] for note in report.notes] == [["2", "attempts"]]
     assert report.counts["roles"].set_aside == len([name for name in aside if name.startswith("roles:")]) > 0
     summary = await database.content_summary_logs.find_one({"_id": first["summarylog_id"]})

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,97 @@ async def test_what_no_document_can_hold(empty: DocService, part: Path) -> None:
     sessions = rows(part, "SELECT count(*) AS n FROM logger_contentsessionlog WHERE user_id = ?", (LEARNER,))[0]["n"]
     assert report.altered == {("attempts", "answer"): len(answers), ("content sessions", "extra_fields"): sessions}
     assert (again.changes, await documents(empty)) == (0, stored)
+    assert await findings(empty) == []
+
+
+SHOWN: dict[str, dict[str, dict[Any, Any]]] = {
+    "logger_contentsummarylog": {
+        "time_spent": {-5: -5.0, -1e-9: -1e-9},
+        "progress": {-0.25: -0.25, 7: 7.0},
+        "kind": {"": "", b"video": "video"},
+        "channel_id": {"": None, "{0F9B2B55-6C3B-4F1A-9C7E-6A1C7B3D2E10}": "0f9b2b556c3b4f1a9c7e6a1c7b3d2e10"},
+        "start_timestamp": {
+            "2024-9-2 5:12:4.1582934 (africa/nairobi)": datetime(2024, 9, 2, 5, 12, 4, 158000, UTC),
+            "999-01-02 05:12:24(UTC)": datetime(999, 1, 2, 5, 12, 24, tzinfo=UTC),
+        },
+    },
+    "logger_masterylog": {"time_spent": {-1: -1.0}},
+    "logger_attemptlog": {
+        "time_spent": {-3: -3.0},
+        "correct": {2: 2.0, -1: -1.0},
+        "item": {"": "", b"q1": "q1"},
+        "simple_answer": {b"seven": "seven", "\x00": "\x00"},
+    },
+}
+"""What a Kolibri shows although it would not write it: by table and column the values in SQLite and in documents."""
+
+IN_PART: dict[str, dict[str, dict[Any, Any]]] = {
+    "logger_contentsummarylog": {
+        "time_spent": {float("inf"): 0.0},
+        "kind": {b"vid\xffeo": "vid\N{REPLACEMENT CHARACTER}eo", "k" * 300: "k" * 200},
+        "completion_timestamp": {"soon": None, "2024-02-30 00:00:00(UTC)": None},
+        "channel_id": {"elsewhere": None},
+    },
+    "logger_masterylog": {"complete": {7: True}, "end_timestamp": {"late": None}},
+    "logger_attemptlog": {
+        "time_spent": {"long": 0.0},
+        "hinted": {"often": True},
+        "simple_answer": {b"\xff7": "\N{REPLACEMENT CHARACTER}7"},
+        "completion_timestamp": {"2024-09-02T05:12:24Z": None},
+    },
+}
+"""What is lost is not worth a log: the same, with the nearest value that a document can hold."""
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["shown", "in part"])
+async def test_a_value_is_no_reason_to_lose_a_log(
+    empty: DocService, second: DocService, part: Path, tmp_path: Path, exact: bool
+) -> None:
+    """Whatever stands in a column that a log can do without, the log and all below it are imported; rows of which a
+    document cannot hold all are kept beside; verify finds nothing, and a backup comes back."""
+    ids: dict[tuple[str, str, Any], str] = {}
+    expected = SHOWN if exact else IN_PART
+    with changing(part) as kolibri:
+        for table, columns in expected.items():
+            where = "mastery_level > 0" if table == TRIES else "user_id IS NOT NULL"
+            found = iter(kolibri.execute(f"SELECT id FROM {table} WHERE {where} ORDER BY id").fetchall())
+            for column, values in columns.items():
+                for value in values:
+                    ids[table, column, value] = next(found)[0]
+                    kolibri.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, ids[table, column, value]))
+
+    report = await import_kolibri(empty, part)
+    stored_documents = await documents(empty)
+    await export_ndjson(empty, tmp_path / "all.ndjson")
+    restored = await import_ndjson(second, tmp_path / "all.ndjson")
+
+    require_all_imported(report, part)
+    assert len(stored_documents[SET_ASIDE]) == (0 if exact else len(ids))
+    summaries = stored_documents["content_summary_logs"]
+    logs = {
+        "logger_contentsummarylog": summaries,
+        TRIES: {log["id"]: log for one in summaries.values() for log in one["mastery_logs"]},
+        ATTEMPTS: await attempts_of(empty),
+    }
+    for (table, column, value), log_id in ids.items():
+        held = expected[table][column][value]
+        assert (column, logs[table][log_id][column]) == (column, held)
+    assert await findings(empty) == []
+    assert (restored.flaws, restored.refused) == ([], 0)
+    assert await documents(second) == stored_documents
+
+
+async def test_a_source_id_that_is_missing_follows_from_the_rest(empty: DocService, part: Path) -> None:
+    """Without source ids and with foreign partitions all logs are imported, and those whose id follows from the rest
+    are in order."""
+    with changing(part) as kolibri:
+        for table in ("logger_contentsummarylog", TRIES):
+            kolibri.execute(f"UPDATE {table} SET _morango_source_id = '', _morango_partition = ''")
+        kolibri.execute("UPDATE logger_attemptlog SET _morango_partition = 'x' WHERE rowid % 2")
+
+    report = await import_kolibri(empty, part)
+
+    require_all_imported(report, part)
     assert await findings(empty) == []
 
 

@@ -133,6 +133,32 @@ async def test_two_devices_that_migrated(empty: DocService, part: Path, tmp_path
     assert sum(row["correct_sum"] for row in tries) == 3
 
 
+async def test_copies_of_two_devices_are_merged(empty: DocService, database: Any, part: Path, tmp_path: Path) -> None:
+    """Both devices' copies of an answer are stored, as in Kolibri, until they are consolidated: then documents count
+    each answer once, too, the tables are as before, and another import brings nothing back."""
+    with changing(part) as kolibri:
+        put(kolibri, EXAM_LOGS, MIGRATED, ELSEWHERE)
+    await import_kolibri(empty, part)
+    tables_before = await old_quizzes(empty, part, tmp_path)
+    stored = await counted(database)
+
+    done = await empty.admin.consolidate(["quiz-attempts"])
+    again = await empty.admin.consolidate(["quiz-attempts"])
+    imported_again = await import_kolibri(empty, part)
+    tries, attempts = await old_quizzes(empty, part, tmp_path)
+
+    assert (stored, await counted(database)) == ((3, 8, 6), (3, 4, 3))
+    assert (done.mended_records.total(), again.mended_records.total(), imported_again.changes) == (4, 0, 0)
+    assert answers(attempts) == answers(tables_before[1])
+    assert sorted(map(repr, tries)) == sorted(map(repr, tables_before[0]))
+
+
+async def counted(database: Any) -> tuple[int, int, float]:
+    """Mastery logs of the old quizzes, and the sums of their counters, as the Mongo shell shows them."""
+    found = [log async for log in database.mastery_logs.find({"content_id": {"$in": sorted(OLD_QUIZZES)}})]
+    return len(found), sum(log["attempt_count"] for log in found), sum(log["correct_sum"] for log in found)
+
+
 async def test_a_migrated_quiz_without_its_exam_log(empty: DocService, part: Path, tmp_path: Path) -> None:
     """A device of one learner gets the mastery log alone; it is the same try, with the time of its attempts."""
     with changing(part) as database:
@@ -269,6 +295,22 @@ def move(database: sqlite3.Connection) -> None:
         "UPDATE kolibriauth_facilityuser SET dataset_id = ?, facility_id = ? WHERE id = ?",
         (NEW_DATASET, NEW_FACILITY, LEARNER),
     )
+
+
+async def test_logs_without_a_channel(empty: DocService, part: Path, tmp_path: Path) -> None:
+    """A summary without a channel has no title, as in Kolibri, whose query finds no visit of it; a visit has that of
+    its node."""
+    with changing(part) as database:
+        for name in ("logger_contentsummarylog", "logger_contentsessionlog"):
+            database.execute(f"UPDATE {name} SET channel_id = NULL")
+
+    await import_kolibri(empty, part)
+    summaries = await table(empty, "summary", facility_of(part), tmp_path)
+    sessions = await table(empty, "session", facility_of(part), tmp_path)
+
+    shown = ("channel_name", "content_title", "folders")
+    assert {tuple(map(repr, (row[name] for name in shown))) for row in summaries} == {("''", "''", "[]")}
+    assert {bool(row["content_title"]) for row in sessions} == {True}
 
 
 async def test_sums_have_no_dust(empty: DocService, database: Any, part: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
 
 from docservice import DocService
 from docservice.errors import SettingsInvalid, StoreUnavailable
+from docservice.settings import Settings
 
 HOST = "mongodb://127.0.0.1:1/"
 
@@ -109,3 +111,36 @@ async def test_what_the_driver_takes_is_taken(options: str) -> None:
     """Options that agree, that may repeat, in any case and with ; between them: only the server is missing."""
     with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1"):
         await DocService(HOST + "?" + options, timeout_seconds=0.3).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "used"),
+    [
+        ("/{own}", None, "{own}"),
+        ("/{own}", "other", "other"),
+        ("/%74est_{own}", None, "test_{own}"),
+        ("/admin", None, "docservice"),
+        ("/", None, "docservice"),
+        ("", None, "docservice"),
+    ],
+)
+async def test_the_database_that_an_address_names(mongodb_uri: str, path: str, name: str | None, used: str) -> None:
+    """It is used, unless another one is named beside the address; one of the server itself only has the accounts."""
+    own = f"t{uuid.uuid4().hex[:12]}"
+    address, _, options = mongodb_uri.partition("?")
+    scheme, _, rest = address.partition("://")
+    uri = f"{scheme}://{rest.partition('/')[0]}{path.format(own=own)}?{options or 'w=majority'}"
+    if "@" in address and "authSource" not in options:
+        uri += "&authSource=admin"
+
+    async with DocService(uri, database=name, apply_indexes=False) as service:
+        in_library = service.admin.database.name
+
+    assert in_library == used.format(own=own)
+    assert Settings.load(mongodb_uri=uri, database=name).database == in_library
+
+
+@pytest.mark.parametrize("path", ["a.b", "a%20b", "a$b", "x" * 64])
+async def test_a_database_that_cannot_be(path: str) -> None:
+    """A name in the address that no database can have is refused in one line."""
+    assert "database" in await refusal(HOST + path)

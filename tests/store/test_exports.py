@@ -19,8 +19,8 @@ import pyarrow.parquet
 import pytest
 
 from docservice import DocService, Principal, StartSession, UpdateSession
-from docservice.domain.exports.quiz_tries import migrated_level
 from docservice.domain.exports.tables import TABLES, TableName
+from docservice.domain.logs.migrated_quizzes import migrated_level
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri

@@ -242,7 +242,7 @@ UNMENDABLE: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
         ("id", "mastery_logs.0.attempts.0.id"),
     ),
     "type": (SUMMARIES, {"$set": {"progress": "half"}}, ("invalid", "progress")),
-    "range": (SUMMARIES, {"$set": {"time_spent": -1.0}}, ("invalid", "time_spent")),
+    "range": (SUMMARIES, {"$set": {"time_spent": float("inf")}}, ("invalid", "time_spent")),
     "missing field": (SUMMARIES, {"$unset": {"kind": 1}}, ("invalid", "kind")),
     "attempt's field": (
         SUMMARIES,

@@ -12,6 +12,7 @@ import pytest
 
 from docservice.domain.exports.table_rows import Catalogue, Learner, Span, session_row, user_type
 from docservice.domain.exports.tables import EXAM, SESSION, TABLES
+from docservice.domain.values.times import to_milliseconds
 from docservice.export import CsvWriter, ParquetWriter
 from docservice.export.csv_writer import harmless
 
@@ -132,15 +133,32 @@ def test_end_day_is_whole() -> None:
     inside = [MOMENT, MOMENT + timedelta(days=1)]
     outside = [MOMENT - timedelta(milliseconds=1), MOMENT + timedelta(days=1, milliseconds=1)]
 
-    assert all(map(span.holds, inside))
-    assert not any(map(span.holds, outside))
+    assert all(span.holds({"start_timestamp": moment}) for moment in inside)
+    assert not any(span.holds({"start_timestamp": moment}) for moment in outside)
+
+
+def test_microseconds_decide() -> None:
+    """A log that began a microsecond before the first moment, or after the last, is not exported, as in Kolibri."""
+    first = datetime(2024, 9, 10, 8, 0, 0, 500, UTC)
+    span = Span(first, first)
+
+    found = []
+    for moment in (first, first + timedelta(days=1)):
+        for shift in (-1, 0, 1):
+            exact = moment + timedelta(microseconds=shift)
+            text = f"{exact:%Y-%m-%d %H:%M:%S.%f}(UTC)"
+            log = {"start_timestamp": to_milliseconds(exact), "_recorded": {"start_timestamp": text}}
+            found.append(span.holds(log))
+
+    assert found == [False, True, True, True, True, False]
 
 
 def test_the_last_day_that_there_is() -> None:
     """An end after which no day comes lets all through, the first moment that there is as well."""
     span = Span(end=datetime(9999, 12, 31, tzinfo=UTC))
 
-    assert all(map(span.holds, [MOMENT, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]))
+    moments = [MOMENT, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    assert all(span.holds({"start_timestamp": moment}) for moment in moments)
 
 
 def test_csv_numbers_times_and_folders(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.exports.quiz_tries import is_migrated, migrated_level, migrated_try, numbered_tries
+from docservice.domain.exports.quiz_tries import migrated_try, numbered_tries
+from docservice.domain.logs.migrated_quizzes import is_migrated, migrated_level
 
 MOMENT = datetime(2019, 5, 6, 6, 0, tzinfo=UTC)
 QUIZ_ID = "00accde8c627f98f4e4b9dc9caa1019b"

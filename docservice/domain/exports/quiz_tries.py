@@ -22,8 +22,6 @@ Fields = Mapping[str, Any]
 Record = dict[str, Any]
 Log = TypeVar("Log", bound=Fields)
 
-QUIZ = "quiz"
-
 _UPDATED = ("time_spent", "complete", "correct", "hinted", "error", "answer", "simple_answer", "interaction_history")
 _UPDATED_TIMES = ("end_timestamp", "completion_timestamp")
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -44,20 +42,6 @@ class QuizTry(NamedTuple):
     masterylog_id: str | None
     examlog_id: str | None = None
     attempts: Sequence[Fields] | None = None
-
-
-def migrated_level(exam_id: str) -> int:
-    """The mastery level of a mastery log that Kolibri made of an exam log: the last nine decimal digits of the id."""
-    return int(str(int(exam_id, 16))[-9:])
-
-
-def is_migrated(summary: Fields, mastery_log: Fields) -> bool:
-    """Whether Kolibri made a mastery log of an exam log.
-
-    One summary has at most one such mastery log, and it belongs to the exam log of the same learner and quiz. The level
-    is compared, and not the id: the copy is in the dataset to which the learner belonged at the time of the upgrade.
-    """
-    return bool(summary["kind"] == QUIZ and mastery_log["mastery_level"] == migrated_level(summary["content_id"]))
 
 
 def stored_try(mastery_log: Fields) -> QuizTry:

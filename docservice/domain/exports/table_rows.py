@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from docservice.domain.exports.quiz_tries import QUIZ, Fields, QuizTry
+from docservice.domain.exports.quiz_tries import Fields, QuizTry
 from docservice.domain.exports.tables import TableName
+from docservice.domain.logs.migrated_quizzes import QUIZ
+from docservice.domain.upkeep.consolidation import exact
 from docservice.domain.values.times import exact_time, to_milliseconds
 
 Row = tuple[Any, ...]
@@ -55,11 +57,24 @@ class Span:
     start: datetime | None = None
     end: datetime | None = None
 
-    def holds(self, moment: datetime) -> bool:
-        """Whether a log that began then is exported."""
-        if self.start is not None and moment < to_milliseconds(self.start):
-            return False
-        return self._last is None or moment <= self._last
+    def holds(self, log: Fields, field: str = "start_timestamp") -> bool:
+        """Whether a log that began then is exported; microseconds that its device recorded count."""
+        moment = log[field]
+        first, last = self._milliseconds
+        if first <= moment <= last:
+            # Microseconds are read only where they decide: an export asks this for very many logs.
+            if self.start is not None and moment == first:
+                return exact(log, field) >= self.start
+            return self._last is None or moment < last or exact(log, field) <= self._last
+        return False
+
+    @cached_property
+    def _milliseconds(self) -> tuple[datetime, datetime]:
+        first, last = self.start, self._last
+        return (
+            datetime.min.replace(tzinfo=UTC) if first is None else to_milliseconds(first),
+            datetime.max.replace(tzinfo=UTC) if last is None else to_milliseconds(last),
+        )
 
     @cached_property
     def _last(self) -> datetime | None:

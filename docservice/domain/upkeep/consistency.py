@@ -28,6 +28,11 @@ ORPHAN, BUCKET, OVERFULL = "orphan", "bucket", "overfull"
 IMPOSSIBLE = "impossible"
 
 
+_BOUNDS = frozenset({"greater_than_equal", "less_than_equal", "less_than", "string_too_short"})
+"""Kinds of errors that are for requests alone: a Kolibri that holds such a value (a negative time, a `correct` of 2, an
+empty kind) shows it like any other, so a stored log may have it."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as it must be.
@@ -81,6 +86,8 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
         model.model_validate({name: value for name, value in values.items() if name in names}, strict=True)
     except ValidationError as error:
         for details in error.errors(include_input=False, include_url=False):
+            if details["type"] in _BOUNDS and issubclass(model, SyncableLog):
+                continue
             where = ".".join(str(part) for part in details["loc"])
             yield Problem(INVALID, path + where, f"{details['msg']}.")
     for name in JSON_FIELDS.intersection(names, values):

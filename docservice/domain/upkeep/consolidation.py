@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from docservice.domain.logs.migrated_quizzes import is_migrated
 from docservice.domain.values.times import KolibriTime, to_milliseconds
 
 Record = dict[str, Any]
@@ -35,11 +36,19 @@ def quiz_attempts(summary: Mapping[str, Any]) -> Mended:
     The one with the latest end stays, with its answer; it begins with the earliest, has the interactions of all in
     their order and the time of all. The try notes the ids of the others in `merged_attempt_ids`.
     Rule: kolibri, upgrade below 0.16.0 (and after syncs from such), consolidate_quiz_attempt_logs.
+
+    In a try that was made of an exam log, attempts with the same question and start are copies of one that several
+    devices have made. The one with the latest end stays as it is.
     """
     count, tries = 0, []
     for log in summary.get("mastery_logs", ()):
-        if log["mastery_level"] < 0 and len({a["item"] for a in log["attempts"]}) < len(log["attempts"]):
+        if len({a["item"] for a in log["attempts"]}) == len(log["attempts"]):
+            mended = log
+        elif log["mastery_level"] < 0:
             mended = _without_duplicates(log)
+        else:
+            mended = _without_copies(log) if is_migrated(summary, log) else log
+        if mended is not log:
             count += len(log["attempts"]) - len(mended["attempts"])
             tries.append(mended)
         else:
@@ -58,6 +67,20 @@ def _without_duplicates(log: Record) -> Record:
         attempts.append(_merged(newest_first) if len(same) > 1 else same[0])
         merged_away.update(attempt["id"] for attempt in newest_first[1:])
     attempts.sort(key=lambda attempt: exact(attempt, "start_timestamp"))
+    return {**log, "attempts": attempts, "merged_attempt_ids": sorted(merged_away)}
+
+
+def _without_copies(log: Record) -> Record:
+    latest: dict[tuple[str, datetime], Record] = {}
+    for attempt in log["attempts"]:
+        key = attempt["item"], exact(attempt, "start_timestamp")
+        if key not in latest or exact(attempt, "end_timestamp") > exact(latest[key], "end_timestamp"):
+            latest[key] = attempt
+    if len(latest) == len(log["attempts"]):
+        return log
+    kept = {attempt["id"] for attempt in latest.values()}
+    merged_away = {attempt["id"] for attempt in log["attempts"]} - kept | set(log.get("merged_attempt_ids", ()))
+    attempts = [attempt for attempt in log["attempts"] if attempt["id"] in kept]
     return {**log, "attempts": attempts, "merged_attempt_ids": sorted(merged_away)}
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 _NOTHING = timedelta(0)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -20,8 +21,15 @@ _LAST = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
 _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 _KOLIBRI_TEXT = re.compile(
     r"(?P<digits>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
-    r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?"
+    r"(?:\((?P<zone>[^()]+)\)|(?P<offset>[+-]\d\d:?\d\d))?",
+    re.ASCII,
 )
+_LOOSE_TEXT = re.compile(
+    r"\s*(\d{1,4})-(\d{1,2})-(\d{1,2})\s+(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d*))?\s*"
+    r"(?:\(([^()]+)\)|([+-]\d\d:?\d\d))?\s*",
+    re.ASCII,
+)
+"""Kolibri reads numbers of any width, as a Python before 3.12 writes the year 999, and more digits of a second."""
 
 
 def to_milliseconds(moment: datetime) -> datetime:
@@ -80,10 +88,17 @@ class KolibriTime:
 def _read(text: str) -> tuple[datetime, str, timezone | None]:
     """See `KolibriTime.parse`."""
     match = _KOLIBRI_TEXT.fullmatch(text)
-    if match is None:
-        raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
-    digits, zone, offset = match.groups()
-    moment = datetime.fromisoformat(digits + "+00:00")
+    if match is not None:
+        digits, zone, offset = match.groups()
+        moment = datetime.fromisoformat(digits + "+00:00")
+    else:
+        loose = _LOOSE_TEXT.fullmatch(text)
+        if loose is None:
+            raise ValueError("a Kolibri time reads YYYY-MM-DD HH:MM:SS.ffffff(Zone)")
+        *numbers, fraction, zone, offset = loose.groups()
+        year, month, day, hour, minute, second = map(int, numbers)
+        microsecond = int(((fraction or "") + "000000")[:6])
+        moment = datetime(year, month, day, hour, minute, second, microsecond, UTC)
     if offset is None:
         return moment, zone or "UTC", None
     minutes = int(offset[1:3]) * 60 + int(offset[-2:])
@@ -96,7 +111,7 @@ def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
     try:
         if offset is not None:
             return moment.astimezone(offset)
-        place = ZoneInfo(zone)
+        place = _place(zone)
         if _FIRST <= moment <= _LAST:
             local = moment.astimezone(place)
             if not (shift := local.utcoffset() or _NOTHING) % _MINUTE:
@@ -107,6 +122,22 @@ def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
         return moment.astimezone(timezone((shift + _MINUTE / 2) // _MINUTE * _MINUTE))
     except (KeyError, ValueError, OSError, OverflowError):
         return moment
+
+
+def _place(zone: str) -> ZoneInfo:
+    """A zone by its name, in upper or lower case, as pytz finds it."""
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        name = _names_of_zones().get(zone.casefold())
+        if name is None:
+            raise
+        return ZoneInfo(name)
+
+
+@cache
+def _names_of_zones() -> dict[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
 
 
 def exact_time(moment: datetime, recorded_text: str | None) -> datetime:

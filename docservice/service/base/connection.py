@@ -7,14 +7,13 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from docservice.domain.values.database_names import DEFAULT_DATABASE, named_database
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.room import DiskRoom
 from docservice.errors import NotEntered
 from docservice.store.database.adapters import DatabaseSource, adapted
 from docservice.store.database.port import Database
 from docservice.store.database.pymongo_db import PyMongoDatabase
-
-DEFAULT_DATABASE = "docservice"
 
 
 class Connection:
@@ -46,7 +45,8 @@ class Connection:
                 raise ValueError("A database handle has a name: give either the handle or an address and a name.")
         self.engine: EmbeddedEngine | None = None
         self._source = source
-        self._name = database or DEFAULT_DATABASE
+        named = named_database(source) if isinstance(source, str) else None
+        self._name = database or named or DEFAULT_DATABASE
         self._data_dir = data_dir
         self._timeout_seconds = timeout_seconds
         self._min_free_disk_bytes = min_free_disk_bytes

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.service.base.progress import Watch
 from docservice.store.database.port import Database, Document
@@ -16,7 +17,7 @@ from docservice.store.transfer.merging import ImportedStore
 
 _CANDIDATES: dict[str, dict[str, Any]] = {
     "progress": {"progress": {"$gt": 0.999, "$lt": 1}},
-    "quiz-attempts": {"mastery_logs.mastery_level": {"$lt": 0}},
+    "quiz-attempts": {"$or": [{"mastery_logs.mastery_level": {"$lt": 0}}, {"kind": QUIZ}]},
     "mastery-times": {"mastery_logs.0": {"$exists": True}},
 }
 

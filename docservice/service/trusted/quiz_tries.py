@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from docservice.domain.exports.quiz_tries import (
-    QUIZ,
     QuizTry,
     exam_log_try,
-    is_migrated,
     migrated_try,
     numbered_quiz_tries,
     stored_try,
 )
+from docservice.domain.logs.migrated_quizzes import QUIZ, is_migrated
 from docservice.store.database.port import Document
 from docservice.store.exports.tables import ExportReads
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain.exports import table_rows as export_rows
-from docservice.domain.exports.quiz_tries import QUIZ, Fields, numbered_tries
+from docservice.domain.exports.quiz_tries import Fields, numbered_tries
 from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, Learner, Row, Span, visited_node, visitor
 from docservice.domain.exports.tables import TableName
+from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.errors import InvalidReference
 from docservice.service.base.prefetch import ahead
 from docservice.service.trusted.quiz_tries import NumberedTries, QuizTries, of_quizzes
@@ -178,7 +179,7 @@ class _Export:
                         examlog_id=quiz_try.examlog_id,
                     )
                     for attempt in quiz_try.attempts
-                    if self._span.holds(attempt["start_timestamp"])
+                    if self._span.holds(attempt)
                 ]
 
     async def _loose_attempts(self) -> AsyncGenerator[list[Row], None]:
@@ -209,8 +210,9 @@ class _Export:
     def _quiz_rows(self, log: Fields, tries: NumberedTries) -> Iterator[Row]:
         for number, quiz_try in tries:
             # Without any attempt there is no start to go by, and perhaps no end either.
-            began = quiz_try.log["start_timestamp"] or quiz_try.log["completion_timestamp"]
-            if began is None or self._span.holds(began):
+            times = ("start_timestamp", "completion_timestamp")
+            field = next((name for name in times if quiz_try.log[name] is not None), None)
+            if field is None or self._span.holds(quiz_try.log, field):
                 yield export_rows.quiz_row(log["content_id"], quiz_try, number, self._learner(log), self._catalogue)
 
     async def _quiz_tries(self, user_ids: Sequence[str]) -> QuizTries:
@@ -232,7 +234,7 @@ class _Export:
                     attempt, log, node, learner, self._catalogue, try_number=number, masterylog_id=masterylog_id
                 )
                 for attempt in attempts
-                if self._span.holds(attempt["start_timestamp"])
+                if self._span.holds(attempt)
             ]
 
         async with aclosing(self._reads.moved_attempts(log, masterylog_id, here)) as buckets:
@@ -241,7 +243,7 @@ class _Export:
         yield rows(embedded)
 
     def _holds(self, log: Fields) -> bool:
-        return log["kind"] != QUIZ and self._span.holds(log["start_timestamp"])
+        return log["kind"] != QUIZ and self._span.holds(log)
 
     def _own(self, logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [log for log in logs if log["dataset_id"] == self._dataset_id]
@@ -274,5 +276,7 @@ def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
 
 
 def _latest_node(latest: dict[tuple[str, str, str | None], Any], log: Fields) -> str | None:
+    if log["channel_id"] is None:
+        return None  # As in Kolibri, whose query compares it with the channels of the visits: NULL equals nothing.
     visit = latest.get((log["user_id"], log["content_id"], log["channel_id"]))
     return visited_node(visit) if visit else None

@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri, split_options
 from pymongo.uri_parser_shared import URI_OPTIONS
 
+from docservice.domain.values.database_names import DEFAULT_DATABASE, name_problem, named_database
 from docservice.errors import SettingsInvalid
 
 _SRV = "mongodb+srv://"
@@ -67,6 +68,7 @@ class MongoAddress:
         _require_once(written)
         options = _checked(written, after)
         _require_hosts(uri)
+        _require_database(uri)
         tls = _uses_tls(uri, options)
         _require_effect(written, tls)
         _require_files(options)
@@ -171,6 +173,12 @@ def _require_hosts(uri: str) -> None:
     except (PyMongoError, TypeError, ValueError) as error:
         # What stands in the place of a port may be a password: the @ and the host after it were forgotten.
         raise _unusable(_sentence(error).partition(": '")[0]) from None
+
+
+def _require_database(uri: str) -> None:
+    """The driver would take a part of the name for a collection."""
+    if problem := name_problem(named_database(uri) or DEFAULT_DATABASE):
+        raise _unusable(problem)
 
 
 def _sentence(error: Exception) -> str:
