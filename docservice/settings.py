@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from docservice.domain.values.database_names import DEFAULT_DATABASE, name_problem, named_database
 from docservice.domain.values.signing_keys import key_problem
+from docservice.domain.values.validation_messages import validation_message
 from docservice.errors import SettingsInvalid
 
 _PREFIX = "DOCSERVICE_"
@@ -191,7 +192,7 @@ class Settings(BaseSettings):
 
 def _problem(details: ErrorDetails) -> str:
     variable = f"{_PREFIX}{str(details['loc'][0]).upper()}"
-    message = details["msg"].removeprefix("Value error, ")
+    message = validation_message(details)
     if variable == "DOCSERVICE_PORT" and os.environ.get(variable, "").startswith("tcp://"):
         message += " (Kubernetes sets it for a service called docservice: set enableServiceLinks to false in the pod)"
     return f"{variable} (or its option): {message}"

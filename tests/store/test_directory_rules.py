@@ -28,6 +28,7 @@ def two_schools() -> dict[str, list[dict[str, Any]]]:
     def add(section: str, name: str, /, **fields: Any) -> None:
         content.setdefault(section, []).append({"id": of(name), **fields})
 
+    add("datasets", "free dataset")
     for n in "12":
         dataset = {"dataset": of(f"dataset {n}")}
         add("datasets", f"dataset {n}")
@@ -74,6 +75,11 @@ def collection(name: str, parent: str | None, **fields: Any) -> dict[str, Any]:
     return known | {"parent": of(parent) if parent else None} | fields
 
 
+def moved(name: str, parent: str) -> dict[str, Any]:
+    """A class or group of the first school that goes to the second one."""
+    return {"id": of(name), "name": name, "dataset": of("dataset 2"), "parent": of(parent)}
+
+
 def held(user: str, collection: str, **fields: Any) -> dict[str, Any]:
     """A membership or role."""
     return {"id": of("new"), "user": of(user), "collection": of(collection), **fields}
@@ -101,7 +107,14 @@ REFUSED: list[tuple[str, list[dict[str, Any]], list[str]]] = [
     ("users", [user("new", dataset=of("dataset 2"))], ["/0/dataset"]),
     ("users", [user("new", dataset=of(NOWHERE))], ["/0/dataset"]),
     ("facilities", [collection("f", None, dataset=of(NOWHERE))], ["/0/dataset"]),
-    ("facilities", [collection("f", "facility 1")], ["/0/parent"]),
+    ("facilities", [collection("f", "facility 1", dataset=of("free dataset"))], ["/0/parent"]),
+    ("facilities", [collection("f", None)], ["/0/dataset"]),
+    ("facilities", [collection("f", None, id=of("facility 1"), dataset=of("free dataset"))], ["/0/dataset"]),
+    ("classrooms", [moved("class 1", "facility 2")], ["/0/dataset"]),
+    ("learnergroups", [moved("ad hoc 1", "class 2"), moved("group 1", "class 2")], ["/1/dataset"]),
+    ("adhoclearnersgroups", [collection("a", "class 1"), moved("class 1", "class 2")], ["/0/parent", "/1/kind"]),
+    ("users", [user("b", id=of("brian 2")), user("a", id=of("amina 2"))], ["/1/dataset"]),
+    ("users", [user("c", id=of("coach 2"))], ["/0/dataset"]),
     ("classrooms", [collection("c", None)], ["/0/parent"]),
     ("classrooms", [collection("c", NOWHERE)], ["/0/parent"]),
     ("classrooms", [collection("c", "class 1")], ["/0/parent"]),
@@ -195,6 +208,50 @@ async def test_what_kolibri_could_hold_is_taken(own: DocService, section: str, r
     assert first.created + first.changed == len(records)
     assert second[section].unchanged == len(records)
     assert found == []
+
+
+async def test_what_moves_with_all_that_names_it_is_taken(own: DocService) -> None:
+    """A file may change the facility of a class, its people and what is assigned to it together; all of it is clean."""
+    second = {"dataset": of("dataset 2"), "facility": of("facility 2")}
+    content = {
+        "classrooms": [moved("class 1", "facility 2")],
+        "learnergroups": [moved("group 1", "class 1")],
+        "adhoclearnersgroups": [moved("ad hoc 1", "class 1")],
+        "users": [user("amina 1", id=of("amina 1"), **second), user("coach 1", id=of("coach 1"), **second)],
+    }
+    for left_out in content:
+        with pytest.raises(ValidationFailed):
+            await own.import_directory({name: records for name, records in content.items() if name != left_out})
+
+    await own.import_directory(content)
+
+    found: list[Any] = []
+    await own.admin.verify(found.append)
+    assert found == []
+
+
+@pytest.mark.parametrize("facility", [of(NOWHERE), of("class 1")])
+async def test_the_default_facility_is_a_facility(own: DocService, database: Any, facility: str) -> None:
+    """One that is not there, or is a class, is refused with all of the file; one that the file makes is taken."""
+    new = {"datasets": [{"id": of("new d")}], "facilities": [collection("f", None, dataset=of("new d"))]}
+
+    with pytest.raises(ValidationFailed) as refused:
+        await own.import_directory({**new, "default_facility": facility})
+    assert [error.pointer for error in refused.value.errors] == ["/default_facility"]
+    assert await database.facility_datasets.find_one({"_id": of("new d")}) is None
+
+    await own.import_directory({**new, "default_facility": of("new f")})
+    assert (await database.device_settings.find_one({}))["default_facility_id"] == of("new f")
+
+
+async def test_two_names_of_one_field_say_the_same(school: DocService) -> None:
+    """A record whose `user` and `user_id` differ is refused, in words without pydantic's."""
+    with pytest.raises(ValidationFailed) as refused:
+        await school.import_directory({"memberships": [{**held("brian 1", "class 1"), "user_id": of("coach 1")}]})
+
+    assert [str(error.message) for error in refused.value.errors] == [
+        "user_id and user are the same field and say different things; keep one"
+    ]
 
 
 async def test_records_of_a_file_count_as_there(own: DocService) -> None:

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from docservice.domain.logs.content_logs import HexId
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.json_values import require_storable
+from docservice.domain.values.validation_messages import validation_message
 from docservice.errors import FieldError, UnstorableValue, ValidationFailed
 
 
@@ -58,6 +59,17 @@ class DirectoryRecord(BaseModel):
         # More fields than known are kept as they are, but these would change which document is written, and how.
         if isinstance(fields, dict) and any(name == "_id" or str(name).startswith("$") for name in fields):
             raise ValueError("no field may be called _id or begin with a dollar sign")
+        return fields
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_contradictions(cls, fields: Any) -> Any:
+        # Of `user` and `user_id` only one would count, and nobody knows which was meant.
+        for setting in cls.model_fields.values() if isinstance(fields, dict) else ():
+            if isinstance(setting.validation_alias, AliasChoices):
+                names = [str(name) for name in setting.validation_alias.choices if name in fields]
+                if any(fields[name] != fields[names[0]] for name in names[1:]):
+                    raise ValueError(f"{' and '.join(names)} are the same field and say different things; keep one")
         return fields
 
     def references(self) -> References:
@@ -336,7 +348,10 @@ def _records(
             errors.append(FieldError(error.path, "invalid", f"This value cannot be stored: {error.reason}."))
             continue
         except ValidationError as error:
-            errors += [FieldError((*where, *e["loc"]), "invalid", e["msg"]) for e in error.errors(include_input=False)]
+            errors += [
+                FieldError((*where, *e["loc"]), "invalid", validation_message(e))
+                for e in error.errors(include_input=False)
+            ]
             continue
         if record.id in positions:
             message = f"The record at position {positions[record.id]} has the same id."

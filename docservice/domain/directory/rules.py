@@ -1,11 +1,12 @@
 """Which records of the directory are impossible: no Kolibri could hold them, however they came there.
 
 A record is judged by what would be stored with it: what it names has to be there, of the right kind and of the same
-dataset, and nothing else may hold what only one can. What a Kolibri merely avoids is not refused: a learner of a group
+dataset, and nothing else may hold what only one can. A record that changes may not leave stored records behind that
+become impossible by it. What a Kolibri merely avoids is not refused: a learner of a group
 who is not of its class comes about when devices sync.
 Rule: kolibri/core/auth/models.py (`infer_dataset`, `validate_membership`, `validate_role`, `unique_together`,
 Facility, Classroom and LearnerGroup `save`) and serializers.py (FacilityUserSerializer.validate), exams/models.py,
-lessons/models.py, courses/models.py (`pre_save` of assignments).
+lessons/models.py, courses/models.py (`pre_save` of assignments); auth/api.py takes the facility of a dataset to be one.
 """
 
 from __future__ import annotations
@@ -108,6 +109,16 @@ def judged_by(record: DirectoryRecord) -> Hashable:
     return (record.references(), unique_key(record), kind, parents)
 
 
+def place_of(record: DirectoryRecord) -> Hashable | None:
+    """What of a record the records that name it depend on; None if nothing depends on it."""
+    match record:
+        case Collection():
+            return (record.kind, record.dataset_id)
+        case FacilityUser():
+            return record.dataset_id
+    return None
+
+
 def folded(username: str) -> str:
     """A user name as Kolibri compares it: without regard to the case of the letters A to Z, as SQLite does."""
     return username.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
@@ -119,6 +130,8 @@ def unique_key(record: DirectoryRecord) -> tuple[str, ...] | None:
     A deleted account holds its name no longer.
     """
     match record:
+        case Collection():
+            return ("facility", record.dataset_id) if record.kind == "facility" else None
         case FacilityUser():
             deleted = (record.model_extra or {}).get("date_deleted")
             return None if deleted else ("user", record.facility_id, folded(record.username))
@@ -130,10 +143,23 @@ def unique_key(record: DirectoryRecord) -> tuple[str, ...] | None:
 
 
 _TWICE = {
+    "facility": (("dataset_id",), "Another facility has this dataset; each has its own."),
     "user": (("username",), "Another account of the facility has this username; upper and lower case are the same."),
     "membership": (("collection_id",), "Another membership says that the person is in this collection."),
     "role": (("kind",), "The person has this role for this collection by another record."),
 }
+
+
+def left_behind(record: DirectoryRecord, flaw: Flaw) -> Flaw:
+    """What is wrong with a record whose change would make a stored record impossible that names it.
+
+    Args:
+        record: the stored one.
+        flaw: what would be wrong with it.
+    """
+    field = "kind" if flaw.path[0] in ("parent_id", "facility_id", "kind") else "dataset_id"
+    what = record.collection_name.replace("_", " ")
+    return Flaw((field,), f"Stored {what} that name this record would be impossible: {flaw.message} Change them, too.")
 
 
 def taken(key: Sequence[str]) -> Flaw:

@@ -15,6 +15,7 @@ from docservice.domain.logs.embedding import EMBEDDED, Embedded
 from docservice.domain.values.json_columns import JSON_FIELDS
 from docservice.domain.values.json_values import require_storable
 from docservice.domain.values.times import KolibriTime
+from docservice.domain.values.validation_messages import validation_message
 from docservice.errors import FieldError, ValidationFailed
 
 _Path = tuple[str | int, ...]
@@ -57,7 +58,9 @@ def _log(
     try:
         log = model.model_validate(own).identified(new_source_id())
     except ValidationError as error:
-        errors += [FieldError((*path, *e["loc"]), "invalid", e["msg"]) for e in error.errors(include_input=False)]
+        errors += [
+            FieldError((*path, *e["loc"]), "invalid", validation_message(e)) for e in error.errors(include_input=False)
+        ]
         return None
     if values.get("id") not in (None, "", log.id):
         errors.append(FieldError((*path, "id"), "invalid", "The id is not the one that follows from the log."))

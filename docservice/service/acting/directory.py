@@ -17,7 +17,16 @@ from docservice.domain.directory.records import (
     directory_records,
     requested_records,
 )
-from docservice.domain.directory.rules import Flaw, add_to, flaws, judged_by, taken, unique_key
+from docservice.domain.directory.rules import (
+    Flaw,
+    add_to,
+    flaws,
+    judged_by,
+    left_behind,
+    place_of,
+    taken,
+    unique_key,
+)
 from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
@@ -96,17 +105,37 @@ class DirectoryWriter:
         ]
         if len(sent) > _IN_ONE_TRANSACTION:
             # More would keep others waiting for long: all are judged before the first is written.
+            await self._require_facility(None, content.get("default_facility"), sent)
             await self._require_possible(None, sent)
             return {section: await self._directory.upsert(records) for section, records in sections.items()}
 
         async def action(tx: Transaction) -> dict[str, Upserted]:
+            await self._require_facility(tx, content.get("default_facility"), sent)
             await self._require_possible(tx, sent)
-            counts = {}
+            counts: dict[str, Upserted] = {}
             for section, records in sections.items():
                 counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
             return counts
 
-        return await self._actions.run(action, _QUEUE) if sent else {}
+        return await self._actions.run(action, _QUEUE)
+
+    async def _require_facility(self, tx: Transaction | None, facility_id: str | None, sent: Sequence[Sent]) -> None:
+        """Check that the default facility is stored or among the records.
+
+        Raises:
+            ValidationFailed: it is neither.
+        """
+        if facility_id is None:
+            return
+        facility = Collection.model_construct(id=facility_id, kind="facility")
+        document = (await self._store.stored(tx, [facility])).get(facility_id, {})
+        kind = document.get("kind")
+        for one in sent:
+            if isinstance(one.record, Collection) and one.record.id == facility_id:
+                kind = one.record.kind
+        if kind != "facility":
+            message = "There is no such facility."
+            raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
     async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
         """Do nothing if all records are possible with what is stored and with each other.
@@ -151,8 +180,47 @@ class DirectoryWriter:
                 holding[key].add(one.record.id)
             found_flaws = [*flaws(one.record, there), *([taken(key)] if key is not None and others else [])]
             errors += [one.error(flaw) for flaw in found_flaws]
+        errors += await self._left_behind(tx, sent, stored)
         if errors:
             raise ValidationFailed(errors)
+
+    async def _left_behind(
+        self,
+        tx: Transaction | None,
+        sent: Sequence[Sent],
+        stored: Mapping[tuple[type[DirectoryRecord], str], Document],
+    ) -> list[FieldError]:
+        """What is wrong with records that change places: what would be impossible of the stored ones that name them."""
+        moved = {
+            (type(one.record), one.record.id): one
+            for one in sent
+            if (document := stored.get((type(one.record), one.record.id))) is not None
+            and place_of(type(one.record).model_construct(**_fields(document))) != place_of(one.record)
+        }
+        if not moved:
+            return []
+        sent_too = {(type(one.record), one.record.id) for one in sent}
+        naming = await self._surroundings.naming(
+            tx,
+            {record_id for model, record_id in moved if model is Collection},
+            {record_id for model, record_id in moved if model is FacilityUser},
+        )
+        staying = [record for record in naming if (type(record), record.id) not in sent_too]
+        before, after = await self._surroundings.of(tx, staying), await self._surroundings.of(tx, staying)
+        add_to(after, (one.record for one in sent))
+        found: dict[tuple[type[DirectoryRecord], str], FieldError] = {}
+        for record in staying:
+            known = set(flaws(record, before))
+            new = next((flaw for flaw in flaws(record, after) if flaw not in known), None)
+            if new is not None:
+                references = record.references()
+                for key in (
+                    *((Collection, named) for named in references.collection_ids),
+                    *((FacilityUser, named) for named in references.user_ids),
+                ):
+                    if key in moved:
+                        found.setdefault(key, moved[key].error(left_behind(record, new)))
+        return list(found.values())
 
     async def _scope(self, principal: Principal) -> DirectoryScope:
         if principal.user_id is None and not principal.is_service:

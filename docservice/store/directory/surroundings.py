@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AnyOf
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
-from docservice.domain.directory.records import DirectoryRecord, FacilityUser, Membership, Role
+from pydantic import ValidationError
+
+from docservice.domain.directory.records import (
+    Collection,
+    CourseSession,
+    DirectoryRecord,
+    Exam,
+    FacilityUser,
+    Lesson,
+    Membership,
+    Role,
+)
 from docservice.domain.directory.rules import Place, Surroundings, folded, named_by, unique_key
 from docservice.store.database.port import Database, Document, Transaction
 
 _AT_ONCE = 1000
 _FEW_NAMES = 200
 """So many user names the database looks for itself; for more, all of the facility are read."""
+
+
+_ASSIGNED = (("collection_id", "assignments"), ("learner_ids",))
+_NAMING: dict[type[DirectoryRecord], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    Collection: (("parent_id",), ()),
+    FacilityUser: (("facility_id",), ()),
+    Membership: (("collection_id",), ("user_id",)),
+    Role: (("collection_id",), ("user_id",)),
+    Exam: _ASSIGNED,
+    Lesson: _ASSIGNED,
+    CourseSession: (_ASSIGNED[0], ()),
+}
+"""The fields of records that name collections, and those that name people."""
 
 
 class SurroundingsStore:
@@ -38,6 +62,23 @@ class SurroundingsStore:
             above = {parent for node in above if (parent := found.parents[node]) and parent not in found.parents}
         return found
 
+    async def naming(
+        self, tx: Transaction | None, collection_ids: AnyOf[str], user_ids: AnyOf[str]
+    ) -> list[DirectoryRecord]:
+        """The stored records that name one of these collections or people; without those that cannot be read."""
+        found: list[DirectoryRecord] = []
+        for model, (of_collections, of_people) in _NAMING.items():
+            by_id: dict[str, Document] = {}
+            for fields, ids in ((of_collections, collection_ids), (of_people, user_ids)):
+                for some in _parts(sorted(ids)) if fields else ():
+                    query: Document = {"$or": [{field: {"$in": some}} for field in fields]}
+                    async for document in self._find(tx, model.collection_name, query, None):
+                        by_id[document.pop("_id")] = document
+            for record_id, document in by_id.items():
+                with suppress(ValidationError):
+                    found.append(model.model_validate({**document, "id": record_id}))
+        return found
+
     async def holders(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
     ) -> dict[tuple[str, ...], set[str]]:
@@ -45,6 +86,7 @@ class SurroundingsStore:
         wanted = {key for record in records if (key := unique_key(record)) is not None}
         found: dict[tuple[str, ...], set[str]] = {}
         for model, documents in (
+            (Collection, self._facilities(tx, records)),
             (FacilityUser, self._accounts(tx, records)),
             (Membership, self._of_people(tx, Membership, records)),
             (Role, self._of_people(tx, Role, records)),
@@ -55,6 +97,15 @@ class SurroundingsStore:
                     if key in wanted:
                         found.setdefault(key, set()).add(document["_id"])
         return found
+
+    async def _facilities(
+        self, tx: Transaction | None, records: Sequence[DirectoryRecord]
+    ) -> AsyncGenerator[Document, None]:
+        facilities = [record for record in records if isinstance(record, Collection) and record.kind == "facility"]
+        for some in _parts(sorted({facility.dataset_id for facility in facilities})):
+            query: Document = {"kind": "facility", "dataset_id": {"$in": some}}
+            async for document in self._find(tx, "facility_collections", query, {"kind": 1, "dataset_id": 1}):
+                yield document
 
     async def _accounts(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
@@ -89,7 +140,7 @@ class SurroundingsStore:
                 yield document
 
     async def _find(
-        self, tx: Transaction | None, collection: str, query: Document, projection: Mapping[str, int]
+        self, tx: Transaction | None, collection: str, query: Document, projection: Mapping[str, int] | None
     ) -> AsyncGenerator[Document, None]:
         if tx is None:
             async with aclosing(self._database.stream(collection, query, projection)) as found:

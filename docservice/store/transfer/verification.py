@@ -42,6 +42,7 @@ _BUCKET = {name: 1 for name in _OWNER if name != "overflow_buckets"} | {"log_id"
 _BATCH = 100
 _RECORDS = 500
 _UNIQUE = {
+    "facility_collections": ("kind", "dataset_id"),
     "facility_users": ("username", "facility_id", "date_deleted"),
     "memberships": ("user_id", "collection_id"),
     "roles": ("user_id", "collection_id", "kind"),
