@@ -18,7 +18,7 @@ from docservice.store.indexes.applying import Index, described
 
 LOGS = {"content_session_logs", "content_summary_logs", "attempt_overflow"}
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
-EXERCISE = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "m_of_n", "m": 3, "n": 50}}
+EXERCISE = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "m_of_n", "m": 3, "n": 10}}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}
 VIDEO = {**CONTENT, "kind": "video"}
 
