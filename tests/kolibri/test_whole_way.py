@@ -28,7 +28,7 @@ async def test_a_school_moves(driver: Any, mongodb_uri: str, mongo: Any, part: P
         [learner] = kolibri.execute("SELECT user_id FROM logger_contentsummarylog WHERE user_id NOT NULL").fetchone()
         kolibri.execute("DELETE FROM logger_attemptlog WHERE user_id IS NULL")
         kolibri.execute(
-            "UPDATE logger_contentsessionlog SET channel_id = 'x' WHERE user_id = ? AND rowid % 9 = 0", [learner]
+            "UPDATE logger_contentsessionlog SET content_id = 'x' WHERE user_id = ? AND rowid % 9 = 0", [learner]
         )
         [facility] = kolibri.execute("SELECT id FROM kolibriauth_collection WHERE kind = 'facility'").fetchone()
     names = [f"test_{uuid.uuid4().hex[:12]}" for _ in range(2)]

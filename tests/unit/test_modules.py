@@ -58,6 +58,7 @@ def without_docservice() -> Iterator[None]:
 @pytest.mark.parametrize("names", [MODULES, MODULES[::-1]], ids=["forwards", "backwards"])
 def test_modules_import_in_any_order(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules can be imported first to last and last to first, and importing them reads no setting."""
+    monkeypatch.delenv("DOCSERVICE_ENGINE")  # of the tests; a library that copies the environment would touch it
     watched = WatchedEnvironment(os.environ)
 
     with monkeypatch.context() as patched:
