@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient, monitoring
 
-from docservice import DocService, Principal, StartSession, UpdateSession
+from docservice import DocService, Principal, ReportActivity, StartSession, UpdateSession
 from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import DocumentTooLarge, IdempotencyMismatch, InvalidReference, LogNotFound, Unauthenticated
 
@@ -35,12 +35,11 @@ class Commits(monitoring.CommandListener):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def commits() -> Iterator[Commits]:
+def commits() -> Commits:
     """Counts for every client made from now on."""
     listener = Commits()
     monitoring.register(listener)
-    yield listener
-    monitoring._LISTENERS.command_listeners.remove(listener)
+    return listener
 
 
 @pytest.fixture
@@ -191,6 +190,26 @@ async def test_a_summary_that_was_deleted_is_started_again_in_a_group(
     findings: list[Finding] = []
     await service.admin.verify(findings.append)
     assert findings == []
+
+
+async def test_each_learner_has_the_time_of_the_own_service(
+    service: DocService, database: Any, learners: list[Principal]
+) -> None:
+    """Services with different clocks, as for loading the past, share groups and not the time."""
+    moments = [datetime(2024, 9, day, 5, tzinfo=UTC) for day in (2, 3, 1)]
+    active = ReportActivity.model_validate({"active": True})
+
+    await asyncio.gather(
+        *(
+            service.with_clock(lambda moment=moment: moment).acting_as(learner).update_user_session(active)
+            for learner, moment in zip(learners, moments, strict=True)
+        )
+    )
+
+    found = {log["user_id"]: log async for log in database["user_session_logs"].find()}
+    for learner, moment in zip(learners, moments, strict=True):
+        log = found[learner.user_id]
+        assert log["start_timestamp"] == log["last_interaction_timestamp"] == moment
 
 
 async def test_a_learner_whose_log_is_held_stops_nobody_else(

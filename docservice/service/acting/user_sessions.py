@@ -95,11 +95,12 @@ class Sittings(Clocked):
         """Read the latest user sessions of all learners, extend each or begin a new one, write them."""
         await self._sessions.take_turns(tx, {action.user_id for action in actions})
         # Taken at their turn: one that comes later is not earlier.
-        now = actions[0].now()
-        current = await self._sessions.latest(tx, {action.partition for action in actions}, now - LONGEST_BREAK)
+        moments = [action.now() for action in actions]
+        since = min(moments) - LONGEST_BREAK
+        current = await self._sessions.latest(tx, {action.partition for action in actions}, since)
         stored = {log.id for log in current.values()}
         outcomes: list[Outcome[UserSessionLog]] = []
-        for action in actions:
+        for action, now in zip(actions, moments, strict=True):
             log = sitting(
                 current.get(action.partition),
                 dataset_id=action.dataset_id,
