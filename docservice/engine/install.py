@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from docservice.engine import locks
 from docservice.engine.builds import PROGRAM, EngineBuild, installed_program
@@ -118,8 +119,7 @@ async def _compile(build: Path, said: Callable[[str], None]) -> None:
     )
     last_lines: deque[str] = deque(maxlen=_LINES_SHOWN)
     try:
-        assert process.stdout is not None  # noqa: S101 (asked for above)
-        async for line in process.stdout:
+        async for line in cast("asyncio.StreamReader", process.stdout):
             text = line.decode(errors="replace").rstrip()
             last_lines.append(text)
             said(text)

@@ -61,12 +61,13 @@ class Span:
         """Whether a log that began then is exported; microseconds that its device recorded count."""
         moment = log[field]
         first, last = self._milliseconds
-        if first <= moment <= last:
-            # Microseconds are read only where they decide: an export asks this for very many logs.
-            if self.start is not None and moment == first:
-                return exact(log, field) >= self.start
-            return self._last is None or moment < last or exact(log, field) <= self._last
-        return False
+        if not first <= moment <= last:
+            return False
+        if moment not in (first, last):
+            return True
+        # Microseconds are read only where they decide: an export asks this for very many logs.
+        began = exact(log, field)
+        return (self.start is None or began >= self.start) and (self._last is None or began <= self._last)
 
     @cached_property
     def _milliseconds(self) -> tuple[datetime, datetime]:

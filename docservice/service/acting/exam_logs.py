@@ -22,19 +22,17 @@ from docservice.domain.logs.exam_logs import (
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import (
-    DocServiceError,
     FieldError,
     LogNotFound,
     NotSignedIn,
     PermissionDenied,
-    StoreError,
     ValidationFailed,
 )
 from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.service.base.groups import Groups, Outcome
+from docservice.service.base.groups import Groups, Outcome, outcome_of
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.exam_logs import ExamLogStore, OpenExamLogs, Owner
@@ -128,14 +126,7 @@ class Exams(Clocked):
             [action.key for action in actions if action.chooses_attempts],
             [action.key for action in actions if not action.chooses_attempts],
         )
-        outcomes: list[Outcome[Answer]] = []
-        for action in actions:
-            try:
-                outcomes.append(action.apply(logs))
-            except StoreError:
-                raise
-            except DocServiceError as refusal:
-                outcomes.append(refusal)
+        outcomes = [await outcome_of(action.apply(logs)) for action in actions]
         await logs.write()
         return outcomes
 
@@ -157,7 +148,7 @@ class _Action(Protocol):
     def chooses_attempts(self) -> bool:
         """Whether it looks at the attempts of the log."""
 
-    def apply(self, logs: OpenExamLogs) -> Answer:
+    async def apply(self, logs: OpenExamLogs) -> Answer:
         """Apply the rule to the log, which has been read, and keep what it gives.
 
         Raises:
@@ -174,7 +165,7 @@ class _SaveLog:
         self.key = LogKey(log.morango_partition, log.id)
         self._log = log
 
-    def apply(self, logs: OpenExamLogs) -> ExamLogSaved:
+    async def apply(self, logs: OpenExamLogs) -> ExamLogSaved:
         """See `_Action`."""
         stored = logs.log(self.key)
         if stored is not None:
@@ -193,7 +184,7 @@ class _ChangeLog:
         self._request = request
         self._now = now
 
-    def apply(self, logs: OpenExamLogs) -> ExamLogRow:
+    async def apply(self, logs: OpenExamLogs) -> ExamLogRow:
         """See `_Action`."""
         changed = changed_exam_log(_required(logs.log(self.key)), self._request, self._now)
         logs.change(changed)
@@ -210,7 +201,7 @@ class _SaveAttempt:
         self._request = request
         self._source_id = random_id()
 
-    def apply(self, logs: OpenExamLogs) -> ExamAttemptRow:
+    async def apply(self, logs: OpenExamLogs) -> ExamAttemptRow:
         """See `_Action`."""
         log = _required(logs.log(self.key))
         attempt = new_exam_attempt(self._request, log, self._source_id)
@@ -228,7 +219,7 @@ class _ChangeAttempt:
         self._attempt_id = attempt_id
         self._request = request
 
-    def apply(self, logs: OpenExamLogs) -> ExamAttemptRow:
+    async def apply(self, logs: OpenExamLogs) -> ExamAttemptRow:
         """See `_Action`."""
         log = _required(logs.log(self.key))
         position = next((n for n, attempt in enumerate(log.attempts) if attempt.id == self._attempt_id), None)

@@ -27,13 +27,12 @@ from docservice.errors import (
     InvalidReference,
     LogNotFound,
     PermissionDenied,
-    StoreError,
     Unauthenticated,
 )
 from docservice.identity import Principal
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.service.base.groups import Groups, Outcome
+from docservice.service.base.groups import Groups, Outcome, outcome_of
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.assignments import Assigned, AssignedKind, Assignment, AssignmentStore
 from docservice.store.directory.records import DirectoryStore
@@ -129,14 +128,7 @@ class Tracking(Clocked):
         await logs.read_summaries(choosing, {key for _, key in keys} - choosing)
         wanted = [assignment for action in known for assignment in action.assignments(logs)]
         assigned = await self._assignments.assigned(tx, wanted)
-        outcomes: list[Outcome[Answer]] = []
-        for action in actions:
-            try:
-                outcomes.append(strangers.get(action) or await action.apply(logs, assigned))
-            except StoreError:
-                raise
-            except DocServiceError as refusal:
-                outcomes.append(refusal)
+        outcomes = [strangers.get(action) or await outcome_of(action.apply(logs, assigned)) for action in actions]
         await logs.write()
         return outcomes
 

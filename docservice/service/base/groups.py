@@ -26,7 +26,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from docservice.errors import DocServiceError, StoreTimeout, StoreUnavailable
+from docservice.errors import DocServiceError, StoreError, StoreTimeout, StoreUnavailable
 from docservice.service.base.replies import Replies
 from docservice.store.database.port import Contended, Database, Transaction
 from docservice.store.logs.idempotency import RequestKey
@@ -41,11 +41,23 @@ MOST_WEIGHT = 2_000
 """How much the actions of a group weigh together at most; see `Groups.carry_out`."""
 
 _PAUSE_SECONDS = 0.05
+_EVERYBODY = ""
+"""The share of all queues, where a transaction may have documents of several partitions."""
 
 ActionT = TypeVar("ActionT")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 Outcome: TypeAlias = AnswerT | DocServiceError
 CarryOut: TypeAlias = Callable[[Transaction, Sequence[ActionT]], Awaitable[list[Outcome[AnswerT]]]]
+
+
+async def outcome_of(answer: Awaitable[AnswerT]) -> Outcome[AnswerT]:
+    """The answer of one action, or the error by which its rule refuses it. Errors of the store fail the whole group."""
+    try:
+        return await answer
+    except StoreError:
+        raise
+    except DocServiceError as refusal:
+        return refusal
 
 
 @dataclass(eq=False)
@@ -58,10 +70,8 @@ class _Waiting(Generic[ActionT, AnswerT]):
     done: asyncio.Future[AnswerT]
     since: float = field(default_factory=time.monotonic)
 
-    def settle(self, outcome: Outcome[AnswerT]) -> None:
-        if self.done.done():
-            return
-        if isinstance(outcome, BaseException):
+    def settle(self, outcome: AnswerT | Exception) -> None:
+        if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
             # The caller may have gone away; asyncio would report the error as never looked at.
             self.done.exception()
@@ -119,14 +129,16 @@ class Groups(Generic[ActionT, AnswerT]):
             await asyncio.wait(self._tasks)
 
     def _commit_what_waits(self) -> None:
-        """Begin to commit, unless the lane of all that waits is busy."""
-        if self._database.traits.commits_across_partitions:
-            lanes = {""} if self._waiting else set()
-        else:
-            lanes = {waiting.queue for waiting in self._waiting}
-        for lane in lanes - self._committing:
-            self._committing.add(lane)
-            self._begin(self._commit_lane(lane))
+        """Begin to commit what waits, unless a group of it is being committed; the next one forms meanwhile."""
+        across = self._database.traits.commits_across_partitions
+        for share in {self._share_of(waiting, across=across) for waiting in self._waiting} - self._committing:
+            self._committing.add(share)
+            self._begin(self._commit_share(share))
+
+    @staticmethod
+    def _share_of(waiting: _Waiting[ActionT, AnswerT], *, across: bool) -> str:
+        """Which actions may share a transaction: all of them, or those of one queue, whose logs have one partition."""
+        return _EVERYBODY if across else waiting.queue
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         # An empty context: a deadline or the log fields of the caller who happened to come first are not the group's.
@@ -134,16 +146,16 @@ class Groups(Generic[ActionT, AnswerT]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _commit_lane(self, lane: str) -> None:
+    async def _commit_share(self, share: str) -> None:
         try:
-            while group := self._next_group(lane):
+            while group := self._next_group(share):
                 await self._commit(group)
         finally:
-            self._committing.discard(lane)
+            self._committing.discard(share)
         self._commit_what_waits()
 
-    def _next_group(self, lane: str) -> list[_Waiting[ActionT, AnswerT]]:
-        """Take the first that wait, of one queue if a queue is a lane, until the group is full."""
+    def _next_group(self, share: str) -> list[_Waiting[ActionT, AnswerT]]:
+        """Take the first that wait and may share a transaction, until the group is full."""
         group: list[_Waiting[ActionT, AnswerT]] = []
         left: deque[_Waiting[ActionT, AnswerT]] = deque()
         passed_over: set[str] = set()
@@ -152,7 +164,7 @@ class Groups(Generic[ActionT, AnswerT]):
         while self._waiting and len(group) < MOST_ACTIONS:
             waiting = self._waiting.popleft()
             document_id = waiting.key.document_id if waiting.key else None
-            if waiting.queue in passed_over or (lane and waiting.queue != lane) or document_id in keys:
+            if waiting.queue in passed_over or share not in (_EVERYBODY, waiting.queue) or document_id in keys:
                 # The same key twice: the second one finds the answer of the first in the next group.
                 passed_over.add(waiting.queue)
                 left.append(waiting)
@@ -181,9 +193,9 @@ class Groups(Generic[ActionT, AnswerT]):
         except (StoreUnavailable, StoreTimeout) as error:
             for waiting in group:
                 waiting.settle(error)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is one caller's, and the others go on
             if len(group) == 1:
-                _settle_failure(group[0], error)
+                group[0].settle(error)
             else:
                 await self._commit_halves(group)
         else:
@@ -218,13 +230,13 @@ class Groups(Generic[ActionT, AnswerT]):
                 await asyncio.sleep(_PAUSE_SECONDS)
                 try:
                     outcomes = await self._database.transact(lambda tx: self._outcomes(tx, [waiting]), gives_way=True)
-                except Contended as error:
+                except Contended:
                     if time.monotonic() - waiting.since > LONGEST_WAIT_SECONDS:
                         message = "Another transaction holds what this one would change, and does not end."
-                        waiting.settle(_caused(StoreTimeout(message), error))
+                        waiting.settle(StoreTimeout(message))
                         return
-                except Exception as error:
-                    _settle_failure(waiting, error)
+                except Exception as error:  # as in `_commit`
+                    waiting.settle(error)
                     return
                 else:
                     waiting.settle(outcomes[0])
@@ -243,14 +255,3 @@ class Groups(Generic[ActionT, AnswerT]):
             outcomes |= dict(zip(new, made, strict=True))
             await self._replies.keep(tx, [(group[number].key, outcomes[number]) for number in new])
         return [outcomes[number] for number in range(len(group))]
-
-
-def _settle_failure(waiting: _Waiting[Any, Any], error: Exception) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(error)
-        waiting.done.exception()
-
-
-def _caused(error: DocServiceError, cause: Exception) -> DocServiceError:
-    error.__cause__ = cause
-    return error

@@ -17,7 +17,8 @@ from docservice.store.mapping.log_documents import attempt_size
 from docservice.store.mapping.schema import OVERFLOW
 
 EMBEDDED_ATTEMPTS = 40
-"""So many attempts stay in a document; with more, the oldest move. Until then an old one may have up to `MOST`."""
+"""So many attempts stay in a document; with more, the oldest move. One of an earlier version may have
+`MOST_EMBEDDED_ATTEMPTS` until it is written next."""
 
 MOST_EMBEDDED_ATTEMPTS = 200
 """So many a document may have in any case: with more, something else than this service has written it."""
