@@ -33,6 +33,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from docservice.errors import DocServiceError, EngineNotRunning, EnginePasswordWrong, SettingsInvalid
+from docservice.ownership import make_private, other_owner, require_own
 
 USER = "docservice"
 """Name of the one account that the engine has."""
@@ -71,11 +72,12 @@ class EngineFiles:
         """Make the folders, closed to other users.
 
         Raises:
-            SettingsInvalid: the data directory cannot be made or written.
+            SettingsInvalid: the data directory cannot be made or written, or its engine is another user's.
             EngineNotRunning: the disk is full.
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_own(self.directory)
             self.directory.chmod(0o700)
             for lock in (self.lock, self.turn, self.next_turn):
                 with open_private(lock, os.O_RDWR | os.O_CREAT):
@@ -103,6 +105,7 @@ class EngineState:
         engine_port: TCP port of the engine, or None.
         lease_port: TCP port of the lease server, or None while the supervisor is starting.
         lease_secret: what a command has to say first on that port; new for each supervisor.
+        lease_proof: what the supervisor answers, and nobody else can: the port may be another program's by now.
     """
 
     supervisor_pid: int
@@ -110,6 +113,7 @@ class EngineState:
     engine_port: int | None = None
     lease_port: int | None = None
     lease_secret: str = ""
+    lease_proof: str = ""
 
     def write(self, files: EngineFiles) -> None:
         """Replace the state file."""
@@ -132,7 +136,17 @@ def refused(data_dir: Path, error: OSError) -> DocServiceError:
         return EngineNotRunning(
             f"The embedded engine cannot start: no space is left for the data directory {data_dir}."
         )
-    return SettingsInvalid(f"The data directory {data_dir} cannot be used: {reason}. Choose another with --data-dir.")
+    return SettingsInvalid(
+        f"The data directory {data_dir} cannot be used: {reason}{_whose(data_dir)}. Choose another with --data-dir."
+    )
+
+
+def _whose(data_dir: Path) -> str:
+    for folder in (data_dir / "engine", data_dir):
+        with contextlib.suppress(OSError):
+            if owner := other_owner(folder):
+                return f"; it belongs to the user {owner}"
+    return ""
 
 
 @contextlib.contextmanager
@@ -179,8 +193,7 @@ def ensure_password(files: EngineFiles) -> str:
             raise password_wrong(files)
         password = make_password()
         write_private(files.password, password + "\n")
-    # A copy put back from a backup may be open to others.
-    files.password.chmod(0o600)
+    make_private(files.password)
     return password
 
 

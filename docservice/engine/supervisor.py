@@ -140,9 +140,14 @@ class Supervisor:
             self._leases.broadcast({"event": "engine-restarted", "pid": engine.pid, "count": self._count})
 
     def _write_state(self) -> None:
-        EngineState(os.getpid(), self._engine.pid, self._engine.port, self._leases.port, self._leases.secret).write(
-            self._files
-        )
+        EngineState(
+            os.getpid(),
+            self._engine.pid,
+            self._engine.port,
+            self._leases.port,
+            self._leases.secret,
+            self._leases.proof,
+        ).write(self._files)
 
     def _describe(self) -> dict[str, Any]:
         return {
