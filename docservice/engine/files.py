@@ -29,7 +29,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_plus
 
 from docservice.errors import DocServiceError, EngineNotRunning, EnginePasswordWrong, SettingsInvalid
@@ -40,6 +39,9 @@ USER = "docservice"
 
 LOG_LIMIT_BYTES = 1_000_000
 """A supervisor log over this size is set aside before the next supervisor starts."""
+
+_STARTING_POINTS = {"WiredTiger.turtle", "WiredTiger.turtle.set"}
+"""In one of them its storage finds all other files; the second one is there while the first is replaced."""
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -86,13 +88,29 @@ class EngineFiles:
             raise refused(self.data_dir, error) from error
 
     def has_database(self) -> bool:
-        """Whether there is a database. An empty folder, which somebody made ready, is none."""
+        """Whether there is a database. An empty folder, which somebody made ready, is none.
+
+        Raises:
+            EngineNotRunning: there is one without the file in which the storage finds all others, as a copy may be that
+                was cut short; or a link to one whose disk is not mounted. An empty database would take its place.
+        """
         try:
-            return any(self.database.iterdir())
+            names = {path.name for path in self.database.iterdir()}
         except FileNotFoundError:
+            if self.database.is_symlink():
+                raise EngineNotRunning(
+                    f"{self.database} is a link to a folder that is not there: {self.database.readlink()}. Mount its "
+                    "disk, or remove the link to begin with an empty database."
+                ) from None
             return False
         except NotADirectoryError:
             return True
+        if names and not names & _STARTING_POINTS:
+            raise EngineNotRunning(
+                f"The embedded engine's database in {self.database} is not whole: {min(_STARTING_POINTS)} is missing. "
+                "Put the whole folder back from a backup. Nothing was changed."
+            )
+        return bool(names)
 
 
 @dataclass(frozen=True)
@@ -123,15 +141,28 @@ class EngineState:
     def read(cls, files: EngineFiles) -> EngineState | None:
         """The state, or None when there is none that can be understood."""
         try:
-            found: Any = json.loads(files.state.read_text(encoding="utf-8"))
-            return cls(**found)
+            state = cls(**json.loads(files.state.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        return state if state._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        """Whether the values are what they should be: by hand or by a fault the file may have come to anything."""
+        ports = (self.engine_port, self.lease_port)
+        return (
+            isinstance(self.supervisor_pid, int)
+            and isinstance(self.engine_pid, int | None)
+            and all(port is None or (isinstance(port, int) and 0 <= port < 65536) for port in ports)
+            and isinstance(self.lease_secret, str)
+            and isinstance(self.lease_proof, str)
+        )
 
 
 def refused(data_dir: Path, error: OSError) -> DocServiceError:
     """The error to raise when the data directory cannot be used."""
     reason = error.strerror or str(error)
+    if error.filename and Path(str(error.filename)) != data_dir:
+        reason += f" ({error.filename})"
     if error.errno in _FULL:
         return EngineNotRunning(
             f"The embedded engine cannot start: no space is left for the data directory {data_dir}."

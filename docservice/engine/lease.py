@@ -118,10 +118,11 @@ async def acquire(files: EngineFiles, build: EngineBuild, *, cache_size: str, ti
     Raises:
         SettingsInvalid: the data directory cannot be used.
         EnginePasswordWrong: there are data, and the password file is missing or does not open them.
-        EngineNotRunning: the engine could not be started, or not in time. May be tried again.
+        EngineNotRunning: the engine could not be started, or not in time, or its database is not whole.
     """
     deadline = time.monotonic() + timeout_seconds
     await asyncio.to_thread(files.prepare)
+    await asyncio.to_thread(files.has_database)  # a damaged one is named here, not in the log of a supervisor
     ours: SupervisorProcess | None = None
     while True:
         if found := await ask(files, "lease"):

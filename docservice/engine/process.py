@@ -206,8 +206,8 @@ class EngineProcess:
 
 def _write_config(path: Path, text: str) -> None:
     # Only if it changes: on a full disk the engine starts all the same, to be read.
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+    if not path.exists() or path.read_bytes() != text.encode():
+        path.write_bytes(text.encode())
 
 
 def _command(

@@ -131,7 +131,7 @@ class Supervisor:
                     # Never on another port: the commands could not find it there.
                     await startup.start(engine, self._files, self._password, port=port)
                     break
-                except (StartFailed, EnginePasswordWrong, OSError) as error:
+                except (StartFailed, DocServiceError, OSError) as error:
                     log.error("the engine does not come back, next attempt in %g s: %s", pause, error)
             self._count += 1
             log.warning("engine %d restarted on port %d (%d times so far)", engine.pid, port, self._count)
