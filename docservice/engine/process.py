@@ -173,7 +173,10 @@ class EngineProcess:
         return await self._process.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """End the engine: politely, and by force after the timeout. Nothing happens when it does not run."""
+        """End the engine: politely, and by force after the timeout. Nothing happens when it does not run.
+
+        If this is cancelled it ends by force, at once: the caller's event loop may close next.
+        """
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -184,9 +187,16 @@ class EngineProcess:
                 await self._wake_until_ended(process)
         except TimeoutError:
             log.warning("engine %d did not stop within %g s and is killed", process.pid, timeout_seconds)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await self._kill(process)
+        except asyncio.CancelledError:
+            await self._kill(process)
+            raise
+        await self.wait()
+
+    async def _kill(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
         await self.wait()
 
     async def _wake_until_ended(self, process: asyncio.subprocess.Process) -> None:
