@@ -32,7 +32,7 @@ OTHER = 65534
 def theirs(tmp_path: Path) -> Path:
     """A data directory of our own, in which the engine's folder is another user's."""
     (tmp_path / "engine" / "data").mkdir(parents=True)
-    (tmp_path / "engine" / "data" / "file").touch()
+    (tmp_path / "engine" / "data" / "WiredTiger.turtle").touch()
     os.chown(tmp_path / "engine", OTHER, OTHER)
     return tmp_path
 
