@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
+from docservice.ownership import make_private
 from docservice.published_keys import PublishedKeys
 
 _OWN_ALGORITHMS = ["HS256"]
@@ -58,7 +59,7 @@ def load_or_create_secret(data_dir: Path) -> str:
     """The key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
 
     Raises:
-        SettingsInvalid: the file cannot be written or read, or the key in it is too short.
+        SettingsInvalid: the file cannot be written or read, it is another user's, or the key in it is too short.
     """
     path = secret_path(data_dir)
     secret = _kept_secret(path, data_dir)
@@ -71,6 +72,7 @@ def _kept_secret(path: Path, data_dir: Path) -> str:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         try:
+            make_private(path)
             return path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
             pass
@@ -85,10 +87,13 @@ def _kept_secret(path: Path, data_dir: Path) -> str:
         finally:
             draft.unlink()
         return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsInvalid(
-            f"The key file {path} cannot be used ({error}). Mend its folder's rights or set DOCSERVICE_SECRET_KEY."
+            f"The key file {path} cannot be used: {error.strerror or error}. Let this user read it and write its "
+            "folder, or set DOCSERVICE_SECRET_KEY."
         ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"The key file {path} cannot be used: it is not text. Remove it.") from error
 
 
 def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -> str:

@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         Field(ge=0, description="how long a stopping `serve` still takes requests while `/readyz` already fails"),
     ] = 0.0
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_blanks(cls, value: object) -> object:
+        if isinstance(value, str) and value and not value.strip():
+            raise ValueError("it holds nothing but blanks; leave it out, or set it to nothing, to have the default")
+        return value
+
     @field_validator("database")
     @classmethod
     def _check_database(cls, value: str) -> str:

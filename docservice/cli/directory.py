@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.console import StoreOptions, opened, run
+from docservice.domain.directory.records import SECTIONS
 from docservice.errors import SettingsInvalid
 
 app = App(name="directory", help="The directory: people, classes, groups, quizzes, lessons.")
@@ -43,6 +44,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsInvalid(f"The directory file {file} cannot be read: {_reason(error)}") from None
     if not isinstance(content, dict):
         raise SettingsInvalid(f"The directory file {file} must hold a JSON object with lists of records.")
+    if not content.keys() & {*SECTIONS, "default_facility"}:
+        raise SettingsInvalid(f"The directory file {file} has none of the lists that are read: {', '.join(SECTIONS)}.")
     return content
 
 

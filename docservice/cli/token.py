@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -35,9 +36,13 @@ def token(
     except ValueError:
         raise SettingsInvalid("USER_ID is a Kolibri user id: 32 hex characters.") from None
     settings, now = options.settings(), datetime.now(UTC)
-    if settings.secret_key is None and not secret_path(settings.data_dir).exists():
-        say(f"docservice: a new key is made in {settings.data_dir.resolve()}; services on other folders do not take it")
+    # Not `Path.exists`, which fails in a folder that is closed to us.
+    is_new = settings.secret_key is None and not os.path.lexists(secret_path(settings.data_dir))
     secret = signing_secret(settings)
+    if is_new:
+        say(
+            f"docservice: a new key was made in {settings.data_dir.resolve()}; services on other folders do not take it"
+        )
     if subject is None:
         print(issue_service_token(secret, now=now, ttl_seconds=ttl_seconds))
     else:

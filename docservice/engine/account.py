@@ -59,6 +59,9 @@ def check(uri: str) -> int:
         raise NotAnswering(str(error.details or error)) from error
     except PyMongoError as error:
         raise NotAnswering(str(error)) from error
+    except ValueError as error:
+        # What is in the file cannot be a password at all.
+        raise SignInRefused(str(error)) from error
 
 
 def fill(port: int, certificates: Certificates, password: str) -> list[str]:

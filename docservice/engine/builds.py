@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from docservice.errors import EngineNotInstalled, SettingsInvalid
+from docservice.ownership import require_own
 
 VARIABLE = "DOCSERVICE_ENGINE"
 PROGRAM = "secantusd-rs" + (".exe" if sys.platform == "win32" else "")
@@ -84,7 +85,7 @@ def chosen_build(data_dir: Path, choice: str | None = None) -> EngineBuild:
 
     Raises:
         EngineNotInstalled: there is no build, or not the one that was chosen.
-        SettingsInvalid: what was chosen is no program.
+        SettingsInvalid: what was chosen is no program, or the one in the data directory is another user's.
     """
     choice = os.environ.get(VARIABLE, "") if choice is None else choice
     if choice not in ("", "native", "python"):
@@ -139,6 +140,8 @@ def _named(choice: str) -> EngineBuild:
 def _native(data_dir: Path) -> EngineBuild | None:
     own = installed_program(data_dir)
     if _is_program(own):
+        require_own(own.parent)
+        require_own(own)
         return EngineBuild("native", str(own), "installed in the data folder")
     on_path = shutil.which(PROGRAM)
     if on_path is not None:
@@ -147,4 +150,5 @@ def _native(data_dir: Path) -> EngineBuild | None:
 
 
 def _is_program(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    # Not `Path.is_file`, which fails in a folder that is closed to us.
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113

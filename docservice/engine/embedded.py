@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import stat
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.events import EngineEvent
-from docservice.engine.files import EngineFiles
+from docservice.engine.files import EngineFiles, refused
 from docservice.engine.lease import Lease, acquire, ask
 from docservice.engine.turns import Turns
 from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
@@ -23,8 +24,17 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 def has_data(data_dir: Path) -> bool:
-    """Whether an engine has ever kept anything in this data directory."""
-    return EngineFiles(data_dir).database.is_dir()
+    """Whether an engine has ever kept anything in this data directory.
+
+    Raises:
+        SettingsInvalid: the directory cannot be looked at.
+    """
+    try:
+        return stat.S_ISDIR(EngineFiles(data_dir).database.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise refused(data_dir, error) from error
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,15 @@ class RunningEngine:
 
 
 async def running_engine(data_dir: Path) -> RunningEngine | None:
-    """The engine that runs now for this data directory, or None. Does not keep it running."""
-    found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
+    """The engine that runs now for this data directory, or None. Does not keep it running.
+
+    Raises:
+        SettingsInvalid: the directory cannot be looked at.
+    """
+    try:
+        found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
+    except OSError as error:
+        raise refused(data_dir, error) from error
     if found is None:
         return None
     _, writer, answer = found

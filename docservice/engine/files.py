@@ -29,16 +29,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_plus
 
 from docservice.errors import DocServiceError, EngineNotRunning, EnginePasswordWrong, SettingsInvalid
+from docservice.ownership import make_private, other_owner, require_own
 
 USER = "docservice"
 """Name of the one account that the engine has."""
 
 LOG_LIMIT_BYTES = 1_000_000
 """A supervisor log over this size is set aside before the next supervisor starts."""
+
+_STARTING_POINTS = {"WiredTiger.turtle", "WiredTiger.turtle.set"}
+"""In one of them its storage finds all other files; the second one is there while the first is replaced."""
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -71,11 +74,12 @@ class EngineFiles:
         """Make the folders, closed to other users.
 
         Raises:
-            SettingsInvalid: the data directory cannot be made or written.
+            SettingsInvalid: the data directory cannot be made or written, or its engine is another user's.
             EngineNotRunning: the disk is full.
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_own(self.directory)
             self.directory.chmod(0o700)
             for lock in (self.lock, self.turn, self.next_turn):
                 with open_private(lock, os.O_RDWR | os.O_CREAT):
@@ -84,13 +88,29 @@ class EngineFiles:
             raise refused(self.data_dir, error) from error
 
     def has_database(self) -> bool:
-        """Whether there is a database. An empty folder, which somebody made ready, is none."""
+        """Whether there is a database. An empty folder, which somebody made ready, is none.
+
+        Raises:
+            EngineNotRunning: there is one without the file in which the storage finds all others, as a copy may be that
+                was cut short; or a link to one whose disk is not mounted. An empty database would take its place.
+        """
         try:
-            return any(self.database.iterdir())
+            names = {path.name for path in self.database.iterdir()}
         except FileNotFoundError:
+            if self.database.is_symlink():
+                raise EngineNotRunning(
+                    f"{self.database} is a link to a folder that is not there: {self.database.readlink()}. Mount its "
+                    "disk, or remove the link to begin with an empty database."
+                ) from None
             return False
         except NotADirectoryError:
             return True
+        if names and not names & _STARTING_POINTS:
+            raise EngineNotRunning(
+                f"The embedded engine's database in {self.database} is not whole: {min(_STARTING_POINTS)} is missing. "
+                "Put the whole folder back from a backup. Nothing was changed."
+            )
+        return bool(names)
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,7 @@ class EngineState:
         engine_port: TCP port of the engine, or None.
         lease_port: TCP port of the lease server, or None while the supervisor is starting.
         lease_secret: what a command has to say first on that port; new for each supervisor.
+        lease_proof: what the supervisor answers, and nobody else can: the port may be another program's by now.
     """
 
     supervisor_pid: int
@@ -110,6 +131,7 @@ class EngineState:
     engine_port: int | None = None
     lease_port: int | None = None
     lease_secret: str = ""
+    lease_proof: str = ""
 
     def write(self, files: EngineFiles) -> None:
         """Replace the state file."""
@@ -119,20 +141,43 @@ class EngineState:
     def read(cls, files: EngineFiles) -> EngineState | None:
         """The state, or None when there is none that can be understood."""
         try:
-            found: Any = json.loads(files.state.read_text(encoding="utf-8"))
-            return cls(**found)
+            state = cls(**json.loads(files.state.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        return state if state._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        """Whether the values are what they should be: by hand or by a fault the file may have come to anything."""
+        ports = (self.engine_port, self.lease_port)
+        return (
+            isinstance(self.supervisor_pid, int)
+            and isinstance(self.engine_pid, int | None)
+            and all(port is None or (isinstance(port, int) and 0 <= port < 65536) for port in ports)
+            and isinstance(self.lease_secret, str)
+            and isinstance(self.lease_proof, str)
+        )
 
 
 def refused(data_dir: Path, error: OSError) -> DocServiceError:
     """The error to raise when the data directory cannot be used."""
     reason = error.strerror or str(error)
+    if error.filename and Path(str(error.filename)) != data_dir:
+        reason += f" ({error.filename})"
     if error.errno in _FULL:
         return EngineNotRunning(
             f"The embedded engine cannot start: no space is left for the data directory {data_dir}."
         )
-    return SettingsInvalid(f"The data directory {data_dir} cannot be used: {reason}. Choose another with --data-dir.")
+    return SettingsInvalid(
+        f"The data directory {data_dir} cannot be used: {reason}{_whose(data_dir)}. Choose another with --data-dir."
+    )
+
+
+def _whose(data_dir: Path) -> str:
+    for folder in (data_dir / "engine", data_dir):
+        with contextlib.suppress(OSError):
+            if owner := other_owner(folder):
+                return f"; it belongs to the user {owner}"
+    return ""
 
 
 @contextlib.contextmanager
@@ -179,8 +224,7 @@ def ensure_password(files: EngineFiles) -> str:
             raise password_wrong(files)
         password = make_password()
         write_private(files.password, password + "\n")
-    # A copy put back from a backup may be open to others.
-    files.password.chmod(0o600)
+    make_private(files.password)
     return password
 
 

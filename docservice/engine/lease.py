@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -84,11 +85,13 @@ async def ask(
         The connection, which the caller closes, and the answer; None when there is no supervisor, or it is starting
         or stopping.
     """
-    # A state file alone proves nothing: after a crash its port may be somebody else's.
+    # A state file alone proves nothing: after a crash its port may be somebody else's. Neither does the lock prove that
+    # the file is of its holder, who may have it for a moment only. So whoever answers has to show the proof, which was
+    # never sent before.
     if not await asyncio.to_thread(locks.is_taken, files.lock):
         return None
     state = await asyncio.to_thread(EngineState.read, files)
-    if state is None or state.lease_port is None:
+    if state is None or state.lease_port is None or not state.lease_proof:
         return None
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
@@ -96,7 +99,9 @@ async def ask(
             try:
                 writer.write(json.dumps({"secret": state.lease_secret, "want": want}).encode() + b"\n")
                 answer = json.loads(await reader.readline())
-                if answer["status"] == "ready":
+                if answer["status"] == "ready" and secrets.compare_digest(
+                    str(answer["proof"]).encode(), state.lease_proof.encode()
+                ):
                     return reader, writer, answer
             except BaseException:
                 writer.close()
@@ -113,10 +118,11 @@ async def acquire(files: EngineFiles, build: EngineBuild, *, cache_size: str, ti
     Raises:
         SettingsInvalid: the data directory cannot be used.
         EnginePasswordWrong: there are data, and the password file is missing or does not open them.
-        EngineNotRunning: the engine could not be started, or not in time. May be tried again.
+        EngineNotRunning: the engine could not be started, or not in time, or its database is not whole.
     """
     deadline = time.monotonic() + timeout_seconds
     await asyncio.to_thread(files.prepare)
+    await asyncio.to_thread(files.has_database)  # a damaged one is named here, not in the log of a supervisor
     ours: SupervisorProcess | None = None
     while True:
         if found := await ask(files, "lease"):

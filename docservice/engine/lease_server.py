@@ -4,9 +4,9 @@ A lease is a TCP connection on loopback, held open by a command as long as it ne
 when the command ends, however it ends: nothing else has to be cleaned up or believed.
 
 One JSON object a line. The command starts with `{"secret": …, "want": "lease" | "uri"}` and gets `{"status": "ready",
-"uri": …, "port": …, "pid": …, "count": …, "supervisor_pid": …}` or `{"status": "stopping"}`. A lease then gets events
-(`{"event": "engine-died", …}`) until the command sends `{"release": true}` or closes. A release is answered by
-`{"event": "released", "last": …}`; the connection is closed at once when others need the engine, and after the last
+"proof": …, "uri": …, "port": …, "pid": …, "count": …, "supervisor_pid": …}` or `{"status": "stopping"}`. A lease then
+gets events (`{"event": "engine-died", …}`) until the command sends `{"release": true}` or closes. A release is answered
+by `{"event": "released", "last": …}`; the connection is closed at once when others need the engine, and after the last
 lease when the engine has stopped.
 """
 
@@ -35,6 +35,7 @@ class LeaseServer:
 
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
         self.secret = secrets.token_urlsafe(32)
+        self.proof = secrets.token_urlsafe(32)
         self.port = 0
         self._describe = describe
         self._leases: set[asyncio.StreamWriter] = set()
@@ -100,7 +101,7 @@ class LeaseServer:
                 _send(writer, {"status": "stopping"})
                 await writer.drain()
                 return
-            _send(writer, {"status": "ready", **self._describe()})
+            _send(writer, {"status": "ready", "proof": self.proof, **self._describe()})
             if hello.get("want") == "lease":
                 await self._hold(reader, writer)
             else:

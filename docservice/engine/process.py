@@ -173,7 +173,10 @@ class EngineProcess:
         return await self._process.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """End the engine: politely, and by force after the timeout. Nothing happens when it does not run."""
+        """End the engine: politely, and by force after the timeout. Nothing happens when it does not run.
+
+        If this is cancelled it ends by force, at once: the caller's event loop may close next.
+        """
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -184,9 +187,16 @@ class EngineProcess:
                 await self._wake_until_ended(process)
         except TimeoutError:
             log.warning("engine %d did not stop within %g s and is killed", process.pid, timeout_seconds)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await self._kill(process)
+        except asyncio.CancelledError:
+            await self._kill(process)
+            raise
+        await self.wait()
+
+    async def _kill(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
         await self.wait()
 
     async def _wake_until_ended(self, process: asyncio.subprocess.Process) -> None:
@@ -206,8 +216,8 @@ class EngineProcess:
 
 def _write_config(path: Path, text: str) -> None:
     # Only if it changes: on a full disk the engine starts all the same, to be read.
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+    if not path.exists() or path.read_bytes() != text.encode():
+        path.write_bytes(text.encode())
 
 
 def _command(

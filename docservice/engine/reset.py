@@ -7,7 +7,7 @@ from pathlib import Path
 
 from docservice.engine import locks, startup
 from docservice.engine.builds import chosen_build
-from docservice.engine.files import EngineFiles, make_password, read_password, refused, write_private
+from docservice.engine.files import EngineFiles, make_password, read_password, refused
 from docservice.engine.process import EngineProcess, StartFailed
 from docservice.errors import EngineInUse, EngineNotRunning, SettingsInvalid
 
@@ -66,6 +66,5 @@ async def _reset(files: EngineFiles) -> list[str]:
     build = await asyncio.to_thread(chosen_build, files.data_dir)
     engine, password = EngineProcess(files, build, _CACHE_SIZE), make_password()
     others = await startup.retried(lambda: startup.reset(engine, files, password))
-    await asyncio.to_thread(write_private, files.password, password + "\n")
     await asyncio.to_thread(files.state.unlink, missing_ok=True)
     return others

@@ -45,6 +45,7 @@ from docservice.engine.files import (
     password_wrong,
     remembered_port,
     sync_folder,
+    write_private,
 )
 from docservice.engine.process import EngineProcess, StartFailed
 
@@ -102,7 +103,8 @@ async def start(engine: EngineProcess, files: EngineFiles, password: str, *, por
 async def reset(engine: EngineProcess, files: EngineFiles, password: str) -> list[str]:
     """Give the account of a database that is there another password. The engine does not run before and after.
 
-    The password file is the caller's: written after this, so that it never holds a password which was not set.
+    The file is written when the password is set, so that it never holds one which was not set; both in one thread,
+    which a command that is stopped waits for.
 
     Returns:
         Names of other users in the database, as `database.user`.
@@ -111,7 +113,13 @@ async def reset(engine: EngineProcess, files: EngineFiles, password: str) -> lis
         StartFailed: the engine does not start, or did not do it. The old password may be valid or not.
     """
     async with _bootstrap(engine, files, files.database) as certificates:
-        return await asyncio.to_thread(account.reset, engine.port, certificates, password)
+        return await asyncio.to_thread(_set_password, engine.port, files, certificates, password)
+
+
+def _set_password(port: int, files: EngineFiles, certificates: Certificates, password: str) -> list[str]:
+    others = account.reset(port, certificates, password)
+    write_private(files.password, password + "\n")
+    return others
 
 
 async def retried(action: Callable[[], Awaitable[_Result]]) -> _Result:

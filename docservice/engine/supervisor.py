@@ -131,7 +131,7 @@ class Supervisor:
                     # Never on another port: the commands could not find it there.
                     await startup.start(engine, self._files, self._password, port=port)
                     break
-                except (StartFailed, EnginePasswordWrong, OSError) as error:
+                except (StartFailed, DocServiceError, OSError) as error:
                     log.error("the engine does not come back, next attempt in %g s: %s", pause, error)
             self._count += 1
             log.warning("engine %d restarted on port %d (%d times so far)", engine.pid, port, self._count)
@@ -140,9 +140,14 @@ class Supervisor:
             self._leases.broadcast({"event": "engine-restarted", "pid": engine.pid, "count": self._count})
 
     def _write_state(self) -> None:
-        EngineState(os.getpid(), self._engine.pid, self._engine.port, self._leases.port, self._leases.secret).write(
-            self._files
-        )
+        EngineState(
+            os.getpid(),
+            self._engine.pid,
+            self._engine.port,
+            self._leases.port,
+            self._leases.secret,
+            self._leases.proof,
+        ).write(self._files)
 
     def _describe(self) -> dict[str, Any]:
         return {

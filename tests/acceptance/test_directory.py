@@ -136,7 +136,7 @@ async def test_impossible_records_are_one_line(mongodb_uri: str, database: Any) 
         assert await database[name].count_documents({}) == 0, name
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]"])
+@pytest.mark.parametrize("content", ["{}", '{"pupils": {}}', "", "[1, 2]"])
 async def test_what_is_no_directory_is_one_line(tmp_path: Path, content: str) -> None:
     """Exit code 2, one line with the file's name; no engine is started for it."""
     source = tmp_path / "people.json"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from .running import Services, run
+from .running import Services, environment, run
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -41,6 +44,39 @@ async def test_a_running_service_is_not_disturbed(services: Services) -> None:
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (1, "", 1)
     assert "Stop all commands" in refused.err
     assert (service.data_dir / "engine" / "password").read_text() == password
+
+
+@pytest.mark.parametrize("step", ["bootstrap.tls/client.pem", "listening"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_stopped_on_the_way_it_leaves_a_password_that_opens_the_data(
+    services: Services, step: str, number: signal.Signals
+) -> None:
+    """At whatever step the command is stopped: one line, the signal's exit code, and the old or the new password."""
+    service = await services.start()
+    await service.stop()
+    folder = service.data_dir / "engine"
+    (folder / "engine.log").unlink()
+
+    def reached() -> bool:
+        if step != "listening":
+            return (folder / step).exists()
+        return (folder / "engine.log").exists() and "listening" in (folder / "engine.log").read_text()
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "docservice", "engine", "reset-password", "--data-dir", str(service.data_dir)),
+        env=environment(),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        while not reached():  # noqa: ASYNC110 (files know no asyncio.Event)
+            await asyncio.sleep(0.001)
+    process.send_signal(number)
+    _, said = await process.communicate()
+    again = await services.start(data_dir=service.data_dir)
+
+    assert (process.returncode, len(said.splitlines())) == (128 + number, 1), said.decode()
+    assert not (folder / "bootstrap.tls").exists()
+    assert await again.stop() == 0
 
 
 async def test_what_it_is_not_for_is_refused(tmp_path: Path) -> None:

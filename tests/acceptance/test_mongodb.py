@@ -9,11 +9,17 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
@@ -177,11 +183,31 @@ async def test_a_wrong_password_is_a_clear_line(servers: Servers, tmp_path: Path
 
 @pytest.fixture(scope="module")
 async def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `mongodb.pem`, a certificate for localhost with its key, and its authority's `ca.crt`."""
+    """A folder with `mongodb.pem`, a certificate for localhost with its key, and its authority's `ca.crt`; and
+    `expired.pem`, which nobody signed and which was valid until yesterday."""
     folder = tmp_path_factory.mktemp("keys")
     ended = await run(str(KEYS_SCRIPT), str(folder), "localhost", program=("sh",))
     assert ended.code == 0, ended.err
+    await asyncio.to_thread(_write_expired, folder / "expired.pem")
     return folder
+
+
+def _write_expired(path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=30))
+        .not_valid_after(datetime.now(UTC) - timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + pem)
 
 
 @needs_keys
@@ -199,6 +225,13 @@ async def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "tlsCertificateKeyFile=",
         ),
         ("client certificates", "", "expects TLS: add tls=true"),
+        (
+            "client certificates",
+            "tls=true&tlsCAFile={keys}/ca.crt&tlsCertificateKeyFile={keys}/expired.pem",
+            "refuses TLS with the certificate of tlsCertificateKeyFile",
+        ),
+        ("expired", "tls=true&tlsCAFile={keys}/expired.pem", "It needs a new one"),
+        ("tls", "tls=true&tlsCAFile={keys}/ca.crt", "by a name that is in its certificate"),
     ],
 )
 async def test_client_and_server_that_do_not_agree_about_tls(
@@ -207,11 +240,13 @@ async def test_client_and_server_that_do_not_agree_about_tls(
     """Exit code 2 as for other settings, soon after the deadline, and one line that says what to change."""
     tls = ("--tls-cert-file", f"{keys}/mongodb.pem", "--tls-key-file", f"{keys}/mongodb.pem")
     mutual = (*tls, "--tls-ca-file", f"{keys}/ca.crt", "--tls-require-client-cert")
-    address = await servers.start(*{"tls": tls, "plain": (), "client certificates": mutual}[server])
+    expired = ("--tls-cert-file", f"{keys}/expired.pem", "--tls-key-file", f"{keys}/expired.pem")
+    address = await servers.start(*{"tls": tls, "plain": (), "client certificates": mutual, "expired": expired}[server])
     port = address.rpartition(":")[2]
+    host = "127.0.0.1" if "name that is in" in said else "localhost"
 
     ended = await run(
-        "indexes", "check", "--mongodb-uri", f"mongodb://localhost:{port}/?{options.format(keys=keys)}", env=IMPATIENT
+        "indexes", "check", "--mongodb-uri", f"mongodb://{host}:{port}/?{options.format(keys=keys)}", env=IMPATIENT
     )
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1), ended.err

@@ -91,9 +91,18 @@ async def test_secrets_never_replace_what_is_there(tmp_path: Path, there: str) -
     ended = await run(str(DOCKER / "secrets"), str(file), program=("sh",))
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (1, "", 1)
-    assert "existing volumes" in ended.err
+    assert ("is empty" if there == "empty file" else "existing volumes") in ended.err
     assert names_in(tmp_path) == [".env"]
     assert (file.read_bytes() if file.is_file() else None) == before
+
+
+async def test_an_option_is_not_the_name_of_a_file(tmp_path: Path) -> None:
+    """`--help` shows how it is used and makes nothing."""
+    ended = await run(str(DOCKER / "secrets"), "--help", program=("sh",), cwd=tmp_path)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "usage: sh .docker/secrets" in ended.err
+    assert names_in(tmp_path) == []
 
 
 async def test_runs_at_once_make_one_file(tmp_path: Path) -> None:

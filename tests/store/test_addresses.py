@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from docservice import DocService
+from docservice.engine.certificates import certificates_in
 from docservice.errors import SettingsInvalid, StoreUnavailable
 from docservice.settings import Settings
 
@@ -83,12 +87,17 @@ async def test_what_is_not_an_address_shows_no_password(uri: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["tlsCAFile", "tlsCertificateKeyFile", "tlsCRLFile"])
-@pytest.mark.parametrize("what", ["missing", "text", "empty", "folder"])
+@pytest.mark.parametrize("what", ["missing", "text", "empty", "folder", "pipe", "key"])
 async def test_files(option: str, what: str, tmp_path: Path) -> None:
     """A file that is missing or holds something else is named with its option, in one line."""
     path = tmp_path / what
     if what == "folder":
         path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "key":
+        key = ec.generate_private_key(ec.SECP256R1())
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     elif what != "missing":
         path.write_text("no certificate" if what == "text" else "")
 
@@ -96,6 +105,21 @@ async def test_files(option: str, what: str, tmp_path: Path) -> None:
 
     assert option in said
     assert str(path) in said
+
+
+async def test_a_certificate_is_no_revocation_list(tmp_path: Path) -> None:
+    """With it the driver would trust no server at all."""
+    with certificates_in(tmp_path / "tls") as certificates:
+        said = await refusal(f"{HOST}?tls=true&tlsCRLFile={certificates.authority}")
+
+    assert "tlsCRLFile" in said
+    assert "revocation list" in said
+
+
+@pytest.mark.parametrize("path", ["&tls=true", "logs&tls=true", "logs;tls=true", "%3Ftls=true", "admin&tls=true"])
+async def test_options_without_their_question_mark(path: str) -> None:
+    """What would be taken for the name of a database, and leave out TLS, is refused."""
+    assert "options begin with ?" in await refusal(HOST + path)
 
 
 @pytest.mark.parametrize(

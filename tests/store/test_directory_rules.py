@@ -245,12 +245,12 @@ async def test_the_default_facility_is_a_facility(own: DocService, database: Any
 
 
 async def test_two_names_of_one_field_say_the_same(school: DocService) -> None:
-    """A record whose `user` and `user_id` differ is refused, in words without pydantic's."""
+    """A record whose `user` and `user_id` differ is refused at the short name."""
     with pytest.raises(ValidationFailed) as refused:
         await school.import_directory({"memberships": [{**held("brian 1", "class 1"), "user_id": of("coach 1")}]})
 
-    assert [str(error.message) for error in refused.value.errors] == [
-        "user_id and user are the same field and say different things; keep one"
+    assert [(error.pointer, error.message) for error in refused.value.errors] == [
+        ("/memberships/0/user", "user_id and user are the same field and say different things. Keep one.")
     ]
 
 

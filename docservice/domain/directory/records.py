@@ -6,7 +6,7 @@ Rule: kolibri/core/auth/models.py, exams/models.py, lessons/models.py, courses/m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -59,17 +59,6 @@ class DirectoryRecord(BaseModel):
         # More fields than known are kept as they are, but these would change which document is written, and how.
         if isinstance(fields, dict) and any(name == "_id" or str(name).startswith("$") for name in fields):
             raise ValueError("no field may be called _id or begin with a dollar sign")
-        return fields
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_contradictions(cls, fields: Any) -> Any:
-        # Of `user` and `user_id` only one would count, and nobody knows which was meant.
-        for setting in cls.model_fields.values() if isinstance(fields, dict) else ():
-            if isinstance(setting.validation_alias, AliasChoices):
-                names = [str(name) for name in setting.validation_alias.choices if name in fields]
-                if any(fields[name] != fields[names[0]] for name in names[1:]):
-                    raise ValueError(f"{' and '.join(names)} are the same field and say different things; keep one")
         return fields
 
     def references(self) -> References:
@@ -342,6 +331,7 @@ def _records(
         where = (*before, position)
         try:
             require_storable(fields, where)
+            errors += _contradictions(model, fields, where)
             known = {"kind": kind} if kind and isinstance(fields, dict) else {}
             record = model.model_validate({**known, **fields} if known else fields)
         except UnstorableValue as error:
@@ -361,3 +351,15 @@ def _records(
         positions.setdefault(record.id, position)
         records.append(record)
     return records, errors
+
+
+def _contradictions(model: type[DirectoryRecord], fields: Any, where: tuple[str | int, ...]) -> Iterator[FieldError]:
+    """Fields that are there under two names, as `user` and `user_id`: only one would count, and which was meant?"""
+    if not isinstance(fields, dict):
+        return
+    for field in model.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            names = [str(name) for name in field.validation_alias.choices if name in fields]
+            if any(fields[name] != fields[names[0]] for name in names[1:]):
+                message = f"{' and '.join(names)} are the same field and say different things. Keep one."
+                yield FieldError((*where, names[-1]), "invalid", message)

@@ -18,6 +18,11 @@ from docservice.store.database.mongodb_address import MongoAddress
 
 _LONGEST_SECONDS = 2.0
 _OBJECTION_SECONDS = 0.5
+_NEW_ONE = "It needs a new one, or the clock of this machine is wrong."
+_OTHER_NAME = "Name the server in the address by a name that is in its certificate."
+_WHAT_TO_DO = {9: _NEW_ONE, 10: _NEW_ONE, 62: _OTHER_NAME, 64: _OTHER_NAME}
+"""By OpenSSL's X509_V_ERR_*: not valid yet, expired, another host name, another address."""
+
 _ASKS_FOR_ONE = "CERTIFICATE_REQUIRED"
 """How OpenSSL calls the alert of a server that wants the client's certificate."""
 
@@ -50,13 +55,19 @@ async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float)
     if isinstance(failure, ssl.SSLCertVerificationError):
         reason = failure.verify_message.rstrip(".")
         return SettingsInvalid(
-            f"The certificate of the MongoDB server at {host}:{port} is not trusted: {reason}. Name the certificate of "
-            "its authority with tlsCAFile=FILE, and the server by a name that is in its certificate."
+            f"The certificate of the MongoDB server at {host}:{port} is not trusted: {reason}. "
+            + _WHAT_TO_DO.get(failure.verify_code, "Name the certificate of its authority with tlsCAFile=FILE.")
         )
     if isinstance(failure, ssl.SSLError) and _ASKS_FOR_ONE in (failure.reason or ""):
         return SettingsInvalid(
             f"The MongoDB server at {host}:{port} asks for a certificate of the client: name a file with yours and its "
             "private key, in PEM, with tlsCertificateKeyFile=FILE in its address."
+        )
+    if isinstance(failure, ssl.SSLError) and address.options.get("tlscertificatekeyfile") and _speaks_tls(failure):
+        return SettingsInvalid(
+            f"The MongoDB server at {host}:{port} refuses TLS with the certificate of tlsCertificateKeyFile: "
+            f"{(failure.reason or str(failure)).replace('_', ' ').lower()}. Name one that is valid now and that an "
+            "authority has signed which the server trusts."
         )
     if not _speaks_tls(failure) and await _speaks_without_tls(host, port, seconds):
         return SettingsInvalid(

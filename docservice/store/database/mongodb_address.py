@@ -7,9 +7,10 @@ Rule: MongoDB's connection string and URI options specifications; the values are
 
 from __future__ import annotations
 
-import os
+import errno
 import re
 import ssl
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from docservice.domain.values.database_names import DEFAULT_DATABASE, name_probl
 from docservice.errors import SettingsInvalid
 
 _SRV = "mongodb+srv://"
-_NAMES = {name.lower(): name for name in (*URI_OPTIONS_VALIDATOR_MAP, *URI_OPTIONS)}
+_NAMES = {name.lower(): name for name in (*URI_OPTIONS_VALIDATOR_MAP, *URI_OPTIONS, "tlsCRLFile")}
 """The options that the driver knows, as its documentation spells them."""
 
 _SAME_OPTION = {"ssl": "tls"}
@@ -35,6 +36,8 @@ _MAY_REPEAT = {"readpreferencetags"}
 _IMPLY_TLS = {"tlscertificatekeyfile", "tlscertificatekeyfilepassword", "tlscafile", "tlscrlfile"}
 _IMPLY_TLS_IF_FALSE = {"tlsallowinvalidcertificates", "tlsallowinvalidhostnames", "tlsdisableocspendpointcheck"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z_.-]{0,59}")
+_FILES = {"tlscafile", "tlscrlfile", "tlscertificatekeyfile"}
+_OF_OPTIONS = set("&;=?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -151,9 +154,11 @@ def _checked(written: list[tuple[str, str]], text: str) -> dict[str, Any]:
         warnings.simplefilter("error", UserWarning)
         for name, value in written:
             try:
+                if name.lower() in _FILES and value:
+                    _require_regular(unquote_plus(value))
                 split_options(f"{name}={value}", validate=True, warn=False)
             except OSError as error:
-                raise _bad_file(name, unquote_plus(value), os.strerror(error.errno or 0)) from None
+                raise _bad_file(name, unquote_plus(value), error.strerror or str(error)) from None
             except (PyMongoError, TypeError, ValueError, UserWarning) as error:
                 raise _unusable(f"the option {_NAMES[name.lower()]} does not fit: {_sentence(error)}") from None
         try:
@@ -176,8 +181,11 @@ def _require_hosts(uri: str) -> None:
 
 
 def _require_database(uri: str) -> None:
-    """The driver would take a part of the name for a collection."""
-    if problem := name_problem(named_database(uri) or DEFAULT_DATABASE):
+    """The driver would take a part of the name for a collection, or options without their ? for a name."""
+    name = named_database(uri) or DEFAULT_DATABASE
+    if _OF_OPTIONS & set(name):
+        raise _unusable("options begin with ?, so there is no & ; = or ? in the name of the database before them")
+    if problem := name_problem(name):
         raise _unusable(problem)
 
 
@@ -201,18 +209,29 @@ def _require_effect(written: list[tuple[str, str]], tls: bool) -> None:
 
 
 def _require_files(options: Mapping[str, Any]) -> None:
-    for option, what in (("tlscafile", "certificate"), ("tlscrlfile", "revocation list")):
+    for option, what, counted in (("tlscafile", "certificate", "x509"), ("tlscrlfile", "revocation list", "crl")):
         if path := options.get(option):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+                context.load_verify_locations(path)
             except (OSError, ValueError) as error:
                 raise _bad_file(option, path, f"it holds no {what} in PEM", error) from None
+            # A file of the other kind is loaded, too, and then no server is trusted.
+            if not context.cert_store_stats()[counted]:
+                raise _bad_file(option, path, f"it holds no {what} in PEM")
     if path := options.get("tlscertificatekeyfile"):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, password=_password(options))
         except (OSError, ValueError) as error:
             reason = "it holds no certificate with its private key in PEM, or the password of the key is another one"
             raise _bad_file("tlscertificatekeyfile", path, reason, error) from None
+
+
+def _require_regular(path: str) -> None:
+    """The file is read several times, and a pipe (`<(...)` in a shell) would give it once, or halt us for ever."""
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "Is a directory" if stat.S_ISDIR(status.st_mode) else "It is not a regular file")
 
 
 def _password(options: Mapping[str, Any]) -> str:
@@ -223,7 +242,7 @@ def _password(options: Mapping[str, Any]) -> str:
 def _bad_file(option: str, path: str, reason: str, error: Exception | None = None) -> SettingsInvalid:
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.strerror:
         reason = error.strerror
-    where = Path(path) if path else "''"
+    where = path if path.strip() else f"{path!r}"
     return SettingsInvalid(
         f"The MongoDB address names with {_NAMES[option.lower()]} a file that cannot be used, {where}: {reason}."
     )
