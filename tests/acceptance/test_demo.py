@@ -72,7 +72,8 @@ async def test_the_printed_mongosh_line_and_query_work(demo_service: Service) ->
 
     assert (named.name, collection, order) == ("docservice", "content_summary_logs", "progress")
     assert len(exercises) >= 2
-    assert all(exercise["mastery_logs"][0]["attempts"] for exercise in exercises)
+    # Those of the latest try are embedded; a document of many tries has moved those of its first ones out.
+    assert all(exercise["mastery_logs"][-1]["attempts"] for exercise in exercises)
 
 
 async def test_a_second_start_loads_nothing_twice(services: Services) -> None:
