@@ -61,6 +61,7 @@ class AbandonedSessions:
         except NotAnswering as error:
             log.warning("%d sessions of commands that have gone could not be ended yet: %s", len(ids), error)
             return
+        log.info("ended %d sessions of commands that have gone", len(ids))
         for each in ids:
             self._rounds[each] -= 1
             if self._rounds[each] <= 0:
