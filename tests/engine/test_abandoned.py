@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from docservice import DocService
 from docservice.engine import EmbeddedEngine
 from docservice.errors import StoreTimeout
 from docservice.store.database.port import Transaction
@@ -140,3 +141,51 @@ async def test_after_a_halt_of_the_engine_others_get_through(data_dir: Path) -> 
         async with database_of(engine, GOES_ON_SECONDS) as patient:
             await write(patient)
         assert await stored(database) == {"_id": 1, "theirs": 0, "ours": 1}
+
+
+BY_ADDRESS = """
+import asyncio, sys
+from docservice import DocService
+
+async def main():
+    def named(session_id):
+        print(session_id.hex(), flush=True)
+
+    async with DocService(sys.argv[1], database=sys.argv[2], apply_indexes=False, on_session=named) as logs:
+        database = logs.admin.database
+
+        async def write(tx):
+            await database["kept"].update_one({"_id": 1}, {"$inc": {"theirs": 1}}, session=tx.session)
+            print("has written", flush=True)
+            await asyncio.sleep(600)
+
+        await database.transact(write)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_ends_what_a_process_of_its_own_left(mongodb_uri: str, database: Any) -> None:
+    """Named by `on_session` before its first transaction, a session is ended by `admin.end_sessions` of another one."""
+    await database.kept.insert_one({"_id": 1, "theirs": 0, "ours": 0})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", BY_ADDRESS, mongodb_uri, database.name),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout
+    named, written = [await asyncio.wait_for(process.stdout.readline(), 60) for _ in range(2)]
+    process.kill()
+    await process.wait()
+
+    async with DocService(mongodb_uri, database=database.name, timeout_seconds=GOES_ON_SECONDS) as logs:
+        ending = asyncio.create_task(logs.admin.end_sessions([bytes.fromhex(named.decode())]))
+
+        async def action(tx: Transaction) -> None:
+            await logs.admin.database["kept"].update_one({"_id": 1}, {"$inc": {"ours": 1}}, session=tx.session)
+
+        await logs.admin.database.transact(action)
+        await ending
+
+    assert written == b"has written\n"
+    assert await database.kept.find_one() == {"_id": 1, "theirs": 0, "ours": 1}
