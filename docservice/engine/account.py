@@ -166,9 +166,10 @@ def _set_password(client: Client, password: str) -> None:
 
 
 def _other_users(client: Client) -> list[tuple[str, str]]:
-    # `usersInfo` of this engine lists one database only; this view has them all.
-    users = client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000)
-    return [name for user in users if (name := (user["db"], user["user"])) != ("admin", USER)]
+    # The Python build has the users of all databases in this view only, the native build in this command only.
+    users = client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000).to_list()
+    users += client.admin.command({"usersInfo": {"forAllDBs": True}})["users"]
+    return sorted({(user["db"], user["user"]) for user in users} - {("admin", USER)})
 
 
 def _strangers(client: Client) -> list[str]:
