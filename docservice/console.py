@@ -89,6 +89,7 @@ async def opened(
     *,
     apply_indexes: bool = True,
     on_engine_event: Callable[[EngineEvent], None] | None = on_engine_event,
+    on_session: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[DocService]:
     """The service that the settings describe, entered."""
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
@@ -99,6 +100,7 @@ async def opened(
         timeout_seconds=settings.mongodb_timeout_ms / 1000,
         min_free_disk_bytes=settings.min_free_disk_bytes,
         on_engine_event=on_engine_event,
+        on_session=on_session,
         apply_indexes=apply_indexes,
     ) as service:
         yield service

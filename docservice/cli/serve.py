@@ -56,7 +56,7 @@ async def _answer(settings: Settings, announcer: Announcer, *, with_demo: bool) 
             # Whoever reads the address may ask at once: what is to be there, is there by then.
             shown = await demo.load(service, datetime.now(UTC)) if with_demo else None
             if settings.workers > 1:
-                workers = Workers(settings, listener)
+                workers = Workers(settings, listener, service.admin.end_sessions)
                 signals.before_the_end = workers.kill
                 answering = workers.running(signals.asked)
             else:

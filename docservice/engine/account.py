@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bson.binary import UUID_SUBTYPE, Binary
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -24,6 +25,11 @@ _BOOTSTRAP_PATIENCE_MS = 15_000
 
 _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _USER_EXISTS = 51003
+
+IDLE_TRANSACTION_SECONDS = 10
+"""How long the engine keeps a transaction in which nothing happens, if it can be told. A command that is at work lets
+none lie for so long, and one that has died is dealt with before (see `abandoned`): this is for other programs."""
+
 _SCRATCH = "docservice_tables"
 _OWN_DATABASES = {"admin", "config", "local"}
 """Those that the engine has in an empty database."""
@@ -62,6 +68,38 @@ def check(uri: str) -> int:
     except ValueError as error:
         # What is in the file cannot be a password at all.
         raise SignInRefused(str(error)) from error
+
+
+def shorten_transactions(uri: str) -> bool:
+    """Let the engine end transactions that are left open sooner; ask for it again after each start.
+
+    Returns:
+        Whether this build can do it: the Python build keeps them for a minute in any case.
+
+    Raises:
+        NotAnswering: no answer within some seconds; try again.
+    """
+    try:
+        with _client(uri) as client:
+            client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": IDLE_TRANSACTION_SECONDS})
+    except OperationFailure:
+        return False
+    except PyMongoError as error:
+        raise NotAnswering(str(error)) from error
+    return True
+
+
+def end_sessions(uri: str, ids: list[bytes]) -> None:
+    """End sessions, and with them their transactions. Those that are not known, or have none, do not matter.
+
+    Raises:
+        NotAnswering: the engine did not do it.
+    """
+    try:
+        with _client(uri) as client:
+            client.admin.command({"killSessions": [{"id": Binary(each, UUID_SUBTYPE)} for each in ids]})
+    except PyMongoError as error:
+        raise NotAnswering(str(error)) from error
 
 
 def fill(port: int, certificates: Certificates, password: str) -> list[str]:
@@ -131,9 +169,10 @@ def _set_password(client: Client, password: str) -> None:
 
 
 def _other_users(client: Client) -> list[tuple[str, str]]:
-    # `usersInfo` of this engine lists one database only; this view has them all.
-    users = client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000)
-    return [name for user in users if (name := (user["db"], user["user"])) != ("admin", USER)]
+    # The Python build has the users of all databases in this view only, the native build in this command only.
+    users = client.admin["system.users"].find({}, {"user": 1, "db": 1}, limit=1000).to_list()
+    users += client.admin.command({"usersInfo": {"forAllDBs": True}})["users"]
+    return sorted({(user["db"], user["user"]) for user in users} - {("admin", USER)})
 
 
 def _strangers(client: Client) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import stat
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.events import EngineEvent
 from docservice.engine.files import EngineFiles, refused
 from docservice.engine.lease import Lease, acquire, ask
+from docservice.engine.lease_server import SESSIONS_KEPT
 from docservice.engine.turns import Turns
 from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
 
@@ -122,6 +124,7 @@ class EmbeddedEngine:
         self._lease: Lease | None = None
         self._turns: Turns | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._sessions: OrderedDict[bytes, None] = OrderedDict()
         self._uri = ""
         self._joined = False
         self._restarts = 0
@@ -156,6 +159,18 @@ class EmbeddedEngine:
         if self._turns is None:
             raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
         return self._turns.turn()
+
+    def name_session(self, session_id: bytes) -> None:
+        """Name a session of the engine before the first transaction in it, by its id of 16 bytes.
+
+        When this process dies, or is halted for some seconds, the transaction that it has open there is ended, and
+        others can write what it had begun to write.
+        """
+        self._sessions[session_id] = None
+        if len(self._sessions) > SESSIONS_KEPT:
+            self._sessions.popitem(last=False)
+        if self._lease is not None:
+            self._lease.name_session(session_id)
 
     async def __aenter__(self) -> Self:
         """Start the engine, or join the one that runs.
@@ -207,6 +222,8 @@ class EmbeddedEngine:
             self._lease = None
             self._emit("engine-lost", "the supervisor of the embedded engine is gone; it is started again")
             self._lease = lease = await self._recover()
+            for session_id in self._sessions:
+                lease.name_session(session_id)
             self._restarts += 1
             moved, self._uri = lease.uri != self._uri, lease.uri
             if moved:

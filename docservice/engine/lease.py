@@ -51,7 +51,15 @@ class Lease:
         """What the supervisor tells, in order, until the connection ends."""
         with contextlib.suppress(OSError, ValueError):
             while line := await self._reader.readline():
-                yield json.loads(line)
+                message = json.loads(line)
+                if message.get("event") == "ping":
+                    self._writer.write(b'{"pong": true}\n')
+                else:
+                    yield message
+
+    def name_session(self, session_id: bytes) -> None:
+        """Tell the supervisor of a session, whose transaction is ended if this process dies or is halted."""
+        self._writer.write(json.dumps({"session": session_id.hex()}).encode() + b"\n")
 
     async def release(self) -> None:
         """Give the lease back. After the last one, wait until the engine has stopped; set a deadline around it."""

@@ -8,6 +8,10 @@ One JSON object a line. The command starts with `{"secret": …, "want": "lease"
 gets events (`{"event": "engine-died", …}`) until the command sends `{"release": true}` or closes. A release is answered
 by `{"event": "released", "last": …}`; the connection is closed at once when others need the engine, and after the last
 lease when the engine has stopped.
+
+A command names each session of the engine before its first transaction in it (`{"session": "id in hex"}`), so that the
+transaction which it has open when it dies can be ended. One that has named some is asked each second whether it is
+alive (`{"event": "ping"}`) and says so (`{"pong": true}`): halted, it keeps its lease, but not its transactions.
 """
 
 from __future__ import annotations
@@ -17,13 +21,33 @@ import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 _HELLO_SECONDS = 5.0
 _LINE_LIMIT_BYTES = 4096
+_PING_SECONDS = 1.0
+_UNANSWERED = 3
+"""So many pings in a row that a command does not answer mean that it is halted."""
+
+SESSIONS_KEPT = 1_000
+"""Of the sessions that a command names, these last ones are kept."""
+
+
+@dataclass(eq=False)
+class _Holder:
+    writer: asyncio.StreamWriter
+    sessions: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    unanswered: int = 0
+
+    def names(self, session: str) -> None:
+        self.sessions[bytes.fromhex(session)] = None
+        if len(self.sessions) > SESSIONS_KEPT:
+            self.sessions.popitem(last=False)
 
 
 class LeaseServer:
@@ -31,14 +55,16 @@ class LeaseServer:
 
     Args:
         describe: gives the fields of a `ready` answer, as they are now.
+        abandon: is called with the sessions of a command that has gone or is halted.
     """
 
-    def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, describe: Callable[[], dict[str, Any]], abandon: Callable[[Iterable[bytes]], None]) -> None:
         self.secret = secrets.token_urlsafe(32)
         self.proof = secrets.token_urlsafe(32)
         self.port = 0
         self._describe = describe
-        self._leases: set[asyncio.StreamWriter] = set()
+        self._abandon = abandon
+        self._leases: dict[asyncio.StreamWriter, _Holder] = {}
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._had_one = asyncio.Event()
@@ -77,6 +103,21 @@ class LeaseServer:
             if writer.transport.get_write_buffer_size() < _LINE_LIMIT_BYTES:
                 _send(writer, event)
 
+    async def watch(self) -> None:
+        """Ask the commands that have named sessions whether they are alive, until cancelled."""
+        while True:
+            await asyncio.sleep(_PING_SECONDS)
+            for holder in self._leases.values():
+                if not holder.sessions:
+                    continue
+                # Pings are counted, not seconds: after a halt of this process, or of the machine, nobody is late.
+                if holder.unanswered and holder.unanswered % _UNANSWERED == 0:
+                    log.warning("a command does not answer: its transactions are ended")
+                    self._abandon(holder.sessions)
+                holder.unanswered += 1
+                if holder.writer.transport.get_write_buffer_size() < _LINE_LIMIT_BYTES:
+                    _send(holder.writer, {"event": "ping"})
+
     async def close(self) -> None:
         """End all connections, with those that wait for the engine to have stopped."""
         self.refuse()
@@ -113,22 +154,28 @@ class LeaseServer:
             writer.close()
 
     async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._leases.add(writer)
+        holder = self._leases[writer] = _Holder(writer)
         self._had_one.set()
         log.info("lease given, %d held", self.count)
         released = False
         try:
             await writer.drain()
             while line := await reader.readline():
-                if _parse(line).get("release"):
+                message = _parse(line)
+                if message.get("release"):
                     released = True
                     break
+                holder.unanswered = 0
+                if "session" in message:
+                    holder.names(str(message["session"]))
         finally:
-            self._leases.discard(writer)
+            del self._leases[writer]
             log.info("lease back, %d held", self.count)
             if not self._leases:
                 self.refuse()
                 self._idle.set()
+            else:
+                self._abandon(holder.sessions)
         if released:
             last = not self._leases
             _send(writer, {"event": "released", "last": last})

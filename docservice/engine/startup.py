@@ -193,7 +193,9 @@ async def _start_closed(engine: EngineProcess, password: str, port: int) -> None
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            await asyncio.to_thread(account.check, connection_string(engine.port, password))
+            uri = connection_string(engine.port, password)
+            await asyncio.to_thread(account.check, uri)
+            await asyncio.to_thread(account.shorten_transactions, uri)
             return
         except account.NotAnswering as error:
             if time.monotonic() >= deadline:

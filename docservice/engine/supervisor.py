@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from docservice.engine import locks, startup
+from docservice.engine import account, locks, startup
+from docservice.engine.abandoned import AbandonedSessions
 from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
 from docservice.engine.launch import FAILED, PASSWORD_WRONG
@@ -49,7 +50,8 @@ class Supervisor:
         self._files = files
         self._build = build
         self._engine = EngineProcess(files, build, cache_size)
-        self._leases = LeaseServer(self._describe)
+        self._abandoned = AbandonedSessions(self._end_sessions)
+        self._leases = LeaseServer(self._describe, self._abandoned.add)
         self._terminated = asyncio.Event()
         self._password = ""
         self._count = 0
@@ -99,9 +101,10 @@ class Supervisor:
         keeping = asyncio.create_task(self._keep_running())
         unused = asyncio.create_task(self._leases.wait_until_unused(FIRST_LEASE_SECONDS))
         terminated = asyncio.create_task(self._terminated.wait())
-        tasks = {keeping, unused, terminated}
+        waited = {keeping, unused, terminated}
+        tasks = {*waited, asyncio.create_task(self._leases.watch()), asyncio.create_task(self._abandoned.run())}
         try:
-            await asyncio.wait({keeping, unused, terminated}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done():
                 await keeping
             if self._terminated.is_set() and self._leases.count:
@@ -138,6 +141,9 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 self._write_state()
             self._leases.broadcast({"event": "engine-restarted", "pid": engine.pid, "count": self._count})
+
+    def _end_sessions(self, ids: list[bytes]) -> None:
+        account.end_sessions(connection_string(self._engine.port, self._password), ids)
 
     def _write_state(self) -> None:
         EngineState(

@@ -123,6 +123,7 @@ class DocService:
         min_free_disk_bytes: int = LEAST_BYTES,
         clock: Callable[[], datetime] = _utc_now,
         on_engine_event: Callable[[EngineEvent], None] | None = None,
+        on_session: Callable[[bytes], None] | None = None,
         apply_indexes: bool = True,
     ) -> None:
         """Choose where the logs are kept; nothing is started or connected yet.
@@ -138,6 +139,9 @@ class DocService:
             min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0: never.
             clock: gives the current time, aware; for tests and for loading the past.
             on_engine_event: hears of the embedded engine's restarts.
+            on_session: is called with the id of each session of the database before its first transaction, and must
+                not block. If this process dies, another one can end what it has left open: `admin.end_sessions`. With
+                the embedded engine that is done anyway.
             apply_indexes: create missing indexes when entered.
 
         Raises:
@@ -152,6 +156,7 @@ class DocService:
             timeout_seconds=timeout_seconds,
             min_free_disk_bytes=min_free_disk_bytes,
             on_engine_event=on_engine_event,
+            on_session=on_session,
         )
         self._clock = clock
         self._apply_indexes = apply_indexes

@@ -13,7 +13,8 @@ import json
 import signal
 import socket
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from docservice.console import opened, run
 from docservice.serving.listener import metrics_of, new_event_loop, serving, token_verifier
 from docservice.serving.log_format import Announcer, configure_logging
 from docservice.serving.worker_metrics import Siblings
-from docservice.serving.workers import READY
+from docservice.serving.workers import READY, session_line
 from docservice.settings import Settings
 
 
@@ -55,13 +56,19 @@ async def _answer(channel: socket.socket, listener: socket.socket, settings: Set
     siblings = Siblings(Path(order["folder"]), order["number"])
     metrics = metrics_of(settings, worker=order["number"], restarts=order["restarts"], others=siblings.others)
     async with (
-        opened(settings, apply_indexes=False, on_engine_event=None) as service,
+        opened(settings, apply_indexes=False, on_engine_event=None, on_session=partial(_name, channel)) as service,
         serving(settings, service, token_verifier(settings), listener, metrics),
         siblings.answering(metrics.snapshot) if metrics else nullcontext(),
     ):
         await loop.sock_sendall(channel, READY)
         await stopping.wait()
     gone.cancel()
+
+
+def _name(channel: socket.socket, session_id: bytes) -> None:
+    """Tell who started this process of a session. If it does not listen, it is halted or gone."""
+    with suppress(OSError):
+        channel.send(session_line(session_id))
 
 
 async def _gone(channel: socket.socket, stopping: asyncio.Event) -> None:

@@ -4,7 +4,8 @@
       └───── channel ── worker 1 ┴─ the same listening socket; whoever is free takes the next connection
 
 The first process owns the socket and the lease of the embedded engine, and answers nothing itself. A channel is a pair
-of sockets: the settings go down, `ready` comes up, and its end says that the other side has gone, however it went.
+of sockets: the settings go down, `ready` comes up, then the name of each session that transactions run in, and its end
+says that the other side has gone, however it went. Of a worker that has died the first process ends the transactions.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from docservice.errors import DocServiceError, SettingsInvalid
@@ -30,6 +32,9 @@ from docservice.settings import Settings
 logger = logging.getLogger(__name__)
 
 READY = b"ready\n"
+_SESSION = b"session "
+_SESSIONS_KEPT = 1_000
+_RECEIVED_BYTES = 4096
 
 _HEALTHY_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.1
@@ -38,21 +43,33 @@ _SPARE_SECONDS = 10.0
 """How long after its own deadlines a worker is killed that does not stop."""
 
 
+def session_line(session_id: bytes) -> bytes:
+    """What a worker says of a session before the first transaction in it."""
+    return _SESSION + session_id.hex().encode() + b"\n"
+
+
 @dataclass
 class _Worker:
     process: asyncio.subprocess.Process
     channel: socket.socket
+    sessions: deque[bytes] = field(default_factory=lambda: deque(maxlen=_SESSIONS_KEPT))
 
 
 class Workers:
     """The workers of one `serve`."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        end_sessions: Callable[[Iterable[bytes]], Coroutine[Any, Any, None]],
+    ) -> None:
         """Nothing is started yet.
 
         Args:
             settings: `workers` says how many there are.
             listener: the socket they share.
+            end_sessions: ends the transactions in these sessions of the database; takes some seconds.
 
         Raises:
             SettingsInvalid: this system cannot hand a socket to another process.
@@ -62,6 +79,8 @@ class Workers:
         self._settings = settings
         self._data_dir = settings.data_dir.absolute()
         self._listener = listener
+        self._end_sessions = end_sessions
+        self._ending: set[asyncio.Task[None]] = set()
         self._live: dict[int, _Worker] = {}
         self._stopping = asyncio.Event()
 
@@ -103,6 +122,7 @@ class Workers:
                 code = await worker.process.wait()
             finally:
                 worker.channel.close()
+            self._end_transactions(worker)
             if self._stopping.is_set():
                 return
             if not ready.is_set():
@@ -141,9 +161,23 @@ class Workers:
         return worker
 
     async def _hear(self, worker: _Worker, ready: asyncio.Event) -> None:
+        """Take in what a worker says until it has gone."""
+        loop, rest = asyncio.get_running_loop(), b""
         with contextlib.suppress(OSError):
-            if await asyncio.get_running_loop().sock_recv(worker.channel, len(READY)) == READY:
-                ready.set()
+            while received := await loop.sock_recv(worker.channel, _RECEIVED_BYTES):
+                *lines, rest = (rest + received).splitlines(keepends=True)
+                if rest.endswith(b"\n"):
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    if line == READY:
+                        ready.set()
+                    elif line.startswith(_SESSION):
+                        worker.sessions.append(bytes.fromhex(line.removeprefix(_SESSION).decode()))
+
+    def _end_transactions(self, worker: _Worker) -> None:
+        task = asyncio.create_task(self._end_sessions(worker.sessions))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _stop(self) -> None:
         self._stopping.set()
@@ -162,6 +196,9 @@ class Workers:
                 logger.error("worker does not stop and is killed", extra={"pid": worker.process.pid})
                 worker.process.kill()
         await asyncio.gather(*ends)
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     def kill(self) -> None:
         """End all at once, without finishing anything."""

@@ -38,6 +38,7 @@ class Learner:
         unknown: the questions of the reports that got another answer, or none.
         answers: how often each status came.
         wrong: answers that must not be: their status and text.
+        keyed: whether each report has a key of its own, so that it may be sent again.
     """
 
     user_id: str
@@ -47,6 +48,7 @@ class Learner:
     unknown: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    keyed: bool = False
 
     async def report(self, http: aiohttp.ClientSession, base: str) -> bool:
         """Answer the next question; whether the report was acknowledged."""
@@ -54,7 +56,8 @@ class Learner:
         body = report_of(item)
         self.unknown.append(item)
         url = f"{base}/api/logger/trackprogress/{self.session_id}/"
-        async with http.put(url, json=body, headers=self.headers) as response:
+        key = {"Idempotency-Key": f"{self.session_id}-{item}"} if self.keyed else {}
+        async with http.put(url, json=body, headers=self.headers | key) as response:
             text = await response.text()
         self.answers[response.status] += 1
         if response.status == 200:
@@ -73,7 +76,7 @@ def report_of(item: str) -> dict[str, Any]:
 
 async def learners_at(service: Service, http: aiohttp.ClientSession) -> list[Learner]:
     """The people of the demo, put into the directory of a service, each with a visit to the same exercise."""
-    async with DocService(service.mongodb_uri, apply_indexes=False) as logs:
+    async with DocService(service.mongodb_uri, database=service.database, apply_indexes=False) as logs:
         await logs.import_directory(demo.directory())
     found = []
     for user_id in LEARNERS:

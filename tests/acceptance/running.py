@@ -11,11 +11,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from docservice.console import shell_address
 
 COMMAND = (sys.executable, "-m", "docservice")
 # What takes a second here may take long on a busy machine. Nobody waits for these but a test that fails.
@@ -167,12 +170,16 @@ class Service:
         data_dir: its folder.
         log: the file that its standard error goes to.
         base: the URL that it printed.
+        address: of the server that it was given, if it was.
+        database: the name of its database.
     """
 
     process: asyncio.subprocess.Process
     data_dir: Path
     log: Path
     base: str = ""
+    address: str = ""
+    database: str = "docservice"
 
     @property
     def err(self) -> str:
@@ -181,7 +188,9 @@ class Service:
 
     @property
     def mongodb_uri(self) -> str:
-        """The connection string in the mongosh line that it printed."""
+        """The address that it was given, or the connection string in the mongosh line that it printed."""
+        if self.address:
+            return shell_address(self.address, self.database)
         found = _MONGOSH.search(self.err)
         assert found, self.err
         return found[1]
@@ -236,7 +245,10 @@ class Services:
                 env=environment(env),
                 cwd=self.folder,
             )
-        self.started.append(Service(process, data_dir, log))
+        given = dict(pairwise(options))
+        service = Service(process, data_dir, log, address=given.get("--mongodb-uri", ""))
+        service.database = given.get("--database", service.database)
+        self.started.append(service)
         return self.started[-1]
 
     async def start(self, *options: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None) -> Service:
@@ -257,3 +269,8 @@ class Services:
                 await service.process.wait()
         if sys.platform == "linux":
             await eventually(lambda: not processes_of(self.folder), "no process is left", STOP_SECONDS)
+
+
+def workers_of(service: Service) -> list[int]:
+    """The ids of its workers' processes, the oldest first."""
+    return sorted(pid for pid, line in processes_of(service.data_dir).items() if "docservice.serving.worker" in line)

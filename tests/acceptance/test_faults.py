@@ -10,13 +10,14 @@ import signal
 import socket
 import struct
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from .load import Learner, learners_at, report_of, require_nothing_lost, work
-from .running import Service, Services, engine_state, eventually, linux_only, processes_of
+from .running import Service, Services, engine_state, eventually, linux_only, processes_of, workers_of
 
 pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 
@@ -217,6 +218,71 @@ async def test_while_the_engine_is_away_clients_are_told_to_come_back(
     assert statuses["/readyz"] in {503, 504}
     assert retry_after == "1"
     await require_nothing_lost(service.mongodb_uri, [learner])
+
+
+@pytest.mark.parametrize("by_address", [False, True])
+async def test_a_killed_worker_keeps_no_learner_waiting(
+    services: Services, http: aiohttp.ClientSession, mongodb_uri: str, database: Any, by_address: bool
+) -> None:
+    """What a worker had begun when it was killed is undone at once: the other one goes on with the same learners.
+
+    The database would keep a transaction that nobody ends for a minute. The embedded engine of a service ends it by
+    itself, any other server because the first process asks for it.
+    """
+    where = ("--mongodb-uri", mongodb_uri, "--database", database.name) if by_address else ()
+    service = await services.start("--workers", "2", *where)
+    learners = await learners_at(service, http)
+    for learner in learners:
+        learner.keyed = True  # A client sends a report again when its worker has gone.
+    load = Load(service, http, learners)
+
+    async def both_answer() -> bool:
+        async with http.get(f"{service.base}/metrics") as response:
+            text = await response.text()
+        return all(f'worker="{number}"' in text for number in (0, 1))
+
+    try:
+        await load.is_under_way()
+        for _ in range(3):
+            await eventually(both_answer, "both workers answer", RECOVERY_SECONDS)
+            await load.goes_on(RECOVERY_SECONDS)
+
+            os.kill(workers_of(service)[0], signal.SIGKILL)
+            await load.goes_on(RECOVERY_SECONDS)
+        await load.stopped()
+    finally:
+        await load.cancel()
+
+    assert [learner.wrong for learner in learners if learner.wrong] == []
+    await require_nothing_lost(service.mongodb_uri, learners)
+    assert await service.stop() == 0
+
+
+async def test_after_a_halt_of_the_engine_learners_go_on(services: Services, http: aiohttp.ClientSession) -> None:
+    """Halted for longer than anybody waits, the engine does not keep what those who gave up had begun."""
+    service = await services.start("--workers", "2", env={"DOCSERVICE_MONGODB_TIMEOUT_MS": "2000"})
+    load = Load(service, http, await learners_at(service, http))
+    try:
+        await load.is_under_way()
+        engine = engine_state(service.data_dir)["engine_pid"]
+        refused = sum(learner.answers[504] + learner.answers[503] for learner in load.learners)
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            await eventually(
+                lambda: sum(one.answers[504] + one.answers[503] for one in load.learners) >= refused + 3,
+                "reports are given up",
+            )
+        finally:
+            os.kill(engine, signal.SIGCONT)
+
+        await load.goes_on(RECOVERY_SECONDS)
+        await load.stopped()
+    finally:
+        await load.cancel()
+
+    assert [learner.wrong for learner in load.learners if learner.wrong] == []
+    await require_nothing_lost(service.mongodb_uri, load.learners)
+    assert await service.stop() == 0
 
 
 async def test_an_engine_that_dies_again_and_again_costs_no_report(

@@ -12,7 +12,17 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from .running import START_SECONDS, Service, Services, connection, engine_state, eventually, linux_only, processes_of
+from .running import (
+    START_SECONDS,
+    Service,
+    Services,
+    connection,
+    engine_state,
+    eventually,
+    linux_only,
+    processes_of,
+    workers_of,
+)
 
 pytestmark = [pytest.mark.engine, linux_only, pytest.mark.slow]
 
@@ -36,11 +46,6 @@ async def samples(service: Service) -> dict[tuple[str, str], float]:
             key = (sample.name, sample.labels.get("worker", ""))
             found[key] = found.get(key, 0) + sample.value
     return found
-
-
-def workers_of(service: Service) -> list[int]:
-    """The ids of its workers' processes, the oldest first."""
-    return sorted(pid for pid, line in processes_of(service.data_dir).items() if "docservice.serving.worker" in line)
 
 
 async def burst(service: Service) -> None:

@@ -32,6 +32,7 @@ class Connection:
         timeout_seconds: float,
         min_free_disk_bytes: int,
         on_engine_event: Callable[[EngineEvent], None] | None,
+        on_session: Callable[[bytes], None] | None = None,
     ) -> None:
         """See `DocService`.
 
@@ -51,6 +52,7 @@ class Connection:
         self._timeout_seconds = timeout_seconds
         self._min_free_disk_bytes = min_free_disk_bytes
         self._on_engine_event = on_engine_event
+        self._on_session = on_session
         self._exit: AsyncExitStack | None = None
         self._own: PyMongoDatabase | None = None
         self._moves: set[asyncio.Task[None]] = set()
@@ -91,7 +93,7 @@ class Connection:
 
     async def _opened(self, stack: AsyncExitStack) -> PyMongoDatabase:
         if self._source is not None and not isinstance(self._source, str):
-            return adapted(self._source, timeout_seconds=self._timeout_seconds)
+            return adapted(self._source, timeout_seconds=self._timeout_seconds, on_session=self._on_session)
         has_room = turn = None
         if self._source is None:
             has_room = DiskRoom(self._data_dir, self._min_free_disk_bytes).require
@@ -100,7 +102,12 @@ class Connection:
             self.engine = await stack.enter_async_context(engine)
             turn = engine.turn
         self._own = PyMongoDatabase.connect(
-            self.address, self._name, timeout_seconds=self._timeout_seconds, has_room=has_room, turn=turn
+            self.address,
+            self._name,
+            timeout_seconds=self._timeout_seconds,
+            has_room=has_room,
+            turn=turn,
+            on_session=self._session_used,
         )
         stack.push_async_callback(self._close_own)
         return self._own
@@ -111,6 +118,12 @@ class Connection:
         if self._own is not None:
             await self._own.close()
             self._own = None
+
+    def _session_used(self, session_id: bytes) -> None:
+        if self.engine is not None:
+            self.engine.name_session(session_id)
+        if self._on_session is not None:
+            self._on_session(session_id)
 
     def _engine_event(self, event: EngineEvent) -> None:
         if event.name == "engine-moved" and self.engine is not None and self._own is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
 from docservice.domain.exports.table_rows import Span
@@ -54,6 +54,17 @@ class LogsAdmin:
         self._tables = LogRows(database)
         self._counts = CensusTaker(database)
         self._verifier = Verifier(database)
+
+    async def end_sessions(self, ids: Iterable[bytes]) -> None:
+        """End the transactions that a process has left open which died; see `on_session` of `DocService`.
+
+        MongoDB keeps them for a minute, in which nobody else can write the same documents. Takes some seconds, because
+        statements of that process may still be on their way; never fails.
+
+        Args:
+            ids: of the process's sessions.
+        """
+        await self.database.end_sessions(ids)
 
     @property
     def activity(self) -> Activity:

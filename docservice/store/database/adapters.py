@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -23,23 +24,26 @@ DatabaseSource: TypeAlias = str | DatabaseHandle | None
 """An address, a handle, or None for the embedded engine."""
 
 
-def adapted(handle: object, *, timeout_seconds: float) -> PyMongoDatabase:
+def adapted(
+    handle: object, *, timeout_seconds: float, on_session: Callable[[bytes], None] | None = None
+) -> PyMongoDatabase:
     """The adapter of a handle, which stays the program's: closing the adapter leaves it open.
 
     Args:
         handle: a `DatabaseHandle`.
         timeout_seconds: deadline for each transaction or guarded block.
+        on_session: see `Sessions`.
 
     Raises:
         TypeError: it is none; the message says what to give.
     """
     # Handles of both drivers make an attribute of any name, and refuse to be true or false: only their type tells.
     if isinstance(handle, AsyncDatabase):
-        return PyMongoDatabase(handle, owned=False, timeout_seconds=timeout_seconds)
+        return PyMongoDatabase(handle, owned=False, timeout_seconds=timeout_seconds, on_session=on_session)
     # A program that holds a Motor handle has imported Motor; for others it is not imported.
     motor = sys.modules.get("motor.motor_asyncio")
     if motor is not None and isinstance(handle, motor.AsyncIOMotorDatabase):
-        return MotorDatabase(handle, timeout_seconds=timeout_seconds)
+        return MotorDatabase(handle, timeout_seconds=timeout_seconds, on_session=on_session)
     kind = type(handle)
     raise TypeError(
         f"DocService takes a MongoDB address, a PyMongo AsyncDatabase, a Motor AsyncIOMotorDatabase or nothing, not "

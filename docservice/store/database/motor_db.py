@@ -30,9 +30,15 @@ _LONGEST_PAUSE_SECONDS = 0.5
 class MotorDatabase(PyMongoDatabase):
     """A borrowed `AsyncIOMotorDatabase` with this project's codec, write concern and errors."""
 
-    def __init__(self, database: AsyncIOMotorDatabase[Document], *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        database: AsyncIOMotorDatabase[Document],
+        *,
+        timeout_seconds: float,
+        on_session: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Wrap a database of a client that the caller has made; see `PyMongoDatabase`."""
-        super().__init__(cast("Any", database), owned=False, timeout_seconds=timeout_seconds)
+        super().__init__(cast("Any", database), owned=False, timeout_seconds=timeout_seconds, on_session=on_session)
         self._client: Any = database.client
 
     async def require_transactions(self) -> None:
@@ -50,7 +56,7 @@ class MotorDatabase(PyMongoDatabase):
         # pause. PyMongo's stops there and pauses between runs, and so does this.
         deadline = time.monotonic() + self._timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
-        async with await self._client.start_session() as session:
+        async with self._session() as session:
             while True:
                 try:
                     async with session.start_transaction(read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED):
@@ -68,6 +74,9 @@ class MotorDatabase(PyMongoDatabase):
                         raise StoreTimeout(f"The transaction did not get through in time: {error}") from error
                     await asyncio.sleep(wait)
                     pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+
+    async def _start_session(self) -> Any:
+        return await self._client.start_session()
 
     async def _server(self) -> tuple[str, int]:
         with self.guarded():

@@ -153,6 +153,10 @@ class Database(Protocol):
         """A block whose statements share one deadline and raise this project's errors."""
         ...
 
+    async def end_sessions(self, ids: Iterable[bytes]) -> None:
+        """End sessions of a process that has gone, with their transactions; takes some seconds and never fails."""
+        ...
+
     async def close(self) -> None:
         """Close the connection if it is an own one; leave a borrowed one alone."""
         ...

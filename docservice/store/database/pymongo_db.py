@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC
 from typing import Any, cast
@@ -24,6 +25,7 @@ from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
 from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
 from docservice.store.database.secantus_python import SecantusPythonGuard
+from docservice.store.database.sessions import Sessions, may_be_open
 from docservice.store.database.traits import SECANTUS_NATIVE, SHARDED, EngineTraits
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -49,13 +51,21 @@ _LOST_RACES = 10
 class PyMongoDatabase:
     """An `AsyncDatabase`, own or borrowed, with this project's codec, write concern and errors."""
 
-    def __init__(self, database: AsyncDatabase[Document], *, owned: bool, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        *,
+        owned: bool,
+        timeout_seconds: float,
+        on_session: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Wrap a database.
 
         Args:
             database: of a client that the caller has made.
             owned: whether `close` closes the client.
             timeout_seconds: deadline for each transaction, when it is its turn, or guarded block.
+            on_session: see `Sessions`.
         """
         self._database = _with_our_options(database)
         self._owned = owned
@@ -66,6 +76,7 @@ class PyMongoDatabase:
         self._address: MongoAddress | None = None
         self.name = database.name
         self.activity = Activity()
+        self.sessions = Sessions(self._admin_command, on_session)
 
     @classmethod
     def connect(
@@ -76,6 +87,7 @@ class PyMongoDatabase:
         timeout_seconds: float,
         has_room: Callable[[], Awaitable[None]] | None = None,
         turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+        on_session: Callable[[bytes], None] | None = None,
     ) -> PyMongoDatabase:
         """A database of an own client; nothing is sent before the first statement.
 
@@ -86,6 +98,7 @@ class PyMongoDatabase:
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
             turn: entered for each transaction with the embedded engine, so that it takes turns with those of other
                 processes; None: it does so with those of this object only.
+            on_session: see `Sessions`.
 
         Raises:
             SettingsInvalid: the URI is not one, an option in it is not, or the name.
@@ -96,7 +109,7 @@ class PyMongoDatabase:
             database = _client(address, timeout_seconds, pool)[name]
         except InvalidName as error:
             raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
-        made = cls(database, owned=True, timeout_seconds=timeout_seconds)
+        made = cls(database, owned=True, timeout_seconds=timeout_seconds, on_session=on_session)
         made.activity.pool = pool
         made._address = address
         made._has_room = has_room
@@ -172,8 +185,27 @@ class PyMongoDatabase:
 
     async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
         """Run `action` in a transaction, again after a write conflict, and commit it."""
-        async with self._database.client.start_session() as session:
-            return await session.with_transaction(action, read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED)
+        async with self._session() as session:
+            result: Result = await session.with_transaction(action, read_concern=SNAPSHOT, write_concern=ACKNOWLEDGED)
+            return result
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Any]:
+        """A session for a transaction, which does not stay open when the block fails."""
+        session, deadline = await self._start_session(), time.monotonic() + self._timeout_seconds
+        self.sessions.using(session.session_id)
+        try:
+            yield session
+        except BaseException as error:
+            if may_be_open(error) or time.monotonic() >= deadline:
+                self.sessions.end_later(session)
+            else:
+                await session.end_session()
+            raise
+        await session.end_session()
+
+    async def _start_session(self) -> Any:
+        return self._database.client.start_session()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -189,6 +221,10 @@ class PyMongoDatabase:
 
     async def _raw_command(self, command: dict[str, Any]) -> Document:
         return await self._database.command(command)
+
+    async def _admin_command(self, command: dict[str, Any]) -> Document:
+        # Asked for each time: the client of an engine that has moved is another one.
+        return await self._database.client.admin.command(command)
 
     async def command(self, command: Mapping[str, Any]) -> Document:
         """See `port.Database.command`."""
@@ -317,8 +353,13 @@ class PyMongoDatabase:
             if len(batch) < _BATCH:
                 return
 
+    async def end_sessions(self, ids: Iterable[bytes]) -> None:
+        """See `port.Database.end_sessions`."""
+        await self.sessions.end(ids)
+
     async def close(self) -> None:
         """See `port.Database.close`."""
+        await self.sessions.close()
         if self._owned:
             await self._database.client.close()
 
