@@ -14,7 +14,7 @@ from docservice.errors import ExtraNotInstalled
 Extra = Literal["rest", "serve"]
 
 PACKAGES: Mapping[Extra, Sequence[str]] = {
-    "rest": ("aiohttp", "brotli", "markdown_it", "pygments"),
+    "rest": ("aiohttp", "brotli", "markdown_it", "orjson", "pygments"),
     "serve": ("cyclopts", "prometheus_client", "rich", "structlog"),
 }
 """By extra, the packages that it adds, as they are imported. A test compares them with `pyproject.toml`."""

@@ -13,29 +13,33 @@ from docservice.export import BackgroundExports
 from docservice.rest.app_keys import (
     DESCRIPTION,
     EXPORTS,
-    IDENTIFY,
     MAX_BODY_BYTES,
     METRICS,
-    OPERATION,
     SERVICE,
     Identify,
 )
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
+from docservice.rest.dispatching import Dispatcher
 from docservice.rest.limits import TRAFFIC, Traffic, lift_deadline, limited
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
 from docservice.rest.proxies import Proxies
-from docservice.rest.routes import api_page as description
-from docservice.rest.routes import csv_downloads as export_files
-from docservice.rest.routes import csv_exports as export_requests
-from docservice.rest.routes import directory, health, manual, tracking
-from docservice.rest.routes import document_pages as documents
-from docservice.rest.routes import exam_logs as exams
-from docservice.rest.routes import lists as reading
+from docservice.rest.routes import (
+    api_page,
+    csv_downloads,
+    csv_exports,
+    directory,
+    document_pages,
+    exam_logs,
+    health,
+    lists,
+    manual,
+    tracking,
+    user_sessions,
+)
 from docservice.rest.routes import metrics as metrics_route
-from docservice.rest.routes import user_sessions as sittings
 from docservice.service import DocService
 
 if TYPE_CHECKING:
@@ -43,20 +47,21 @@ if TYPE_CHECKING:
 
 _SUBJECTS = (
     tracking,
-    reading,
-    documents,
+    lists,
+    document_pages,
     directory,
-    export_requests,
-    export_files,
-    exams,
-    sittings,
+    csv_exports,
+    csv_downloads,
+    exam_logs,
+    user_sessions,
     health,
     metrics_route,
-    description,
+    api_page,
     manual,
 )
 
-OPERATIONS: tuple[Operation, ...] = tuple(operation for subject in _SUBJECTS for operation in subject.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = tuple(each for subject in _SUBJECTS for each in subject.operations.declared)
+"""All that the API does."""
 
 DEFAULT_MAX_BODY_BYTES = 2_621_440
 
@@ -94,7 +99,6 @@ def create_app(
         client_max_size=max_body_bytes,
     )
     app[SERVICE] = service
-    app[IDENTIFY] = awaited(identify)
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
     app[TRAFFIC] = traffic or Traffic()
@@ -106,10 +110,11 @@ def create_app(
         metrics.watch(service, app[TRAFFIC])
     app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
     app.on_cleanup.append(_close_exports)
+    dispatcher = Dispatcher(service, awaited(identify))
     for operation in OPERATIONS:
         paths = [operation.path, operation.path.rstrip("/")] if operation.slash_optional else [operation.path]
         for path in map(_route, paths):
-            handler = partial(_run, operation)
+            handler = partial(dispatcher.run, operation)
             if operation.method == "GET":
                 app.router.add_get(path, handler)  # HEAD, too
             else:
@@ -148,8 +153,3 @@ def _description() -> Mapping[str, Any]:
 def _described() -> Mapping[str, Any]:
     """The description of all operations, made once, and only when it is asked for."""
     return describe(OPERATIONS, version("docservice"))
-
-
-async def _run(operation: Operation, request: web.Request) -> web.StreamResponse:
-    request[OPERATION] = operation
-    return await operation.handler(request)

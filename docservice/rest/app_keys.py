@@ -15,12 +15,14 @@ from docservice.service import DocService
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""What a middleware calls."""
+
 Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
 """Says who sent a request, at once or awaited; raises `Unauthenticated`, or aiohttp's own 401, for a bad sign-in."""
 
 SERVICE = web.AppKey("SERVICE", DocService)
 EXPORTS = web.AppKey("EXPORTS", BackgroundExports)
-IDENTIFY: web.AppKey[Callable[[web.Request], Awaitable[Principal]]] = web.AppKey("IDENTIFY")
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
 """Gives the API description, without `servers`."""

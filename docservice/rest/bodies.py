@@ -98,24 +98,20 @@ def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
     Raises:
         MalformedRequest: with the parser's own words, as Kolibri has them.
     """
-    reader = codecs.getreader(_text_encoding(charset) or "utf-8")
     try:
-        return json.loads(reader(BytesIO(raw)).read(), parse_constant=_refuse_constant)
+        return json.loads(_text(raw, charset), parse_constant=_refuse_constant)
     except RecursionError:
         raise MalformedRequest("JSON parse error - nested too deeply") from None
     except (ValueError, UnicodeError) as error:
         raise MalformedRequest(f"JSON parse error - {error}") from None
 
 
+def _text(raw: bytes, charset: str) -> str:
+    if charset == "utf-8" and raw.isascii():
+        return raw.decode("ascii")
+    reader = codecs.getreader(_text_encoding(charset) or "utf-8")
+    return reader(BytesIO(raw)).read()
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
-
-
-def dump_json(value: Any) -> bytes:
-    """A JSON document; integers of any size survive, which faster writers do not offer."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
-def json_answer(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    """An answer with a JSON body."""
-    return web.Response(body=dump_json(value), status=status, content_type=content_type)

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from docservice.errors import PermissionDenied
-from docservice.rest.operations import Handler
+from docservice.rest.app_keys import Handler
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (

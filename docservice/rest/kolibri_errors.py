@@ -23,7 +23,6 @@ from docservice.errors import (
     UnstorableValue,
     ValidationFailed,
 )
-from docservice.rest.operations import Detail
 from docservice.rest.problems import INTERNAL_ERROR, status_of
 
 _STATUSES: dict[type[DocServiceError], int] = {
@@ -37,6 +36,12 @@ _STATUSES: dict[type[DocServiceError], int] = {
     NotSignedIn: 403,
 }
 """Where Kolibri's statuses are not those of `problems.status_of`, or its bodies more than a sentence."""
+
+
+class Detail(BaseModel):
+    """An error in a sentence."""
+
+    detail: str
 
 
 class KolibriError(BaseModel):

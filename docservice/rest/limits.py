@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from docservice.errors import RequestTooSlow, ServiceBusy, StoreTimeout, TooManyRequests
-from docservice.rest.operations import Handler
+from docservice.rest.app_keys import Handler
 
 UNMATCHED = "(none)"
 """The route of requests that fit none."""

@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp import web
 
 from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
-from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
-from docservice.rest.bodies import ENCODINGS, json_answer
+from docservice.rest.answers import json_answer
+from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID, Handler
+from docservice.rest.bodies import ENCODINGS
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.limits import TRAFFIC, is_watching, route_of
-from docservice.rest.operations import Handler
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 from docservice.rest.proxies import PREFIX
 

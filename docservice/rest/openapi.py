@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from docservice.errors import DocServiceError
 from docservice.rest.idempotency import LONGEST_KEY
 from docservice.rest.kolibri_errors import kolibri_answer
-from docservice.rest.operations import Operation, Parameter
+from docservice.rest.operations import Operation
+from docservice.rest.parameters import Parameter
 from docservice.rest.problems import Problem, status_of
 
 _REF = "#/components/schemas/{model}"
@@ -37,9 +38,9 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
 }
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "nobody": [],
-    "anyone": [{"bearer": []}, {}],
-    "person": [{"bearer": []}],
+    "none": [],
+    "optional": [{"bearer": []}, {}],
+    "required": [{"bearer": []}],
 }
 
 _Schema = dict[str, Any]
@@ -106,13 +107,13 @@ def _operation(operation: Operation, schemas: _Schemas) -> _Schema:
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "security": _SECURITY[operation.caller],
+        "security": _SECURITY[operation.auth],
         "responses": _responses(operation, schemas),
     }
     if operation.description:
         described["description"] = operation.description
     parameters = [_parameter(parameter, "path") for parameter in operation.path_parameters]
-    parameters += [_parameter(parameter, "query") for parameter in operation.query]
+    parameters += [_parameter(parameter, "query") for parameter in operation.query_parameters]
     if operation.idempotent:
         parameters.append(_IDEMPOTENCY_KEY)
     if parameters:

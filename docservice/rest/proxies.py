@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from docservice.rest.operations import Handler
+from docservice.rest.app_keys import Handler
 
 PREFIX: web.RequestKey[str] = web.RequestKey("PREFIX")
 """The path below which the proxy shows the API, without a slash at the end."""

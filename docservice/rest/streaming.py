@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.errors import DocServiceError
+from docservice.rest.answers import dump_json
 from docservice.rest.app_keys import REQUEST_ID
-from docservice.rest.bodies import dump_json, json_answer
 
 logger = logging.getLogger(__name__)
 
@@ -28,16 +28,14 @@ async def list_answer(request: web.Request, rows: AsyncGenerator[BaseModel, None
     async with aclosing(rows):
         begun: list[bytes] = []
         async for row in rows:
-            begun.append(dump_json(row.model_dump()))
+            begun.append(dump_json(row))
             if len(begun) > SHORT:
                 return await _send(request, begun, rows)
-    response = json_answer(None)
-    response.body = b"[" + b",".join(begun) + b"]"
-    return response
+    return web.Response(body=b"[" + b",".join(begun) + b"]", content_type="application/json")
 
 
 async def _send(request: web.Request, begun: list[bytes], rows: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"X-Request-Id": request[REQUEST_ID]})
+    response = web.StreamResponse()
     response.content_type = "application/json"
     await response.prepare(request)
     if request.method == "HEAD":
@@ -46,7 +44,7 @@ async def _send(request: web.Request, begun: list[bytes], rows: AsyncGenerator[B
         await response.write(b"[" + b",".join(begun))
         begun.clear()
         async for row in rows:
-            begun.append(b"," + dump_json(row.model_dump()))
+            begun.append(b"," + dump_json(row))
             if len(begun) == SHORT:
                 await response.write(b"".join(begun))
                 begun.clear()

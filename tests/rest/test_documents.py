@@ -20,7 +20,7 @@ from docservice import DocService
 from docservice.errors import StoreUnavailable, ValidationFailed
 from docservice.rest import streaming
 from docservice.rest.app_keys import SERVICE
-from docservice.rest.document_queries import document_query
+from docservice.rest.list_parameters import document_list
 from docservice.service.acting.person_logs import ActingLogs
 from docservice.store.mapping.schema import OVERFLOW
 
@@ -157,11 +157,11 @@ def test_a_request_names_at_most_a_thousand_contents() -> None:
     """A thousand contents are taken, one more is refused."""
     ids = [uuid.UUID(int=number).hex for number in range(1001)]
 
-    asked = document_query({"content_ids": ",".join(ids[:1000])}, ("content_ids",), ())
+    asked = document_list(("content_ids",), ()).read({"content_ids": ",".join(ids[:1000])})
 
     assert asked.filters.content_ids == tuple(ids[:1000])
     with pytest.raises(ValidationFailed):
-        document_query({"content_ids": ",".join(ids)}, ("content_ids",), ())
+        document_list(("content_ids",), ()).read({"content_ids": ",".join(ids)})
 
 
 async def test_a_cursor_belongs_to_its_filters(client: Client, headers_of: HeadersOf) -> None:

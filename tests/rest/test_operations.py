@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from functools import partial
+from typing import Any, get_args, get_type_hints
 
 import pytest
+from pydantic import BaseModel
 
 from docservice import DocService
 from docservice.rest.app import OPERATIONS
+from docservice.rest.operations import Operation
 from docservice.service.acting.person_logs import ActingLogs
 from docservice.service.trusted.admin import LogsAdmin
 
@@ -83,6 +86,20 @@ def test_methods_are_typed(name: str) -> None:
     assert set(inspect.signature(method).parameters) - {"self"} == hints.keys() - {"return"}
     assert hints["return"] is not Any
     assert method.__doc__
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_declarations_are_those_of_the_handlers(operation: Operation) -> None:
+    """A handler's call has the body that is declared, and it returns the declared answer or a response of its own."""
+    handler = operation.handler.func if isinstance(operation.handler, partial) else operation.handler
+    hints = get_type_hints(handler)
+    body, query = get_args(hints["call"])
+
+    assert body == (type(None) if operation.body is None else Any if operation.read_body is None else operation.body)
+    assert (query is type(None)) == (operation.query is None)
+    assert "return" in hints
+    if isinstance(hints["return"], type) and issubclass(hints["return"], BaseModel):
+        assert operation.answer == hints["return"]
 
 
 def test_each_operation_says_what_it_does() -> None:

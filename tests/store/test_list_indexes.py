@@ -24,8 +24,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, Page
 from docservice.identity import Principal
 from docservice.rest.app import OPERATIONS
-from docservice.rest.document_queries import document_query
-from docservice.rest.list_queries import log_filters
+from docservice.rest.list_parameters import document_list, log_list
 from docservice.service.acting.document_pages import DocumentReader
 from docservice.service.acting.lists import LogReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
@@ -128,13 +127,13 @@ class School:
         reader, principal = LogReader(self.database), Principal(ROLES[role])
         self.recorder.seen.clear()
         if name in KINDS:
-            asked = document_query(query, LISTS[name], KINDS[name].shown_paths)
+            asked = document_list(LISTS[name], KINDS[name].shown_paths).read(query)
             await DocumentReader(self.database, reader).page(
                 principal, KINDS[name], asked.filters, fields=asked.fields, size=PAGE, cursor=None
             )
         else:
             read = reader.mastery_logs if name == "masterylog" else reader.attempt_logs
-            await read(principal, log_filters(query, LISTS[name]), Page(PAGE))
+            await read(principal, log_list(LISTS[name]).read(query).filters, Page(PAGE))
         return list(self.recorder.seen)
 
     async def explain(self, command: dict[str, Any]) -> tuple[set[str], int]:

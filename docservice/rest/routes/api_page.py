@@ -10,9 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from docservice.rest.app_keys import DESCRIPTION
-from docservice.rest.bodies import json_answer
-from docservice.rest.operations import Operation, Parameter
+from docservice.rest.calls import Call
+from docservice.rest.operations import PUBLIC, Operations
+from docservice.rest.parameters import Parameter
 from docservice.rest.problems import Problem
+
+operations = Operations()
 
 _STATIC = Path(__file__).parents[1] / "static"
 _SWAGGER_UI = _STATIC / "swagger-ui"
@@ -34,11 +37,14 @@ _SAFETY = {
 _DOCUMENT_PATH = "/api/openapi.json"
 
 
-async def document(request: web.Request) -> web.Response:
-    """The OpenAPI document; its server is this application, wherever it is mounted."""
-    mounted_at = request.rel_url.raw_path.removesuffix(_DOCUMENT_PATH) or "/"
-    described = request.config_dict[DESCRIPTION]()
-    return json_answer({**described, "servers": [{"url": mounted_at}]})
+@operations.get(_DOCUMENT_PATH, access=PUBLIC, auth="none", answer=dict[str, Any])
+async def document(call: Call[None, None]) -> dict[str, Any]:
+    """This description (OpenAPI 3.1).
+
+    Its server is this application, wherever it is mounted.
+    """
+    mounted_at = call.request.rel_url.raw_path.removesuffix(_DOCUMENT_PATH) or "/"
+    return {**call.request.config_dict[DESCRIPTION](), "servers": [{"url": mounted_at}]}
 
 
 @cache
@@ -46,49 +52,32 @@ def _html() -> Template:
     return Template((_STATIC / "api.html").read_text(encoding="utf-8"))
 
 
-async def page(request: web.Request) -> web.Response:
-    """The page; its addresses are relative, so that it works below a prefix, with and without a slash at the end."""
-    base = "./" if request.path.endswith("/") else "docs/"
+@operations.get("/api/docs/", access=PUBLIC, auth="none", answer=str, media_type="text/html", slash_optional=True)
+async def page(call: Call[None, None]) -> web.Response:
+    """This description as a page to read and to try requests on.
+
+    Its addresses are relative, so that it works below a prefix, with and without a slash at the end.
+    """
+    base = "./" if call.request.path.endswith("/") else "docs/"
     return web.Response(text=_html().substitute(base=base), content_type="text/html", headers=_SAFETY)
 
 
-async def part(request: web.Request) -> web.StreamResponse:
-    """A file that the page is made of; 304 if the browser has it."""
-    if request.match_info["file"] not in _FILES:
+@operations.get(
+    "/api/docs/{file}",
+    access=PUBLIC,
+    auth="none",
+    placeholders=(Parameter("file", "Its name.", {"type": "string", "enum": list(_FILES)}),),
+    answer=str,
+    media_type="*/*",
+    other_answers={404: ("There is no such file.", Problem)},
+)
+async def part(call: Call[None, None]) -> web.StreamResponse:
+    """A file that the page is made of.
+
+    304 if the browser has it.
+    """
+    if call.path["file"] not in _FILES:
         raise web.HTTPNotFound
-    path, media_type = _FILES[request.match_info["file"]]
+    path, media_type = _FILES[call.path["file"]]
     headers = {**_SAFETY, "Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-cache"}
     return web.FileResponse(path, headers=headers)
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=_DOCUMENT_PATH,
-        handler=document,
-        summary="This description (OpenAPI 3.1)",
-        caller="nobody",
-        answer=dict[str, Any],
-    ),
-    Operation(
-        method="GET",
-        path="/api/docs/",
-        handler=page,
-        summary="This description as a page to read and to try requests on",
-        caller="nobody",
-        answer=str,
-        media_type="text/html",
-        slash_optional=True,
-    ),
-    Operation(
-        method="GET",
-        path="/api/docs/{file}",
-        handler=part,
-        summary="A file that the page is made of",
-        caller="nobody",
-        placeholders=(Parameter("file", "Its name.", {"type": "string", "enum": list(_FILES)}),),
-        answer=str,
-        media_type="*/*",
-        other_answers={404: ("There is no such file.", Problem)},
-    ),
-)

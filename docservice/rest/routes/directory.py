@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, cast
+from typing import Annotated, Any
 
-from aiohttp import web
 from pydantic import BaseModel, Field
 
 from docservice.domain.directory.records import (
@@ -15,7 +14,6 @@ from docservice.domain.directory.records import (
     Collection,
     ContentNode,
     CourseSession,
-    DirectorySection,
     Exam,
     FacilityDataset,
     FacilityUser,
@@ -24,9 +22,11 @@ from docservice.domain.directory.records import (
     Role,
 )
 from docservice.errors import CollectionNotFound, PermissionDenied
-from docservice.rest.app_keys import IDENTIFY, SERVICE
-from docservice.rest.bodies import json_answer, read_body
-from docservice.rest.operations import Operation, Parameter
+from docservice.rest.calls import Call
+from docservice.rest.operations import Access, Operations
+from docservice.rest.parameters import Parameter
+
+operations = Operations(tag="Directory")
 
 Record = (
     FacilityDataset
@@ -58,31 +58,19 @@ class DirectoryCounts(BaseModel):
     unchanged: int
 
 
-async def upsert(request: web.Request) -> web.Response:
-    """Create and change records of one collection."""
-    principal = await request.config_dict[IDENTIFY](request)
-    counts = (
-        await request.config_dict[SERVICE]
-        .acting_as(principal)
-        .upsert_directory(cast("DirectorySection", request.match_info["collection"]), await read_body(request))
-    )
-    return json_answer(asdict(counts))
-
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path="/api/directory/{collection}/",
-        handler=upsert,
-        summary="Create and change records of the directory, all of them or none",
-        tag="Directory",
-        caller="person",
-        placeholders=(
-            Parameter("collection", "Which records.", {"type": "string", "enum": list(SECTIONS)}, required=True),
-        ),
-        body=Records | DirectoryRecords,
-        example=[{"id": "0123456789abcdef0123456789abcdef", "name": "Fractions"}],
-        answer=DirectoryCounts,
-        errors=(CollectionNotFound, PermissionDenied),
+@operations.post(
+    "/api/directory/{collection}/",
+    access=Access("directory"),
+    auth="required",
+    placeholders=(
+        Parameter("collection", "Which records.", {"type": "string", "enum": list(SECTIONS)}, required=True),
     ),
+    body=Records | DirectoryRecords,
+    raw_body=True,
+    example=[{"id": "0123456789abcdef0123456789abcdef", "name": "Fractions"}],
+    answer=DirectoryCounts,
+    errors=(CollectionNotFound, PermissionDenied),
 )
+async def upsert(call: Call[Any, None]) -> DirectoryCounts:
+    """Create and change records of the directory, all of them or none."""
+    return DirectoryCounts(**asdict(await call.logs.upsert_directory(call.path["collection"], call.body)))

@@ -11,29 +11,28 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Generic, TypeVar, get_args
 
-from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import SyncableLog
 from docservice.domain.person_logs import LogKindName
+from docservice.domain.requests.document_pages import FieldChoice
 from docservice.errors import LogNotFound, PermissionDenied
-from docservice.rest.app_keys import IDENTIFY, SERVICE
-from docservice.rest.bodies import json_answer
-from docservice.rest.document_queries import detail_fields, document_query, fields_parameter, list_parameters
+from docservice.rest.calls import Call
 from docservice.rest.document_schemas import document_model
-from docservice.rest.operations import Operation
+from docservice.rest.list_parameters import DocumentQuery, document_list, one_document
+from docservice.rest.operations import Access, Operations
 from docservice.store.mapping.log_kinds import KINDS
 
+operations = Operations(tag="Documents")
+
 _VIEWS = {
-    "contentsummarylog": ("Content Summary Log", "summaries of all visits of a learner to a content"),
-    "contentsessionlog": ("Content Session Log", "visits to content"),
-    "usersessionlog": ("User Session Log", "stretches of app use"),
-    "examlog": ("Exam Log", "learners' logs of exams"),
+    "contentsummarylog": ("Content Summary Log", "summary", "summaries of all visits of a learner to a content"),
+    "contentsessionlog": ("Content Session Log", "session", "visits to content"),
+    "usersessionlog": ("User Session Log", "user session", "stretches of app use"),
+    "examlog": ("Exam Log", "exam", "learners' logs of exams"),
 }
-"""For each kind of log Kolibri's name of the view, and what it lists."""
+"""For each kind of log Kolibri's name of the view, the record of the access rule, and what it lists."""
 
-
-_TAG = "Documents"
 _ABOUT_LISTS = """\
 Send `next` back as `cursor` until it is null; a page may be short. A list shows the embedded attempts and
 `attempt_count`; the document by its id has them all.
@@ -54,57 +53,45 @@ class DocumentList(BaseModel, Generic[Shown]):
     next: str | None
 
 
-async def find(kind: LogKindName, request: web.Request) -> web.Response:
+async def find(kind: LogKindName, call: Call[None, DocumentQuery]) -> dict[str, Any]:
     """A page of documents."""
-    principal = await request.config_dict[IDENTIFY](request)
-    asked = document_query(request.query, KINDS[kind].filters, KINDS[kind].shown_paths)
-    page = (
-        await request.config_dict[SERVICE]
-        .acting_as(principal)
-        .document_page(kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor)
+    asked = call.query
+    page = await call.logs.document_page(
+        kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor
     )
-    return json_answer(page.as_json())
+    return page.as_json()
 
 
-async def get(kind: LogKindName, request: web.Request) -> web.Response:
+async def get(kind: LogKindName, call: Call[None, FieldChoice]) -> dict[str, Any]:
     """One document."""
-    principal = await request.config_dict[IDENTIFY](request)
-    fields = detail_fields(request.query, KINDS[kind].shown_paths)
-    return json_answer(
-        await request.config_dict[SERVICE].acting_as(principal).document(kind, request.match_info["id"], fields=fields)
-    )
+    return await call.logs.document(kind, call.path["id"], fields=call.query)
 
 
-def _operations(kind: LogKindName) -> tuple[Operation, Operation]:
-    view, listed = _VIEWS[kind]
-    path = f"/api/logger/{kind}/"
-    model: type[SyncableLog] = KINDS[kind].model
+def _declare(kind: LogKindName) -> None:
+    view, record, listed = _VIEWS[kind]
+    log_kind = KINDS[kind]
+    model: type[SyncableLog] = log_kind.model
     shown: Any = document_model(model)
-    return (
-        Operation(
-            method="GET",
-            path=path,
-            handler=partial(find, kind),
-            summary=f"Documents: {listed}, page by page",
-            description=_ABOUT_LISTS,
-            tag=_TAG,
-            kolibri_view=view,
-            query=list_parameters(KINDS[kind].filters, KINDS[kind].shown_paths),
-            answer=DocumentList[shown],
-            errors=(PermissionDenied,),
-        ),
-        Operation(
-            method="GET",
-            path=path + "{id}/",
-            handler=partial(get, kind),
-            summary=f"One document of the {listed}",
-            tag=_TAG,
-            kolibri_view=view,
-            query=(fields_parameter(KINDS[kind].shown_paths),),
-            answer=shown,
-            errors=(LogNotFound, PermissionDenied),
-        ),
-    )
+    operations.get(
+        f"/api/logger/{kind}/",
+        access=Access("readers", record, refused=None),
+        summary=f"Documents: {listed}, page by page",
+        description=_ABOUT_LISTS,
+        kolibri_view=view,
+        query=document_list(log_kind.filters, log_kind.shown_paths),
+        answer=DocumentList[shown],
+        errors=(PermissionDenied,),
+    )(partial(find, kind))
+    operations.get(
+        f"/api/logger/{kind}/{{id}}/",
+        access=Access("readers", record, refused=404),
+        summary=f"One document of the {listed}",
+        kolibri_view=view,
+        query=one_document(log_kind.shown_paths),
+        answer=shown,
+        errors=(LogNotFound, PermissionDenied),
+    )(partial(get, kind))
 
 
-OPERATIONS = tuple(operation for kind in get_args(LogKindName) for operation in _operations(kind))
+for _kind in get_args(LogKindName):
+    _declare(_kind)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.errors import ServiceBusy, StoreTimeout, StoreUnavailable
-from docservice.rest.app_keys import SERVICE
-from docservice.rest.bodies import json_answer
+from docservice.rest.calls import Call
 from docservice.rest.limits import TRAFFIC
-from docservice.rest.operations import Operation
+from docservice.rest.operations import PUBLIC, Operations
+
+operations = Operations()
 
 
 class Health(BaseModel):
@@ -18,35 +18,21 @@ class Health(BaseModel):
     status: str
 
 
-async def healthz(request: web.Request) -> web.Response:
-    """The process serves requests."""
-    return json_answer({"status": "ok"})
+@operations.get("/healthz", access=PUBLIC, auth="none", answer=Health)
+async def healthz(call: Call[None, None]) -> Health:
+    """Whether the process is alive."""
+    return Health(status="ok")
 
 
-async def readyz(request: web.Request) -> web.Response:
-    """The database answers, too; 503 if it does not, or if the service is about to stop."""
-    if request.config_dict[TRAFFIC].draining:
+@operations.get("/readyz", access=PUBLIC, auth="none", answer=Health, errors=(StoreUnavailable, StoreTimeout))
+async def readyz(call: Call[None, None]) -> Health:
+    """Whether the database answers.
+
+    Raises:
+        ServiceBusy: the service is about to stop.
+        StoreUnavailable: the database does not answer.
+    """
+    if call.request.config_dict[TRAFFIC].draining:
         raise ServiceBusy("The service is stopping.")
-    await request.config_dict[SERVICE].ping()
-    return json_answer({"status": "ready"})
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/healthz",
-        handler=healthz,
-        summary="Whether the process is alive",
-        caller="nobody",
-        answer=Health,
-    ),
-    Operation(
-        method="GET",
-        path="/readyz",
-        handler=readyz,
-        summary="Whether the database answers",
-        caller="nobody",
-        answer=Health,
-        errors=(StoreUnavailable, StoreTimeout),
-    ),
-)
+    await call.service.ping()
+    return Health(status="ready")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -10,15 +11,22 @@ from pydantic import BaseModel
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS
 from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
-from docservice.rest.app_keys import IDENTIFY, SERVICE
-from docservice.rest.bodies import json_answer, read_body
-from docservice.rest.list_queries import PAGING, last_values, log_filters, page, parameters, require
-from docservice.rest.operations import Detail, Operation, Parameter
+from docservice.rest.answers import json_answer
+from docservice.rest.calls import Call
+from docservice.rest.kolibri_errors import Detail
+from docservice.rest.list_parameters import LogQuery, log_list
+from docservice.rest.operations import Access, Operations
+from docservice.rest.parameters import Parameter
 from docservice.rest.problems import ERROR_CODE_HEADER
-from docservice.rest.streaming import list_answer
 
-_TAG = "Reading"
-_MASTERY_QUERY = parameters(MASTERY_FILTERS, required=("content", "user"))
+operations = Operations(tag="Reading")
+
+_MASTERY_VIEW, _ATTEMPT_VIEW = "Mastery Log", "Attempt Log"
+_BOTH = ("content", "user")
+_ONE_MASTERY_LOG = log_list(MASTERY_FILTERS, required=_BOTH, paged=False)
+_ERRORS = (LogNotFound, PermissionDenied)
+
+Row = TypeVar("Row", bound=BaseModel)
 
 
 class UserProgress(BaseModel):
@@ -28,163 +36,122 @@ class UserProgress(BaseModel):
     progress: int
 
 
-async def mastery_logs(request: web.Request) -> web.Response:
-    """Tries, latest first."""
-    require(request.query, "content", "user")
-    principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(last_values(request), MASTERY_FILTERS)
-    return _list(
-        await request.config_dict[SERVICE]
-        .acting_as(principal)
-        .mastery_log_page(filters, page=page(last_values(request)))
-    )
+@operations.get(
+    "/api/logger/masterylog/",
+    access=Access("readers", "mastery log", refused=None),
+    kolibri_view=_MASTERY_VIEW,
+    query=log_list(MASTERY_FILTERS, required=_BOTH),
+    answer=list[MasteryRow] | RowPage[MasteryRow],
+    errors=(PageNotFound, PermissionDenied),
+)
+async def mastery_logs(call: Call[None, LogQuery]) -> list[MasteryRow] | RowPage[MasteryRow]:
+    """Tries at assessments, latest first."""
+    return _rows(await call.logs.mastery_log_page(call.query.filters, page=call.query.page))
 
 
-async def mastery_log(request: web.Request) -> web.Response:
+@operations.get(
+    "/api/logger/masterylog/{id}/",
+    access=Access("readers", "mastery log", refused=404),
+    kolibri_view=_MASTERY_VIEW,
+    query=_ONE_MASTERY_LOG,
+    answer=MasteryRow,
+    errors=_ERRORS,
+)
+async def mastery_log(call: Call[None, LogQuery]) -> MasteryRow:
     """One try."""
-    require(request.query, "content", "user")
-    principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(last_values(request), MASTERY_FILTERS)
-    row = await request.config_dict[SERVICE].acting_as(principal).mastery_log(request.match_info["id"], filters)
-    return json_answer(row.model_dump())
+    return await call.logs.mastery_log(call.path["id"], call.query.filters)
 
 
-async def mastery_diff(request: web.Request) -> web.Response:
-    """One try beside the one before it."""
-    require(request.query, "content", "user")
-    principal = await request.config_dict[IDENTIFY](request)
-    filters = log_filters(last_values(request), MASTERY_FILTERS)
+def _integer_or_none(text: str) -> int | None:
     try:
-        back = int(request.match_info["back"])
+        return int(text)
     except ValueError:
+        return None
+
+
+@operations.get(
+    "/api/logger/masterylog/{back}/diff/",
+    access=Access("readers", "mastery log", refused=404),
+    kolibri_view=_MASTERY_VIEW,
+    placeholders=(
+        Parameter("back", "0 is the newest try.", {"type": "integer", "minimum": 0}, _integer_or_none, required=True),
+    ),
+    query=_ONE_MASTERY_LOG,
+    answer=MasteryDiffRow,
+    errors=(PermissionDenied,),
+    other_answers={404: ("There are not so many tries.", str)},
+)
+async def mastery_diff(call: Call[None, LogQuery]) -> MasteryDiffRow | web.Response:
+    """One try beside the one before it."""
+    if call.path["back"] is None:
         return json_answer("Parameter must be an integer", 404)
     try:
-        row = await request.config_dict[SERVICE].acting_as(principal).mastery_diff(back, filters)
+        return await call.logs.mastery_diff(call.path["back"], call.query.filters)
     except LogNotFound as error:
-        answer = json_answer(str(error), 404)
-        answer.headers[ERROR_CODE_HEADER] = error.code
-        return answer
-    return json_answer(row.model_dump())
+        return json_answer(str(error), 404, headers={ERROR_CODE_HEADER: error.code})
 
 
-async def attempt_logs(request: web.Request) -> web.StreamResponse:
-    """Attempts."""
-    principal = await request.config_dict[IDENTIFY](request)
-    filters, asked = log_filters(last_values(request), ATTEMPT_FILTERS), page(last_values(request))
-    service = request.config_dict[SERVICE]
-    if asked is None:
-        return await list_answer(request, service.acting_as(principal).attempt_logs(filters))
-    return _list(await service.acting_as(principal).attempt_log_page(filters, page=asked))
+@operations.get(
+    "/api/logger/attemptlog/",
+    access=Access("readers", "attempt", refused=None),
+    kolibri_view=_ATTEMPT_VIEW,
+    query=log_list(ATTEMPT_FILTERS),
+    answer=list[AttemptRow] | RowPage[AttemptRow],
+    errors=(PageNotFound, PermissionDenied),
+)
+async def attempt_logs(
+    call: Call[None, LogQuery],
+) -> AsyncGenerator[AttemptRow, None] | list[AttemptRow] | RowPage[AttemptRow]:
+    """Attempts at questions."""
+    if call.query.page is None:
+        return call.logs.attempt_logs(call.query.filters)
+    return _rows(await call.logs.attempt_log_page(call.query.filters, page=call.query.page))
 
 
-async def attempt_log(request: web.Request) -> web.Response:
-    """One attempt."""
-    principal = await request.config_dict[IDENTIFY](request)
-    row = await request.config_dict[SERVICE].acting_as(principal).attempt_log(request.match_info["id"])
-    return json_answer(row.model_dump())
-
-
-async def write_attempt_log(request: web.Request) -> web.Response:
-    """Refuse, as the real server does: attempts are written by tracking."""
-    await request.config_dict[IDENTIFY](request)
-    if await read_body(request) == {}:
-        raise web.HTTPMethodNotAllowed(request.method, ["GET", "HEAD"])
+@operations.post(
+    "/api/logger/attemptlog/",
+    access=Access("nobody"),
+    kolibri_view=_ATTEMPT_VIEW,
+    body=dict[str, Any],
+    statuses=(),
+    errors=(PermissionDenied,),
+    other_answers={405: ("Attempts are written by tracking.", Detail)},
+)
+async def write_attempt_log(call: Call[Any, None]) -> None:
+    """Refused: attempts are written by tracking."""
+    if call.body == {}:
+        raise web.HTTPMethodNotAllowed(call.request.method, ["GET", "HEAD"])
     raise PermissionDenied("Attempts are written by tracking.")
 
 
-async def user_progress(request: web.Request) -> web.Response:
-    """One's own points."""
-    principal = await request.config_dict[IDENTIFY](request)
-    user_id = request.match_info["id"]
-    points = await request.config_dict[SERVICE].acting_as(principal).user_progress(user_id)
-    return json_answer(UserProgress(id=user_id, progress=points).model_dump())
-
-
-def _list(found: Rows[Any]) -> web.Response:
-    rows = [row.model_dump() for row in found.rows]
-    if found.page is None:
-        return json_answer(rows)
-    shown = RowPage[Any](page=found.page.number, count=found.count, total_pages=found.total_pages, results=rows)
-    return json_answer(shown.model_dump())
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/api/logger/masterylog/",
-        handler=mastery_logs,
-        summary="Tries at assessments, latest first",
-        tag=_TAG,
-        kolibri_view="Mastery Log",
-        query=(*_MASTERY_QUERY, *PAGING),
-        answer=list[MasteryRow] | RowPage[MasteryRow],
-        errors=(PageNotFound, PermissionDenied),
-    ),
-    Operation(
-        method="GET",
-        path="/api/logger/masterylog/{id}/",
-        handler=mastery_log,
-        summary="One try",
-        tag=_TAG,
-        kolibri_view="Mastery Log",
-        query=_MASTERY_QUERY,
-        answer=MasteryRow,
-        errors=(LogNotFound, PermissionDenied),
-    ),
-    Operation(
-        method="GET",
-        path="/api/logger/masterylog/{back}/diff/",
-        handler=mastery_diff,
-        summary="One try beside the one before it",
-        tag=_TAG,
-        kolibri_view="Mastery Log",
-        placeholders=(Parameter("back", "0 is the newest try.", {"type": "integer", "minimum": 0}, required=True),),
-        query=_MASTERY_QUERY,
-        answer=MasteryDiffRow,
-        errors=(PermissionDenied,),
-        other_answers={404: ("There are not so many tries.", str)},
-    ),
-    Operation(
-        method="GET",
-        path="/api/logger/attemptlog/",
-        handler=attempt_logs,
-        summary="Attempts at questions",
-        tag=_TAG,
-        kolibri_view="Attempt Log",
-        query=(*parameters(ATTEMPT_FILTERS), *PAGING),
-        answer=list[AttemptRow] | RowPage[AttemptRow],
-        errors=(PageNotFound, PermissionDenied),
-    ),
-    Operation(
-        method="POST",
-        path="/api/logger/attemptlog/",
-        handler=write_attempt_log,
-        summary="Refused: attempts are written by tracking",
-        tag=_TAG,
-        kolibri_view="Attempt Log",
-        body=dict[str, Any],
-        statuses=(),
-        errors=(PermissionDenied,),
-        other_answers={405: ("Attempts are written by tracking.", Detail)},
-    ),
-    Operation(
-        method="GET",
-        path="/api/logger/attemptlog/{id}/",
-        handler=attempt_log,
-        summary="One attempt",
-        tag=_TAG,
-        kolibri_view="Attempt Log",
-        answer=AttemptRow,
-        errors=(LogNotFound, PermissionDenied),
-    ),
-    Operation(
-        method="GET",
-        path="/api/logger/userprogress/{id}/",
-        handler=user_progress,
-        summary="One's own points",
-        tag=_TAG,
-        kolibri_view="Total Content Progress",
-        answer=UserProgress,
-        errors=(LogNotFound, PermissionDenied),
-    ),
+@operations.get(
+    "/api/logger/attemptlog/{id}/",
+    access=Access("readers", "attempt", refused=404),
+    kolibri_view=_ATTEMPT_VIEW,
+    answer=AttemptRow,
+    errors=_ERRORS,
 )
+async def attempt_log(call: Call[None, None]) -> AttemptRow:
+    """One attempt."""
+    return await call.logs.attempt_log(call.path["id"])
+
+
+@operations.get(
+    "/api/logger/userprogress/{id}/",
+    access=Access("owner", "user"),
+    kolibri_view="Total Content Progress",
+    answer=UserProgress,
+    errors=_ERRORS,
+)
+async def user_progress(call: Call[None, None]) -> UserProgress:
+    """One's own points."""
+    return UserProgress(id=call.path["id"], progress=await call.logs.user_progress(call.path["id"]))
+
+
+def _rows(found: Rows[Row]) -> list[Row] | RowPage[Row]:
+    """Return the whole list, or a page in Kolibri's envelope; the rows are models that are valid already."""
+    if found.page is None:
+        return list(found.rows)
+    return RowPage[Any].model_construct(
+        page=found.page.number, count=found.count, total_pages=found.total_pages, results=list(found.rows)
+    )

@@ -6,30 +6,27 @@ from aiohttp import web
 
 from docservice.errors import Unauthenticated
 from docservice.rest.app_keys import METRICS
-from docservice.rest.operations import Operation
+from docservice.rest.calls import Call
+from docservice.rest.operations import PUBLIC, Operations
 from docservice.rest.problems import Problem
 
+operations = Operations()
 
-async def metrics(request: web.Request) -> web.Response:
-    """The metrics of all workers; not there if the application counts nothing."""
-    found = request.config_dict.get(METRICS)
+
+@operations.get(
+    "/metrics",
+    access=PUBLIC,
+    auth="none",
+    description="In Prometheus' text format. Takes the token of the metrics, if one is set.",
+    answer=str,
+    media_type="text/plain",
+    errors=(Unauthenticated,),
+    other_answers={404: ("This application counts nothing.", Problem)},
+)
+async def metrics(call: Call[None, None]) -> web.Response:
+    """Numbers for a monitor."""
+    found = call.request.config_dict.get(METRICS)
     if found is None:
         raise web.HTTPNotFound
-    found.admit(request)
+    found.admit(call.request)
     return web.Response(body=await found.text(), headers={"Content-Type": found.content_type})
-
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/metrics",
-        handler=metrics,
-        summary="Numbers for a monitor",
-        description="In Prometheus' text format. Takes the token of the metrics, if one is set.",
-        caller="nobody",
-        answer=str,
-        media_type="text/plain",
-        errors=(Unauthenticated,),
-        other_answers={404: ("This application counts nothing.", Problem)},
-    ),
-)

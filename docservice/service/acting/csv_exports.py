@@ -9,8 +9,9 @@ from typing import Any
 from docservice.domain.directory.permissions import Person, administers
 from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+from docservice.domain.requests.kolibri_messages import no_such_choice, no_such_object
 from docservice.domain.values.times import KolibriTime
-from docservice.errors import FieldError, LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
+from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
 from docservice.service.acting.lists import LogReader
 from docservice.service.base.clock import Clocked
@@ -48,8 +49,7 @@ class ExportRequests(Clocked):
         """
         person = await self._reader.person(principal)
         if facility is not None and await self._people.facility_dataset(facility) is None:
-            message = "Select a valid choice. That choice is not one of the available choices."
-            raise ValidationFailed([FieldError(("facility",), "invalid_choice", message)])
+            raise ValidationFailed([no_such_choice("facility")])
         found = self._requests.find(facility=facility, log_type=log_type)
         return [request async for request in found if await self._administers(person, request.facility)]
 
@@ -132,8 +132,7 @@ class ExportRequests(Clocked):
 
     async def _require(self, principal: Principal, asked: CsvLogRequest) -> None:
         if await self._people.facility_dataset(asked.facility) is None:
-            message = f'Invalid pk "{asked.facility}" - object does not exist.'
-            raise ValidationFailed([FieldError(("facility",), "does_not_exist", message)])
+            raise ValidationFailed([no_such_object("facility", asked.facility)])
         if principal.user_id is None:
             raise NotSignedIn()
         if not await self._administers(await self._reader.person(principal), asked.facility):

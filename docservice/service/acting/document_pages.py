@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from docservice.domain.requests.document_pages import Cursor, DocumentFilters, DocumentPage, FieldChoice
+from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.domain.requests.lists import LogFilters
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, ValidationFailed
@@ -74,7 +75,6 @@ class DocumentReader:
         if filters.topic is not None:
             below = await self._content.below(filters.topic)
             if below is None:
-                message = "Select a valid choice. That choice is not one of the available choices."
-                raise ValidationFailed([FieldError(("topic",), "invalid_choice", message)])
+                raise ValidationFailed([no_such_choice("topic")])
             given.append(below)
         return set.intersection(*given) if given else None

@@ -20,9 +20,9 @@ from docservice.domain.logs.exam_logs import (
     new_exam_log,
 )
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
+from docservice.domain.requests.kolibri_messages import no_such_object
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import (
-    FieldError,
     LogNotFound,
     NotSignedIn,
     PermissionDenied,
@@ -249,12 +249,7 @@ def _require_owner(person: Person, owner: Owner | None) -> Owner:
 
 
 def _does_not_exist(*references: tuple[str, str]) -> ValidationFailed:
-    return ValidationFailed(
-        [
-            FieldError((field,), "does_not_exist", f'Invalid pk "{value}" - object does not exist.')
-            for field, value in references
-        ]
-    )
+    return ValidationFailed([no_such_object(field, key) for field, key in references])
 
 
 def _stored_id(spelled: str) -> str:

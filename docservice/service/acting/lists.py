@@ -8,9 +8,10 @@ from contextlib import aclosing
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff
 from docservice.domain.directory.permissions import Person, log_read_scope
 from docservice.domain.logs.content_logs import AttemptLog
+from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
 from docservice.domain.values.ids import parse_uuid
-from docservice.errors import FieldError, LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
+from docservice.errors import LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
 from docservice.identity import Principal
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
@@ -106,7 +107,7 @@ class LogReader:
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         filters.refuse_unused(ATTEMPT_FILTERS)
         if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
-            raise _no_choice("masterylog")
+            raise ValidationFailed([no_such_choice("masterylog")])
         return await self.selection(principal, filters)
 
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
@@ -132,7 +133,7 @@ class LogReader:
         """
         person = await self.person(principal)
         if filters.user is not None and await self._people.person(filters.user) is None:
-            raise _no_choice("user")
+            raise ValidationFailed([no_such_choice("user")])
         readable = await self._people.readable(log_read_scope(person))
         return await select(self._people, readable, filters)
 
@@ -147,13 +148,3 @@ def _stored_id(spelled: str) -> str:
         return parse_uuid(spelled)
     except ValueError:
         raise LogNotFound() from None
-
-
-def _no_choice(field: str) -> ValidationFailed:
-    return ValidationFailed(
-        [
-            FieldError(
-                (field,), "invalid_choice", "Select a valid choice. That choice is not one of the available choices."
-            )
-        ]
-    )
