@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from docservice import DocService, LogFilters, Page, Principal
+from docservice import DocService, LogFilters, Page, Principal, StartSession
 from docservice.errors import LogNotFound
 from docservice.export import CsvWriter, write_export
 from docservice.export.backup import export_ndjson, import_ndjson
@@ -22,6 +22,13 @@ SUMMARIES, SESSIONS, OVERFLOW = "content_summary_logs", "content_session_logs", 
 KINDS = {SUMMARIES: "contentsummarylog", SESSIONS: "contentsessionlog"}
 BEGIN = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)
 COUNT = 340
+EXERCISE: dict[str, Any] = {
+    "node_id": "e" * 32,
+    "content_id": "c" * 32,
+    "channel_id": "b" * 32,
+    "kind": "exercise",
+    "mastery_model": {"type": "m_of_n", "m": COUNT, "n": COUNT},
+}
 
 
 @dataclass
@@ -66,6 +73,7 @@ async def answered(service: DocService, database: Any, learner: Principal, reque
     saved: Any
     if collection == SUMMARIES:
         mastery = {"mastery_level": 1, "start_timestamp": BEGIN, "attempts": made}
+        mastery["mastery_criterion"] = EXERCISE["mastery_model"]
         saved = await service.content_summary_logs.save({**log, "channel_id": "b" * 32, "mastery_logs": [mastery]})
     else:
         saved = await service.content_session_logs.save({**log, "channel_id": "b" * 32, "attempts": made})
@@ -105,7 +113,8 @@ async def listed(service: DocService, learner: Principal) -> list[tuple[str, str
 async def test_every_reader_gives_the_same(
     service: DocService, database: Any, learner: Principal, answered: Answered, tmp_path: Path, recorded_directory: Any
 ) -> None:
-    """Lists, pages, the document, the collection and the table give each attempt once, by start, the embedded copy."""
+    """Lists, pages, the document, the collections, the table and a new start (from the latest on) give each attempt
+    once, by start, the embedded copy."""
     person = service.acting_as(learner)
     assert await database[OVERFLOW].count_documents({}) >= 3
 
@@ -116,6 +125,8 @@ async def test_every_reader_gives_the_same(
     if answered.collection == SUMMARIES:
         document = document["mastery_logs"][0]
         in_collection = [each.item async for each in service.content_summary_logs.attempts(answered.log_id)]
+        started = await person.start_session(StartSession.parse(EXERCISE))
+        assert [each.item for each in started.pastattempts] == answered.expected[::-1]
     else:
         in_collection = [each.item async for each in service.content_session_logs.attempts(answered.log_id)]
     path = tmp_path / "attempt.csv"
@@ -130,6 +141,7 @@ async def test_every_reader_gives_the_same(
     assert of_item == [answered.expected[7]]
     assert [(each["item"], each["simple_answer"]) for each in document["attempts"]] == expected
     assert in_collection == answered.expected
+    assert [each.item async for each in service.attempt_logs.find()] == answered.expected
     assert in_table == expected
 
 

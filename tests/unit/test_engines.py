@@ -9,11 +9,11 @@ import pytest
 
 from docservice.store.database.engines import ServerAccess, guard_of
 from docservice.store.database.secantus_python import TRAITS
-from docservice.store.database.traits import MONGODB, SECANTUS_NATIVE, EngineTraits
+from docservice.store.database.traits import MONGODB, SECANTUS_NATIVE, SHARDED, EngineTraits
 
 PYTHON = {"version": "8.2.11", "secantusVersion": "0.7.0b3", "bits": 64, "ok": 1.0}
-NATIVE = {**PYTHON, "secantusVersion": "0.5.3-beta.196", "buildEnvironment": {"cc": "rustc", "target_os": "linux"}}
-MONGOD = {"version": "8.0.4", "buildEnvironment": {"cc": "gcc", "target_os": "linux"}, "ok": 1.0}
+NATIVE = {**PYTHON, "secantusVersion": "0.5.3-beta.196", "storageEngines": ["wiredTiger"]}
+MONGOD = {"version": "8.0.4", "storageEngines": ["devnull", "wiredTiger"], "ok": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ MONGOD = {"version": "8.0.4", "buildEnvironment": {"cc": "gcc", "target_os": "li
         ({"setName": "secantus"}, PYTHON, TRAITS),
         ({"setName": "secantus"}, NATIVE, SECANTUS_NATIVE),
         ({"setName": "rs0"}, MONGOD, MONGODB),
-        ({"msg": "isdbgrid"}, MONGOD, MONGODB),
+        ({"msg": "isdbgrid"}, MONGOD, SHARDED),
     ],
 )
 async def test_each_server_has_its_traits(
