@@ -99,7 +99,7 @@ class _Export:
     async def _described_sessions(self) -> AsyncGenerator[tuple[list[dict[str, Any]], float], None]:
         """The visits that are exported, once people and contents in them are known.
 
-        One query follows another: the embedded engine works on one at a time, and short ones would wait for long ones.
+        One query follows another: some engines work on one at a time, and short ones would wait for long ones.
         """
         self._learners = await self._reads.learners_of(self._dataset_id)
         async with aclosing(self._reads.sessions(self._dataset_id)) as batches:
@@ -223,24 +223,17 @@ class _Export:
     async def _shelf(
         self, log: dict[str, Any], shelf: Fields, node: str | None, number: int | None, masterylog_id: str | None
     ) -> AsyncGenerator[list[Row], None]:
-        """The attempts of a try, or the loose ones of a visit: those that moved to buckets, then the embedded ones."""
-        embedded = shelf.get("attempts", [])
-        here = {attempt["id"] for attempt in embedded}
+        """All attempts of a try, or the loose ones of a visit."""
         learner = self._learner(log)
-
-        def rows(attempts: Iterable[Fields]) -> list[Row]:
-            return [
-                export_rows.attempt_row(
-                    attempt, log, node, learner, self._catalogue, try_number=number, masterylog_id=masterylog_id
-                )
-                for attempt in attempts
-                if self._span.holds(attempt)
-            ]
-
-        async with aclosing(self._reads.moved_attempts(log, masterylog_id, here)) as buckets:
-            async for moved in buckets:
-                yield rows(moved)
-        yield rows(embedded)
+        async with aclosing(self._reads.attempts(log, masterylog_id, shelf.get("attempts", []))) as parts:
+            async for part in parts:
+                yield [
+                    export_rows.attempt_row(
+                        attempt, log, node, learner, self._catalogue, try_number=number, masterylog_id=masterylog_id
+                    )
+                    for attempt in part
+                    if self._span.holds(attempt)
+                ]
 
     def _holds(self, log: Fields) -> bool:
         return log["kind"] != QUIZ and self._span.holds(log)

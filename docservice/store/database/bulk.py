@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import DeleteMany, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from docservice.store.database.failures import only_duplicates
 from docservice.store.database.port import Database, Document
+from docservice.store.database.reads import chunks
+from docservice.store.database.writes import DeleteMany, ReplaceOne
 
 
 class BulkStore:
@@ -22,9 +23,12 @@ class BulkStore:
         self, collection: str, ids: Sequence[Any], projection: Mapping[str, int] | None = None
     ) -> dict[Any, Document]:
         """The documents that are there, by `_id`."""
-        with self._database.guarded():
-            found = self._database[collection].find({"_id": {"$in": list(ids)}}, projection)
-            return {document["_id"]: document async for document in found}
+        found: dict[Any, Document] = {}
+        for some in chunks(ids, self._database.traits.ids_in_a_query):
+            with self._database.guarded():
+                documents = self._database[collection].find({"_id": {"$in": some}}, projection)
+                found |= {document["_id"]: document async for document in documents}
+        return found
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         """Insert documents that are not there.

@@ -17,24 +17,23 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
-from docservice.store.database import secantus_python
 from docservice.store.database.activity import Activity, PoolActivity
+from docservice.store.database.engines import ServerAccess, guard_of
 from docservice.store.database.failures import only_duplicates, translated
 from docservice.store.database.first_contact import tls_mismatch
 from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
 from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
-from docservice.store.database.secantus_python import SecantusPythonGuard
 from docservice.store.database.sessions import Sessions, may_be_open
-from docservice.store.database.traits import SECANTUS_NATIVE, SHARDED, EngineTraits
+from docservice.store.database.traits import EngineTraits
 
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ACKNOWLEDGED = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
 _BATCH = 100
 _IDLE_MILLISECONDS = 120_000
-"""How long a connection may be unused before it is replaced: the embedded engine closes those that were silent for 300
-seconds, firewalls often after 240. The driver does not notice: it reads from a connection only to get an answer."""
+"""How long a connection may be unused before it is replaced: firewalls often close those that were silent for 240
+seconds, SecantusDB after 300. The driver does not notice: it reads from a connection only to get an answer."""
 
 _DRIVER_WAITED = "No servers found yet"
 """What the driver says when no server has said anything at all."""
@@ -254,12 +253,10 @@ class PyMongoDatabase:
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self._first_answer()
-        if hello.get("setName") == secantus_python.SET_NAME:
-            self._guard = await self._embedded_guard(hello)
-        if hello.get("msg") == "isdbgrid":
-            self._guard = EngineGuard(SHARDED)
-            return
-        if hello.get("setName"):
+        access = ServerAccess(self._raw_command, self._read_command, self._turn, self._timeout_seconds)
+        with self.guarded():
+            self._guard = await guard_of(hello, access)
+        if hello.get("setName") or hello.get("msg") == "isdbgrid":
             return
         address = "{}:{}".format(*(await self._server()))
         if hello.get("isreplicaset"):
@@ -272,11 +269,6 @@ class PyMongoDatabase:
             "Restart it with `--replSet rs0` (or `replication.replSetName: rs0` in mongod.conf), then run once: "
             f"mongosh \"mongodb://{address}/?directConnection=true\" --eval 'rs.initiate()'"
         )
-
-    async def _embedded_guard(self, hello: Document) -> EngineGuard:
-        if secantus_python.is_python_build(await self.command({"buildInfo": 1})):
-            return SecantusPythonGuard(self._raw_command, self._read_command, self._turn, self._timeout_seconds, hello)
-        return EngineGuard(SECANTUS_NATIVE)
 
     async def _first_answer(self) -> Document:
         try:

@@ -20,6 +20,7 @@ class EngineTraits:
             index over the items of a list costs an entry for each item.
         commits_across_partitions: a transaction with documents of several partitions costs no more than one with
             documents of a single one. A sharded cluster has to agree with all shards that take part.
+        changes_views: `collMod` gives a view another pipeline; otherwise it has to be dropped and made again.
         ids_in_a_query: how many ids a list in a query may have before its time grows out of proportion.
     """
 
@@ -30,6 +31,7 @@ class EngineTraits:
     plans_with_any_prefix: bool = True
     rewrites_index_entries: bool = False
     commits_across_partitions: bool = True
+    changes_views: bool = True
     ids_in_a_query: int = 1000
 
 

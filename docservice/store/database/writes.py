@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from pymongo import DeleteMany, InsertOne, ReplaceOne, UpdateOne
+from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, UpdateOne
 
 from docservice.store.database.port import Document
 
-Write: TypeAlias = InsertOne[Document] | UpdateOne | ReplaceOne[Document] | DeleteMany
+Write: TypeAlias = InsertOne[Document] | UpdateOne | ReplaceOne[Document] | DeleteMany | DeleteOne
 
-__all__ = ["DeleteMany", "InsertOne", "ReplaceOne", "UpdateOne", "Write"]
+__all__ = ["DeleteMany", "DeleteOne", "InsertOne", "ReplaceOne", "UpdateOne", "Write"]

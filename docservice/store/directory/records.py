@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pymongo import ReplaceOne
-
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction, one_of
+from docservice.store.database.writes import ReplaceOne
 from docservice.store.mapping.json_codec import to_bson
 
 _BATCH = 1000

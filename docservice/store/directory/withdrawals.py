@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
-from pymongo import DeleteMany
-
 from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import DeleteMany
 
 _BATCH = 1000
 """Records that go in one transaction: an engine keeps those in memory."""

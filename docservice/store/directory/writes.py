@@ -6,11 +6,10 @@ from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
-from pymongo import ReplaceOne
-
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import ReplaceOne
 from docservice.store.directory.records import directory_document
 
 TURNS = "directory_turns"

@@ -90,10 +90,14 @@ async def apply_views(database: Database) -> ViewReport:
         The state that was found before.
     """
     report = await check_views(database)
-    # Not by `collMod`: the embedded engine says yes to it and changes nothing.
-    for view in report.different:
-        await database.command({"drop": view.name})
-    for view in [*report.missing, *report.different]:
+    if database.traits.changes_views:
+        for view in report.different:
+            await database.command({"collMod": view.name, "viewOn": view.on, "pipeline": view.pipeline})
+    else:
+        for view in report.different:
+            await database.command({"drop": view.name})
+    made = report.missing if database.traits.changes_views else [*report.missing, *report.different]
+    for view in made:
         try:
             await database.command({"create": view.name, "viewOn": view.on, "pipeline": view.pipeline})
         except StoreError as error:

@@ -1,7 +1,7 @@
 """Attempts as a list of their own: embedded, moved to buckets, or loose in sessions.
 
-The list goes from document to document (by `_id`), in each from try to try, and in each try from the oldest bucket to
-the embedded attempts. Counters say how many each try has, so that a page reads the documents it shows and no others.
+The list goes from document to document (by `_id`), in each from try to try, and in each try in the order of
+`store.logs.attempts`. Counters say how many each try has, so that a page reads the documents it shows and no others.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.outlines import summaries, visits_with_attempts
 from docservice.store.lists.scope import Selection
-from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+from docservice.store.logs.attempts import AttemptReader, attempt_logs
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 _OUTLINE = {
@@ -50,6 +49,7 @@ class AttemptListStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reader = AttemptReader(database)
 
     async def page(
         self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
@@ -110,7 +110,8 @@ class AttemptListStore:
                 # Nothing but fields of the index: some engines use it only then.
                 found = await self._database[collection].find_one(query)
             if found is not None:
-                return _pick(found, attempt_id) if selection.admits(found) else None
+                owner = found if collection != OVERFLOW else await self._reader.owner(found)
+                return _pick(owner, found, attempt_id) if owner is not None and selection.admits(owner) else None
         return None
 
     async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
@@ -134,39 +135,20 @@ class AttemptListStore:
                     yield Shelf(session, None, session["loose_attempt_count"])
 
     async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
-        inherited = {**inherited_fields(shelf.owner), "masterylog_id": shelf.masterylog_id}
-        async with aclosing(self._documents(shelf, filters.item)) as documents:
-            async for document in documents:
-                if _matches(document, filters):
-                    yield read_attempt(document, **inherited)
+        owner, embedded = await self._embedded(shelf)
+        if owner is None:
+            return
+        parts = self._reader.of_list(owner, shelf.masterylog_id, embedded, item=filters.item)
+        async with aclosing(parts) as found:
+            async for part in found:
+                matching = [attempt for attempt in part if _matches(attempt, filters)]
+                for log in attempt_logs(shelf.owner, shelf.masterylog_id, matching):
+                    yield log
 
-    async def _documents(self, shelf: Shelf, item: str | None) -> AsyncGenerator[Document, None]:
-        # The embedded ones are read first: what moves meanwhile is seen twice and dropped once, not missed.
-        embedded, has_buckets = await self._embedded(shelf)
-        seen: set[str] = set()
-        if has_buckets:
-            owner = shelf.owner
-            buckets = {
-                "_morango_partition": owner["_morango_partition"],
-                "log_id": owner["_id"],
-                "masterylog_id": shelf.masterylog_id,
-            }
-            if item is not None:
-                buckets["attempts.item"] = item
-            moved = self._database.stream(OVERFLOW, buckets, {"attempts": 1}, sort=[("_id", 1)])
-            async with aclosing(moved) as found:
-                async for bucket in found:
-                    for document in bucket["attempts"]:
-                        seen.add(document["id"])
-                        yield document
-        for document in embedded:
-            if document["id"] not in seen:
-                yield document
-
-    async def _embedded(self, shelf: Shelf) -> tuple[list[Document], bool]:
-        """The embedded attempts, and whether there were more in buckets when they were read."""
+    async def _embedded(self, shelf: Shelf) -> tuple[Document | None, list[Document]]:
+        """The log's document, None if it is gone, and its embedded attempts; both of the same moment."""
         key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
-        wanted: Document = {"overflow_buckets": 1}
+        wanted: Document = {"overflow_buckets": 1, "_morango_partition": 1}
         if shelf.masterylog_id is None:
             collection, wanted["attempts"] = SESSIONS, 1
         else:
@@ -174,11 +156,9 @@ class AttemptListStore:
         with self._database.guarded():
             owner = await self._database[collection].find_one(key, wanted)
         if owner is None:
-            return [], False
+            return None, []
         holders = [owner] if shelf.masterylog_id is None else owner.get("mastery_logs", [])
-        return [attempt for holder in holders for attempt in holder.get("attempts", ())], bool(
-            owner.get("overflow_buckets")
-        )
+        return owner, [attempt for holder in holders for attempt in holder.get("attempts", ())]
 
 
 def _looks_inside(filters: LogFilters) -> bool:
@@ -197,14 +177,13 @@ def _matches(attempt: Document, filters: LogFilters) -> bool:
     )
 
 
-def _pick(document: Any, attempt_id: str) -> AttemptLog:
-    inherited = inherited_fields(document)
-    shelves = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
+def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptLog:
+    """The attempt of a document (a log or one of its buckets), with what it inherits from its log."""
+    lists = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
         (document.get("masterylog_id"), document["attempts"])
     ]
     return next(
-        read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
-        for masterylog_id, attempts in shelves
-        for attempt in attempts
-        if attempt["id"] == attempt_id
+        log
+        for masterylog_id, attempts in lists
+        for log in attempt_logs(owner, masterylog_id, [each for each in attempts if each["id"] == attempt_id])
     )

@@ -4,11 +4,8 @@ A walk goes through lanes: a lane is what one equality condition selects (one pe
 each lane it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
 page looks at what earlier pages gave.
 
-The pipelines look odd for the sake of the embedded engine, which serves a query from an index only if the index has all
-fields of the first `$match`, and which sorts what it finds before it cuts it. So the lane and the range of `_id` stand
-in a `$match` of their own, the other filters in a second one; and a lane that may be long (a facility, everything) is
-read in windows of the id space, which grow while they are quick. MongoDB itself merges the two stages and reads the
-index in order.
+How an engine is asked for a part of a lane is `reads.EngineReads`' business: whether conditions that no index serves
+stand apart, and whether a lane that may be long (a facility, everything) is read range by range of its ids.
 """
 
 from __future__ import annotations
@@ -21,12 +18,12 @@ from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.document_pages import Cursor, DocumentFilters, FieldChoice, Split
+from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
-from docservice.store.lists.id_ranges import Window
+from docservice.store.database.reads import Conditions, EngineReads
 from docservice.store.lists.scope import Selection
-from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+from docservice.store.logs.attempts import AttemptReader, attempt_logs, in_order
 from docservice.store.mapping.log_kinds import LogKind
-from docservice.store.mapping.schema import OVERFLOW
 
 MAX_LANES = 1000
 """Lanes that one page looks into; a walk over more contents is not cut by content."""
@@ -42,12 +39,12 @@ class Lane:
     Attributes:
         key: its place in the order of lanes.
         match: the condition; an index starts with its fields and goes on with `_id`.
-        windowed: whether it may be long.
+        is_long: whether it may be.
     """
 
     key: str
     match: Document
-    windowed: bool = False
+    is_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def plan(
     if filters.exam is not None:
         del residual["exam_id"]
         return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
-    return Walk("whole", [Lane("", base, windowed=True)], residual | _among(content_ids))
+    return Walk("whole", [Lane("", base, is_long=True)], residual | _among(content_ids))
 
 
 def _among(content_ids: Collection[str] | None) -> Document:
@@ -132,6 +129,7 @@ class WalkStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reader = AttemptReader(database)
 
     async def page(
         self, kind: LogKind[Any], walk: Walk, fields: FieldChoice, size: int, cursor: Cursor | None = None
@@ -145,7 +143,7 @@ class WalkStore:
             size: how many documents at most.
             cursor: where to go on; None: at the start.
         """
-        began = _now()
+        began, reads = _now(), reads_of(self._database)
         heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
         found: list[Document] = []
         place, page_bytes = "", 0
@@ -154,87 +152,56 @@ class WalkStore:
             if before is not None and (number >= MAX_LANES or _now() - began > _PAGE_SECONDS):
                 return Leg(found, before.key)
             before = lane
-            window = Window(last)
+            ids = reads.ranges(last, is_long=lane.is_long, is_filtered=bool(walk.residual))
             while True:
-                reach = window.reach(lane.windowed)
-                wanted = size + 1 - len(found)
+                conditions = Conditions({**lane.match, "_id": ids.condition}, walk.residual)
                 asked = _now()
-                async with aclosing(self._read(kind, lane, reach, walk.residual, fields, wanted)) as documents:
+                part = self._read(reads, kind, conditions, fields, size + 1 - len(found))
+                async with aclosing(part) as documents:
                     async for document in documents:
                         if len(found) == size or page_bytes > _PAGE_BYTES:
                             return Leg(found, place, found[-1]["_id"])
-                        found.append(document)
+                        found.append(in_order(document) if kind.overflows and heavy else document)
                         place = lane.key
                         page_bytes += document.get("attempt_bytes", 0) if heavy else 0
-                if window.is_last:
+                if ids.is_last:
                     break
-                window.advance(_now() - asked, 0)
+                ids.advance(_now() - asked, 0)
                 if _now() - began > _PAGE_SECONDS:
-                    return Leg(found, lane.key, window.last)
+                    return Leg(found, lane.key, ids.last)
         return Leg(found)
 
     def _read(
-        self, kind: LogKind[Any], lane: Lane, reach: Document, residual: Document, fields: FieldChoice, limit: int
+        self, reads: EngineReads, kind: LogKind[Any], conditions: Conditions, fields: FieldChoice, limit: int
     ) -> AsyncGenerator[Document, None]:
-        pipeline: list[Document] = [{"$match": {**lane.match, "_id": reach}}]
-        if residual:
-            pipeline.append({"$match": residual})
-        pipeline += [{"$sort": {"_id": 1}}, {"$limit": limit}]
+        pipeline = [*reads.matching(conditions), {"$sort": {"_id": 1}}, {"$limit": limit}]
         projection = _projection(kind, fields)
         if projection is not None:
             pipeline.append({"$project": projection})
         return self._database.aggregate(kind.collection, pipeline)
 
     async def one(self, kind: LogKind[Any], selection: Selection, log_id: str, fields: FieldChoice) -> Document | None:
-        """A document with all its attempts, None if there is none among the selected.
-
-        Attempts that moved to buckets are put before the embedded ones of the same try, oldest first.
-        """
+        """A document with all its attempts, see `store.logs.attempts`; None if none of the selected has the id."""
         heavy = kind.overflows and (fields.shows("mastery_logs.attempts") or fields.shows("attempts"))
         projection = None if heavy else _projection(kind, fields)
         with self._database.guarded():
             found = await self._database[kind.collection].find_one({"_id": log_id}, projection)
-        if found is None or not selection.holds(found):
+        if found is None or not selection.admits(found):
             return None
-        if heavy and found.get("overflow_buckets"):
-            await self._join(found)
-        return found
-
-    async def _join(self, document: Document) -> None:
-        # The document was read first: an attempt that moves while we read is then seen twice, never missed.
-        shelves = {log["id"]: log for log in document.get("mastery_logs", ())} or {None: document}
-        moved: dict[str | None, list[Document]] = {}
-        buckets = self._database.stream(OVERFLOW, _buckets_of(document), sort=[("_id", 1)])
-        async with aclosing(buckets) as found:
-            async for bucket in found:
-                moved.setdefault(bucket["masterylog_id"], []).extend(bucket["attempts"])
-        for masterylog_id, attempts in moved.items():
-            shelf = shelves.get(masterylog_id)
-            if shelf is not None:
-                embedded = shelf.get("attempts", [])
-                here = {attempt["id"] for attempt in embedded}
-                joined = [attempt for attempt in attempts if attempt["id"] not in here] + embedded
-                shelf["attempts"] = sorted(joined, key=lambda attempt: attempt["start_timestamp"])
+        return await self._reader.whole(found) if heavy else found
 
     async def attempts(self, kind: LogKind[Any], log_id: str) -> AsyncGenerator[AttemptLog, None]:
-        """All attempts of a log, try by try, in each those that moved to buckets first; one bucket at a time."""
+        """All attempts of a log, try by try, in each in the order of `store.logs.attempts`."""
         with self._database.guarded():
             document = await self._database[kind.collection].find_one({"_id": log_id})
         if document is None:
             return
-        inherited = inherited_fields(document)
-        shelves = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())]
-        for masterylog_id, embedded in shelves or [(None, document.get("attempts", []))]:
-            if document.get("overflow_buckets"):
-                here = {attempt["id"] for attempt in embedded}
-                query = {**_buckets_of(document), "masterylog_id": masterylog_id}
-                async with aclosing(self._database.stream(OVERFLOW, query, sort=[("_id", 1)])) as found:
-                    async for bucket in found:
-                        for attempt in bucket["attempts"]:
-                            if attempt["id"] not in here:
-                                yield read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
-            for attempt in embedded:
-                yield read_attempt(attempt, masterylog_id=masterylog_id, **inherited)
+        lists = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())]
+        for masterylog_id, embedded in lists or [(None, document.get("attempts", []))]:
+            async with aclosing(self._reader.of_list(document, masterylog_id, embedded)) as parts:
+                async for part in parts:
+                    for log in attempt_logs(document, masterylog_id, part):
+                        yield log
 
 
 def _now() -> float:
@@ -250,10 +217,6 @@ def _ahead(lanes: Sequence[Lane], cursor: Cursor | None) -> Iterator[tuple[Lane,
             yield lane, cursor.last
 
 
-def _buckets_of(document: Document) -> Document:
-    return {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
-
-
 _ALWAYS_READ = ("user_id", "dataset_id", "_morango_partition", "_recorded", "attempt_bytes", "overflow_buckets")
 
 
@@ -262,6 +225,9 @@ def _projection(kind: LogKind[Any], fields: FieldChoice) -> Document | None:
     if leaves is None:
         return None
     paths = {*leaves, *_ALWAYS_READ}
+    for at in ("mastery_logs.attempts", "attempts"):
+        if any(path.startswith(f"{at}.") for path in leaves):
+            paths |= {f"{at}.id", f"{at}.start_timestamp"}  # attempts are put in order by these
     for path in leaves:
         parts = path.split(".")
         # A time is shown with what its device recorded beside it, at each level.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain.requests.lists import LogFilters
+from docservice.store.database.reads import Conditions
 from docservice.store.directory.people import PeopleStore, Readable
 
 
@@ -50,12 +51,8 @@ class Selection:
             query["dataset_id"] = self.dataset_id
         return query
 
-    def stages(self, **more: Any) -> list[dict[str, Any]]:
-        """The stages that begin a pipeline over what is selected and fits more conditions.
-
-        The embedded engine serves a query from an index only if the first `$match` has no other fields than the index:
-        so that has the one condition that leaves least, and the others follow.
-        """
+    def conditions(self, **more: Any) -> Conditions:
+        """What documents have to fit that are selected and fit more conditions; those that leave least are indexed."""
         conditions = self.query() | more
         if "mastery_logs.id" in more:
             leads = {"mastery_logs.id"}
@@ -65,18 +62,10 @@ class Selection:
             leads = {"user_id", "content_id", "loose_attempt_count"}
         else:
             leads = {"user_id"}
-        first = {name: value for name, value in conditions.items() if name in leads}
-        rest = {name: value for name, value in conditions.items() if name not in leads}
-        return [{"$match": first}, {"$match": rest}] if rest else [{"$match": first}]
-
-    def holds(self, document: Mapping[str, Any]) -> bool:
-        """Whether a document that was read by its id is one of the selected."""
-        user_id = document["user_id"]
-        if self.user_ids is not None and user_id not in self.user_ids:
-            return False
-        if self.signed_in and user_id is None:
-            return False
-        return self.dataset_id is None or bool(document["dataset_id"] == self.dataset_id)
+        return Conditions(
+            {name: value for name, value in conditions.items() if name in leads},
+            {name: value for name, value in conditions.items() if name not in leads},
+        )
 
 
 NOBODY = Selection(user_ids=frozenset())

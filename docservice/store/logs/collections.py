@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from pymongo import DeleteMany
-
 from docservice.domain.logs.content_logs import MasteryLog
 from docservice.errors import DocumentTooLarge
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import DeleteMany
+from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
 from docservice.store.logs.overflow import OverflowStore, attempt_lists_of, move_oldest
 from docservice.store.mapping.log_documents import (
@@ -40,6 +40,7 @@ class SavingStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = AttemptReader(database)
         self._overflow = OverflowStore(database)
 
     async def find(self, kind: LogKind[Log], query: Mapping[str, Any], limit: int = 0) -> AsyncGenerator[Log, None]:
@@ -127,8 +128,7 @@ class SavingStore:
         sequence = before.get("overflow_buckets", 0)
         moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in shelves}
         if sequence:
-            query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
-            for bucket in [bucket async for bucket in self._database[OVERFLOW].find(query, session=tx.session)]:
+            for bucket in [bucket async for bucket in self._attempts.buckets(document, tx)]:
                 shelf = shelves.get(bucket["masterylog_id"])
                 stay = [] if shelf is None else await self._trim(tx, bucket, shelf.get("attempts", ()))
                 if stay:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from docservice.store.database.port import Database, Document
+from docservice.store.database.reads import chunks
+from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.exam_logs import COLLECTION as EXAMS
 from docservice.store.mapping.embedded_kinds import (
     ATTEMPT_LOGS,
@@ -38,6 +40,7 @@ class EmbeddedLogStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = AttemptReader(database)
 
     async def find(
         self, kind: EmbeddedKind[Any], conditions: Sequence[Conditions]
@@ -142,34 +145,13 @@ class EmbeddedLogStore:
             if not all(holds(_without_level(wanted, OWN), around) for wanted in conditions):
                 continue
             embedded = (mastery or document).get("attempts", ())
-            async with aclosing(self._joined(document, mastery.get("id"), embedded)) as attempts:
-                async for attempt in attempts:
-                    yield EmbeddedRecord(attempt, document, mastery)
-
-    async def _joined(
-        self, document: Document, masterylog_id: str | None, embedded: Iterable[Document]
-    ) -> AsyncGenerator[Document, None]:
-        # The embedded ones were read first: what moves meanwhile is seen twice and given once, not missed.
-        seen: set[str] = set()
-        if document.get("overflow_buckets"):
-            query = {
-                "_morango_partition": document["_morango_partition"],
-                "log_id": document["_id"],
-                "masterylog_id": masterylog_id,
-            }
-            moved = self._database.stream(OVERFLOW, query, {"attempts": 1}, sort=[("_id", 1)])
-            async with aclosing(moved) as buckets:
-                async for bucket in buckets:
-                    for attempt in bucket["attempts"]:
-                        seen.add(attempt["id"])
-                        yield attempt
-        for attempt in embedded:
-            if attempt["id"] not in seen:
-                yield attempt
+            async with aclosing(self._attempts.of_list(document, mastery.get("id"), embedded)) as parts:
+                async for part in parts:
+                    for attempt in part:
+                        yield EmbeddedRecord(attempt, document, mastery)
 
     async def _by_ids(self, kind: EmbeddedKind[Any], ids: Sequence[str]) -> AsyncGenerator[EmbeddedRecord, None]:
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            some = ids[start : start + _IDS_AT_ONCE]
+        for some in chunks(ids, self._database.traits.ids_in_a_query):
             left = set(some)
             for collection, path in _PLACES[kind.name]:
                 # By the id alone: one embedded engine uses an index only if it holds all fields of the query.
@@ -186,14 +168,10 @@ class EmbeddedLogStore:
 
     async def _records(self, kind: EmbeddedKind[Any], collection: str, document: Document) -> list[EmbeddedRecord]:
         if collection == OVERFLOW:
-            masterylog_id = document["masterylog_id"]
-            owners = SESSIONS if masterylog_id is None else SUMMARIES
-            without = {"mastery_logs.attempts": 0} if masterylog_id else {"attempts": 0}
-            with self._database.guarded():
-                owner = await self._database[owners].find_one({"_id": document["log_id"]}, without)
+            owner = await self._attempts.owner(document)
             if owner is None:
                 return []
-            logs = [log for log in owner.get("mastery_logs", ()) if log["id"] == masterylog_id]
+            logs = [log for log in owner.get("mastery_logs", ()) if log["id"] == document["masterylog_id"]]
             mastery = logs[0] if logs else {}
             return [EmbeddedRecord(attempt, owner, mastery) for attempt in document["attempts"]]
         if kind is MASTERY_LOGS:

@@ -107,6 +107,7 @@ class EmbeddedWriteStore:
         position = _position(attempts, attempt_id)
         if position is not None:
             _count(document, holder, attempts.pop(position), None, place.collection)
+            await self._take_from_bucket(tx, place, document, attempt_id)  # a second copy would come to light now
         else:
             moved = await self._take_from_bucket(tx, place, document, attempt_id)
             if moved is None:

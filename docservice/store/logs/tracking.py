@@ -21,6 +21,7 @@ from docservice.domain.tracking.content_sessions import SessionLogs, Start, Upda
 from docservice.domain.tracking.interactions import AttemptChanges, selecting
 from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
 from docservice.store.database.writes import UpdateOne, Write
+from docservice.store.logs.attempts import joined
 from docservice.store.logs.keys import LogKey, filter_of
 from docservice.store.logs.open_logs import OpenLog
 from docservice.store.logs.overflow import OverflowStore
@@ -254,7 +255,7 @@ class TrackedLogs:
     async def past_attempts(
         self, summary: ContentSummaryLog, mastery_log: MasteryLog, limit: int | None
     ) -> list[AttemptLog]:
-        """The attempts of a mastery log, latest start first.
+        """The attempts of a mastery log, latest start first: the order of `store.logs.attempts` from its end.
 
         Args:
             summary: read in this transaction with attempts.
@@ -262,12 +263,12 @@ class TrackedLogs:
             limit: how many at most; None for all.
         """
         embedded = self._summaries[summary.id].attempts(mastery_log.id)
-        found = _latest_first(embedded)
+        found = joined((), embedded)[::-1]
         if mastery_log.attempt_count > len(embedded):
             since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
             buckets = self._overflow.recent(self._tx, summary.morango_partition, summary.id, mastery_log.id, since)
-            moved = [attempt async for bucket in buckets for attempt in bucket["attempts"]]
-            found = _latest_first([*moved, *embedded])
+            by_number = sorted([bucket async for bucket in buckets], key=lambda bucket: str(bucket["_id"]))
+            found = joined([attempt for bucket in by_number for attempt in bucket["attempts"]], embedded)[::-1]
         inherited = _Owner.of(summary).inherited
         return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in found[:limit]]
 
@@ -363,9 +364,3 @@ class TrackedLogs:
         new = [each.log.id for each in self._sessions.values() if each.document is None]
         if new and await self._database[SESSIONS].find_one({"_id": {"$in": new}}, {"_id": 1}, session=self._tx.session):
             raise AlreadyKept
-
-
-def _latest_first(attempts: Iterable[Document]) -> list[Document]:
-    # Of attempts with the same start, the one stored later comes first.
-    by_age = sorted(enumerate(attempts), key=lambda entry: (entry[1]["start_timestamp"], entry[0]), reverse=True)
-    return [attempt for _, attempt in by_age]

@@ -31,7 +31,7 @@ _UNREADABLE = (
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
 
 
-def encoded(document: Document) -> bytes:
+def encoded(document: Mapping[str, Any]) -> bytes:
     """A document as BSON: two that have the same bytes are the same, in types and order, too.
 
     Raises:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.indexes.views import described_views
+from docservice.store.logs.attempts import AttemptReader
 from docservice.store.mapping.log_kinds import KINDS
 from docservice.store.mapping.schema import OVERFLOW
 from docservice.store.transfer.document_checks import CHECKS, SETTINGS
@@ -33,6 +34,7 @@ class DumpStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = AttemptReader(database)
 
     async def count(self, collection: str) -> int:
         """About how many documents `documents` will give of a collection, buckets beside them not counted."""
@@ -68,10 +70,8 @@ class DumpStore:
         async def read(tx: Transaction) -> list[tuple[str, Document]]:
             key = {"_id": document["_id"], "_morango_partition": partition}
             log = await self._database[collection].find_one(key, session=tx.session)
-            query = {"_morango_partition": partition, "log_id": document["_id"]}
-            buckets = self._database[OVERFLOW].find(query, session=tx.session)
-            moved = sorted([bucket async for bucket in buckets], key=lambda bucket: str(bucket["_id"]))
-            return [(collection, log), *((OVERFLOW, bucket) for bucket in moved)] if log else []
+            moved = [(OVERFLOW, bucket) async for bucket in self._attempts.buckets(document, tx)] if log else []
+            return [(collection, log), *moved] if log else []
 
         return await self._database.transact(read)
 

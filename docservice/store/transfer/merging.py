@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from pymongo import DeleteMany
-
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import DeleteMany
+from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.overflow import attempt_lists_of, move_oldest, overfull
 from docservice.store.mapping.log_documents import SCHEMA_VERSION, attempt_size
 from docservice.store.mapping.schema import OVERFLOW
@@ -68,6 +68,7 @@ class ImportedStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = AttemptReader(database)
 
     async def is_empty(self, collection: str) -> bool:
         """Whether a collection has no documents."""
@@ -94,7 +95,7 @@ class ImportedStore:
         async def action(tx: Transaction) -> None:
             key = {"_id": brought["_id"], "_morango_partition": brought["_morango_partition"]}
             before = await self._database[collection].find_one(key, session=tx.session)
-            document = combined(await self._whole(tx, before) if before else None, brought)
+            document = combined(await self._whole(before, tx) if before else None, brought)
             if document is not None:
                 await self._write(tx, collection, key, *settled(document))
 
@@ -102,23 +103,11 @@ class ImportedStore:
 
     async def whole(self, document: Document) -> Document:
         """A stored document with the attempts of its buckets back in their lists; the stored one is not changed."""
-        with self._database.guarded():
-            return await self._whole(None, document)
+        return await self._whole(document)
 
-    async def _whole(self, tx: Transaction | None, document: Document) -> Document:
-        if not document.get("overflow_buckets"):
-            return document
-        moved: dict[str | None, list[Document]] = {}
-        query = {"_morango_partition": document["_morango_partition"], "log_id": document["_id"]}
-        async for bucket in self._database[OVERFLOW].find(query, session=tx.session if tx else None):
-            moved.setdefault(bucket["masterylog_id"], []).extend(bucket["attempts"])
-        if "mastery_logs" in document:
-            tries = [
-                {**log, "attempts": _joined(moved.get(log["id"], ()), log["attempts"])}
-                for log in document["mastery_logs"]
-            ]
-            return {**document, "mastery_logs": tries}
-        return {**document, "attempts": _joined(moved.get(None, ()), document.get("attempts", ()))}
+    async def _whole(self, document: Document, tx: Transaction | None = None) -> Document:
+        # One that holds all its attempts is compared as it is stored.
+        return await self._attempts.whole(document, tx) if document.get("overflow_buckets") else document
 
     async def _write(
         self, tx: Transaction, collection: str, key: Document, document: Document, made: Sequence[Document]
@@ -130,8 +119,3 @@ class ImportedStore:
             # One at a time: a bucket may have 8 MiB, and a message to the server 48.
             await self._database[OVERFLOW].insert_one(bucket, session=tx.session)
         await self._database[collection].replace_one(key, document, upsert=True, session=tx.session)
-
-
-def _joined(moved: Sequence[Document], embedded: Sequence[Document]) -> list[Document]:
-    by_id = {attempt["id"]: attempt for attempt in (*moved, *embedded)}
-    return sorted(by_id.values(), key=lambda attempt: attempt["start_timestamp"])

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from pymongo import DeleteMany
-
 from docservice.errors import StoreError
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import DeleteMany
 from docservice.store.mapping.extended_json import encoded, from_line
 from docservice.store.mapping.log_kinds import KINDS
 from docservice.store.mapping.schema import OVERFLOW
@@ -19,9 +18,6 @@ from docservice.store.transfer.backup import SECRETS
 from docservice.store.transfer.document_checks import NotOurs, require_ours
 
 _OVERFLOWING = {kind.collection for kind in KINDS.values() if kind.overflows}
-_LOOKS = 50
-"""Ids in one query: the embedded engine's time for a list of ids grows with its square."""
-
 _LOST_RACES = 3
 """How often somebody else may insert one of the documents between our look and our insert."""
 
@@ -139,10 +135,7 @@ class RestoreStore:
 
     async def _compare(self, collection: str, lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
         projection = dict.fromkeys(SECRETS.get(collection, ()), 0) or None
-        there: dict[Any, Document] = {}
-        for first in range(0, len(lines), _LOOKS):
-            ids = [line.id for line in lines[first : first + _LOOKS]]
-            there |= await self._bulk.stored(collection, ids, projection)
+        there = await self._bulk.stored(collection, [line.id for line in lines], projection)
         missing, different = [], []
         for line in lines:
             if line.id not in there:

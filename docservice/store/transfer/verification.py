@@ -7,9 +7,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-import bson
-from pymongo import DeleteOne, ReplaceOne
-
 from docservice.domain.directory.records import SECTIONS, DirectoryRecord
 from docservice.domain.directory.rules import add_to, flaws, taken, unique_key
 from docservice.domain.upkeep.consistency import (
@@ -25,8 +22,11 @@ from docservice.domain.upkeep.consistency import (
 from docservice.domain.upkeep.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.writes import DeleteOne, ReplaceOne
 from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.overflow import move_oldest, overfull
+from docservice.store.mapping.extended_json import encoded
 from docservice.store.mapping.log_documents import model_values
 from docservice.store.mapping.log_kinds import KINDS, LogKind
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
@@ -55,6 +55,7 @@ class VerifyingStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = AttemptReader(database)
         self._bulk = BulkStore(database)
         self._surroundings = SurroundingsStore(database)
 
@@ -221,12 +222,11 @@ class VerifyingStore:
         self, kind: LogKind[Any], document: Document, tx: Transaction | None = None
     ) -> tuple[Document, list[Finding], list[tuple[Document, Document]]]:
         """The log as it should be, what is wrong with it and its buckets, and buckets as they are and should be."""
-        inspection = Inspection(kind.model, document, bson.encode, model_values)
+        inspection = Inspection(kind.model, document, encoded, model_values)
         found: list[Finding] = []
         changed: list[tuple[Document, Document]] = []
         if inspection.wants_buckets:
-            query = {"_morango_partition": document.get("_morango_partition"), "log_id": document["_id"]}
-            async with aclosing(self._buckets(query, tx)) as buckets:
+            async with aclosing(self._attempts.buckets(document, tx)) as buckets:
                 async for bucket in buckets:
                     right, problems = inspection.bucket(bucket)
                     found += _findings(OVERFLOW, bucket["_id"], problems)
@@ -242,15 +242,6 @@ class VerifyingStore:
             message = "It has more embedded attempts than it may."
             found.append(Finding(kind.collection, document["_id"], OVERFULL, "", message, mendable=True))
         return right, found, changed
-
-    async def _buckets(self, query: Mapping[str, Any], tx: Transaction | None) -> AsyncGenerator[Document, None]:
-        if tx is None:
-            async with aclosing(self._database.stream(OVERFLOW, query, sort=[("_id", 1)])) as found:
-                async for bucket in found:
-                    yield bucket
-            return
-        async for bucket in self._database[OVERFLOW].find(query, sort=[("_id", 1)], session=tx.session):
-            yield bucket
 
 
 def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[Problem]]:
