@@ -12,8 +12,7 @@ from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import directory_document
-
-TURNS = "directory_turns"
+from docservice.store.mapping.schema import DIRECTORY_TURNS
 
 
 class DirectoryWriteStore:
@@ -51,7 +50,7 @@ class DirectoryWriteStore:
         documents = [directory_document(record) for record in records]
         different = [document for document in documents if there.get(document["_id"]) != document]
         if different:
-            await self._database[TURNS].update_one(
+            await self._database[DIRECTORY_TURNS].update_one(
                 {"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
             )
             await self._database[records[0].collection_name].bulk_write(

@@ -14,8 +14,7 @@ from typing import Any
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read
 from docservice.domain.exports.table_rows import Catalogue, Learner, user_type
 from docservice.store.database.port import Database, Document
-from docservice.store.logs.exam_logs import COLLECTION as EXAM_LOGS
-from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import EXAMS, OVERFLOW, SESSIONS, SUMMARIES
 
 _LAST_ID = 16**32 - 1
 _FIRST_WINDOW = _LAST_ID // 256
@@ -84,7 +83,7 @@ class ExportReads:
     async def owners(self, dataset_id: str, *, with_exam_logs: bool) -> list[str]:
         """All people who have summaries (or exam logs) in a facility, by id, wherever they are now."""
         found: set[str] = set()
-        for collection in (SUMMARIES, EXAM_LOGS) if with_exam_logs else (SUMMARIES,):
+        for collection in (SUMMARIES, EXAMS) if with_exam_logs else (SUMMARIES,):
             # Grouped: the embedded engine takes a hundred times as long for `distinct`.
             pipeline = [{"$match": {"dataset_id": dataset_id}}, {"$group": {"_id": "$user_id"}}]
             async with aclosing(self._database.aggregate(collection, pipeline)) as owners:
@@ -192,7 +191,7 @@ class ExportReads:
         """The exam logs of some learners in all facilities, with their attempts."""
         fields = _only(*_EXAM_LOG_FIELDS, attempts=(*_ATTEMPT_FIELDS, "content_id"))
         query = {"user_id": {"$in": list(user_ids)}}
-        async with aclosing(self._database.batches(EXAM_LOGS, query, fields, size=_HEAVY_BATCH)) as batches:
+        async with aclosing(self._database.batches(EXAMS, query, fields, size=_HEAVY_BATCH)) as batches:
             return [log async for batch in batches for log in batch]
 
     async def quiz_summaries(
