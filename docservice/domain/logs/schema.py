@@ -1,8 +1,9 @@
 """The one description of the logs as they are stored.
 
 What is written, read, shown, merged, inspected, restored and filtered follows from it; there is no other list of
-fields. A field that is not described here is not shown, not exported in tables and not merged: to the service it is
-what another program has put into the document, which stays where it is.
+fields. A field that is not described here is not shown, not exported in tables and not merged. To the service it is
+what another program has put into the document; it stays there, and backups hold it, because they hold documents as they
+are.
 
 It is in the domain, because rules without IO need it, too (the build of a whole log, the inspection, the fields of
 answers), and the domain imports nothing of the store. `store.mapping.schema` adds the collections that hold no logs.
