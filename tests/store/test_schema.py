@@ -15,10 +15,10 @@ from docservice.domain.exports.tables import TABLES
 from docservice.domain.logs.schema import ATTEMPT_LOG, DOCUMENTS, OVERFLOW_BUCKET, undescribed
 from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
 from docservice.export import CsvWriter, write_export
-from docservice.store.indexes.views import described_views
 from docservice.store.logs.overflow import MOST_EMBEDDED_ATTEMPTS
 from docservice.store.mapping.schema import OURS, OVERFLOW
 from docservice.testing import School, made_id
+from tests.support.documents import collections_of
 
 SCHOOL = School()
 NOW = datetime(2024, 9, 2, tzinfo=UTC).isoformat()
@@ -73,9 +73,7 @@ async def written(mongo: Any, mongodb_uri: str) -> dict[str, list[dict[str, Any]
     async with DocService(mongodb_uri, database=name) as service:
         await service.import_directory(SCHOOL.directory())
         await work(service)
-    views = {view.name for view in described_views()}
-    names = [each for each in await mongo[name].list_collection_names() if each not in views and "system." not in each]
-    found = {each: await mongo[name][each].find({}).to_list() for each in names}
+    found = {each: await mongo[name][each].find({}).to_list() for each in await collections_of(mongo[name])}
     await mongo.drop_database(name)
     return found
 
