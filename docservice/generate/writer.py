@@ -19,6 +19,7 @@ from docservice.service import DocService
 from docservice.service.base.prefetch import ahead, in_thread
 from docservice.service.base.progress import Unwatched, Watch
 from docservice.store.directory.records import DirectoryStore
+from docservice.store.mapping.schema import EXAMS, SESSIONS, SUMMARIES, USER_SESSIONS
 
 BATCH = 100
 """Logs of a kind that are written at a time."""
@@ -143,10 +144,10 @@ class _Writer:
         """Write what waits, where there is more than so much of a kind."""
         service, waiting = self._service, self._waiting
         targets: Mapping[str, tuple[list[Any], Callable[[list[Any]], Any]]] = {
-            "content_summary_logs": (waiting.summaries, service.content_summary_logs.load),
-            "content_session_logs": (waiting.sessions, service.content_session_logs.load),
-            "user_session_logs": (waiting.sittings, service.user_session_logs.load),
-            "exam_logs": (waiting.exams, service.exam_logs.load),
+            SUMMARIES: (waiting.summaries, service.content_summary_logs.load),
+            SESSIONS: (waiting.sessions, service.content_session_logs.load),
+            USER_SESSIONS: (waiting.sittings, service.user_session_logs.load),
+            EXAMS: (waiting.exams, service.exam_logs.load),
         }
         for collection, (logs, load) in targets.items():
             while len(logs) > least:

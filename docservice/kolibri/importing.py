@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from docservice.domain.directory.withdrawal import WITHDRAWN_KINDS
+from docservice.domain.logs.record_schema import LogSchema
+from docservice.domain.logs.schema import EXAM_LOG, SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG
 from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
@@ -27,16 +29,18 @@ from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Document
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.directory.withdrawals import WithdrawalStore
+from docservice.store.mapping.schema import SET_ASIDE
 from docservice.store.transfer.merging import ImportedStore, same, settled
-
-SET_ASIDE = "import_set_aside"
-"""The collection of rows that cannot become part of a document."""
 
 
 class _Stage(NamedTuple):
-    collection: str
+    schema: LogSchema[Any]
     table: LogTable
     batches: Callable[[Tables], Iterator[Batch]]
+
+    @property
+    def collection(self) -> str:
+        return self.schema.collection
 
 
 class _Prepared(NamedTuple):
@@ -48,10 +52,10 @@ class _Prepared(NamedTuple):
 
 
 _STAGES = (
-    _Stage("content_summary_logs", records.SUMMARIES, assembling.summaries),
-    _Stage("content_session_logs", records.SESSIONS, assembling.sessions),
-    _Stage("exam_logs", records.EXAM_LOGS, assembling.exam_logs),
-    _Stage("user_session_logs", records.USER_SESSIONS, assembling.user_sessions),
+    _Stage(SUMMARY_LOG, records.SUMMARIES, assembling.summaries),
+    _Stage(SESSION_LOG, records.SESSIONS, assembling.sessions),
+    _Stage(EXAM_LOG, records.EXAM_LOGS, assembling.exam_logs),
+    _Stage(USER_SESSION_LOG, records.USER_SESSIONS, assembling.user_sessions),
 )
 
 
@@ -187,7 +191,10 @@ class _Import:
         for batch in stage.batches(self._home.tables):
             yield (
                 batch,
-                [_Prepared(whole, *settled(self._mended(stage, whole, batch.report))) for whole in batch.documents],
+                [
+                    _Prepared(whole, *settled(stage.schema, self._mended(stage, whole, batch.report)))
+                    for whole in batch.documents
+                ],
             )
 
     async def _write(self, stage: _Stage, batch: Batch, prepared: Sequence[_Prepared], *, fresh: bool) -> None:

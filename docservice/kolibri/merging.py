@@ -11,47 +11,37 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from docservice.kolibri.records import ATTEMPTS, EXAM_ATTEMPTS, EXAM_LOGS, SESSIONS, SUMMARIES, TRIES, LogTable
+from docservice.domain.logs.record_schema import FieldRole
+from docservice.domain.logs.schema import SCHEMAS
+from docservice.kolibri.records import EXAM_LOGS, TABLES, LogTable
 from docservice.kolibri.report import Counts, ImportReport
 from docservice.store.database.port import Document
 
-_EMBEDDED: dict[str, tuple[str, LogTable]] = {
-    SUMMARIES.model_name: ("mastery_logs", TRIES),
-    TRIES.model_name: ("attempts", ATTEMPTS),
-    SESSIONS.model_name: ("attempts", ATTEMPTS),
-    EXAM_LOGS.model_name: ("attempts", EXAM_ATTEMPTS),
-}
-_BOOKKEEPING = {
-    "attempt_bytes",
-    "attempt_count",
-    "attempts",
-    "correct_sum",
-    "has_dirty",
-    "loose_attempt_count",
-    "mastery_logs",
-    "merged_attempt_ids",
-    "overflow_buckets",
-    "schema_version",
-}
+_SCHEMAS = {schema.model.model_name: schema for schema in SCHEMAS.values()}
+_TABLES = {table.model_name: table for table in TABLES}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def count_records(table: LogTable, document: Mapping[str, Any], report: ImportReport, outcome: str) -> None:
     """Count a document and all that it embeds under one outcome, the name of a field of `Counts`."""
     _count(report.of(table.label), outcome)
-    if table.model_name in _EMBEDDED:
-        field, embedded = _EMBEDDED[table.model_name]
-        for record in document.get(field, ()):
-            count_records(embedded, record, report, outcome)
+    for embedded, record in _embedded(table, document):
+        count_records(embedded, record, report, outcome)
 
 
 def record_names(table: LogTable, document: Mapping[str, Any]) -> Iterator[str]:
     """The names in `import_set_aside` of a document's record and of all that it embeds."""
     yield f"{table.model_name}:{document.get('_id') or document['id']}"
-    if table.model_name in _EMBEDDED:
-        field, embedded = _EMBEDDED[table.model_name]
-        for record in document.get(field, ()):
-            yield from record_names(embedded, record)
+    for embedded, record in _embedded(table, document):
+        yield from record_names(embedded, record)
+
+
+def _embedded(table: LogTable, document: Mapping[str, Any]) -> Iterator[tuple[LogTable, Document]]:
+    """The records that a document embeds itself, each with its table."""
+    embeds = _SCHEMAS[table.model_name].embeds
+    if embeds is not None:
+        for record in document.get(embeds.field, ()):
+            yield _TABLES[embeds.record.model.model_name], record
 
 
 def merged(table: LogTable, here: Document, brought: Document, report: ImportReport) -> Document:
@@ -64,13 +54,17 @@ def merged(table: LogTable, here: Document, brought: Document, report: ImportRep
         report: what becomes of each imported record is added to it.
 
     Returns:
-        A new document without counters and other bookkeeping that follow from it.
+        A new document without the counters that follow from it.
+
+    Raises:
+        RuntimeError: the import brings a field that the schema does not describe.
     """
     fields, outcome = _newest(table, here, brought)
     _count(report.of(table.label), outcome)
-    if table.model_name not in _EMBEDDED:
+    embeds = _SCHEMAS[table.model_name].embeds
+    if embeds is None:
         return fields
-    name, embedded = _EMBEDDED[table.model_name]
+    name, embedded = embeds.field, _TABLES[embeds.record.model.model_name]
     before = {record["id"]: record for record in here.get(name, ())}
     merged_away = set(here.get("merged_attempt_ids", ()))
     records = []
@@ -88,8 +82,6 @@ def merged(table: LogTable, here: Document, brought: Document, report: ImportRep
     records = records if table is EXAM_LOGS else sorted(records, key=_start)
     if records or name in here or name in brought:
         fields[name] = records
-    if merged_away:
-        fields["merged_attempt_ids"] = here["merged_attempt_ids"]
     return fields
 
 
@@ -99,8 +91,14 @@ def _start(record: Mapping[str, Any]) -> tuple[datetime, str]:
 
 
 def _newest(table: LogTable, here: Document, brought: Document) -> tuple[Document, str]:
-    mine = {name: value for name, value in here.items() if name not in _BOOKKEEPING}
-    theirs = {name: value for name, value in brought.items() if name not in _BOOKKEEPING}
+    schema = _SCHEMAS[table.model_name]
+    unknown = brought.keys() - schema.names
+    if unknown:
+        raise RuntimeError(f"The schema of a {table.model_name} does not describe {', '.join(sorted(unknown))}.")
+    # Of the rest, notes of the store and what other programs have put into the stored document stay.
+    aside = schema.named(FieldRole.COUNTER, FieldRole.RECORDS)
+    mine = {name: value for name, value in here.items() if name not in aside}
+    theirs = {name: value for name, value in brought.items() if name not in aside}
     if all(name in mine and mine[name] == value for name, value in theirs.items()):
         return mine, "unchanged"
     if _age(table, theirs) > _age(table, mine):

@@ -22,7 +22,7 @@ def document_model(model: type[SyncableLog], *, embedded: bool = False) -> type[
     Rule: `domain.answers.shown_fields`.
     """
     fields: dict[str, Any] = {}
-    for field in shown_fields(model, embedded=embedded):
+    for field in shown_fields(model):
         if field.name == "id" and not embedded:
             fields["id"] = (str, Field())
         else:

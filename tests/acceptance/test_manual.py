@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-import docservice
+from docservice.domain.logs.record_schema import RecordSchema
+from docservice.domain.logs.schema import (
+    ATTEMPT_LOG,
+    EXAM_LOG,
+    MASTERY_LOG,
+    OVERFLOW_BUCKET,
+    SESSION_LOG,
+    SUMMARY_LOG,
+    USER_SESSION_LOG,
+)
 from docservice.pages import page_names
 from docservice.pages.layout import rendered
 from docservice.pages.markdown import slug
 from docservice.store.indexes.files import contents
+from docservice.store.mapping.schema import OURS
 
 from . import references
 from .manual import EVERYTHING, GITHUB, MANUAL, PAGES, ROOT, section
@@ -36,15 +46,16 @@ OLD_WORDS = re.compile(
 )
 FROM_CODE = {"commands", "indexes", "settings", "errors"}
 """The pages whose tables have the words of the code."""
-LOG_CLASSES = {
-    "## content_summary_logs": docservice.ContentSummaryLog,
-    "### In `mastery_logs`": docservice.MasteryLog,
-    "### In `attempts`": docservice.AttemptLog,
-    "## content_session_logs": docservice.ContentSessionLog,
-    "## user_session_logs": docservice.UserSessionLog,
-    "## exam_logs": docservice.ExamLog,
+LOG_SECTIONS: dict[str, RecordSchema] = {
+    "## content_summary_logs": SUMMARY_LOG,
+    "### In `mastery_logs`": MASTERY_LOG,
+    "### In `attempts`": ATTEMPT_LOG,
+    "## content_session_logs": SESSION_LOG,
+    "## attempt_overflow": OVERFLOW_BUCKET,
+    "## user_session_logs": USER_SESSION_LOG,
+    "## exam_logs": EXAM_LOG,
 }
-"""The sections of the page of documents, and what the library calls the log."""
+"""The sections of the page of documents, and what they describe."""
 
 
 def test_every_page_is_in_the_contents() -> None:
@@ -117,12 +128,27 @@ def fields_below(heading: str) -> list[str]:
 COMMON_FIELDS = set(fields_below("## Fields of every log"))
 
 
-@pytest.mark.parametrize("heading", LOG_CLASSES)
+@pytest.mark.parametrize("heading", LOG_SECTIONS)
 def test_every_field_of_a_log_is_explained(heading: str) -> None:
-    """Each field of the library's class is in the table of its documents, or among those that all logs have."""
-    fields = {field.alias or name for name, field in LOG_CLASSES[heading].model_fields.items()} - {"id"}
+    """Each field of the schema is in the table of its documents or among those that all logs have, and no other."""
+    fields = {field.stored for field in LOG_SECTIONS[heading].fields} - {"id"}
 
-    assert fields <= set(fields_below(heading)) | COMMON_FIELDS
+    explained = fields_below(heading)
+
+    assert fields <= set(explained) | COMMON_FIELDS
+    assert set(explained) <= fields - COMMON_FIELDS
+    assert len(set(explained)) == len(explained)
+
+
+def test_every_described_collection_is_explained() -> None:
+    """Each collection that the service writes has a section or a row."""
+    assert explained_collections() == OURS
+
+
+def explained_collections() -> set[str]:
+    """Return the collections that have a section or a row."""
+    told = set(re.findall(r"^## (\w+)$", PAGES["documents"], re.MULTILINE))
+    return told | set(fields_below("## The directory")) | set(fields_below("## Other collections"))
 
 
 @pytest.fixture
@@ -137,10 +163,7 @@ async def stored(demo_service: Service) -> AsyncIterator[Mapping[str, list[dict[
 @pytest.mark.engine
 async def test_every_collection_is_explained(stored: Mapping[str, list[dict[str, Any]]]) -> None:
     """Each collection of the database has a section or a row."""
-    told = set(re.findall(r"^## (\w+)$", PAGES["documents"], re.MULTILINE))
-    told |= set(fields_below("## The directory")) | set(fields_below("## Other collections"))
-
-    assert set(stored) <= told
+    assert set(stored) <= explained_collections()
 
 
 @pytest.mark.engine
@@ -149,7 +172,7 @@ async def test_every_stored_field_is_explained(stored: Mapping[str, list[dict[st
     summaries = stored["content_summary_logs"]
     mastery_logs = [log for summary in summaries for log in summary["mastery_logs"]]
     attempts = [attempt for log in mastery_logs for attempt in log["attempts"]]
-    found = {heading: stored[heading.removeprefix("## ")] for heading in LOG_CLASSES if heading.startswith("## ")}
+    found = {heading: stored[heading.removeprefix("## ")] for heading in LOG_SECTIONS if heading.startswith("## ")}
     found |= {"### In `mastery_logs`": mastery_logs, "### In `attempts`": attempts}
 
     for heading, documents in found.items():

@@ -24,7 +24,7 @@ from docservice.errors import ExportError, SettingsInvalid
 from docservice.export.backup import ImportReport, export_ndjson, import_ndjson
 from docservice.service.base.progress import Unwatched
 from docservice.store.mapping.extended_json import from_line
-from docservice.store.transfer.backup import LEFT_OUT
+from docservice.store.mapping.schema import LEFT_OUT
 
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}

@@ -14,7 +14,7 @@ import pytest
 from docservice import DocService, Interaction, Principal, StartSession, UpdateSession
 from docservice.errors import SettingsInvalid
 from docservice.kolibri import import_kolibri
-from docservice.kolibri.importing import SET_ASIDE
+from docservice.store.mapping.schema import SET_ASIDE
 
 from .samples import LEARNER, changing, insert, rows
 

@@ -17,18 +17,12 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from docservice import DocService, Principal
+from docservice.domain.logs.schema import SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG, undescribed
 from docservice.identity import TokenVerifier, issue_token
 from docservice.kolibri import ImportReport, import_kolibri
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
-from docservice.store.mapping.log_documents import (
-    read_session,
-    read_summary,
-    read_user_session,
-    session_document,
-    summary_document,
-    user_session_document,
-)
+from docservice.store.mapping.log_documents import log_document, read_log
 from tests.support.documents import collections_of
 
 from .samples import LEARNER, PACKED, expected, rows, small
@@ -207,13 +201,10 @@ async def test_points_of_each_learner(imported: Imported) -> None:
 
 async def test_documents_are_those_that_the_service_writes(imported: Imported) -> None:
     """An imported document is, field by field and in order, what the service makes of the same log."""
-    for collection, read, write in (
-        ("content_summary_logs", read_summary, summary_document),
-        ("content_session_logs", read_session, session_document),
-        ("user_session_logs", read_user_session, user_session_document),
-    ):
-        async for document in imported.database[collection].find(limit=300):
-            again = write(read(document))  # type: ignore[operator]
+    for schema in (SUMMARY_LOG, SESSION_LOG, USER_SESSION_LOG):
+        async for document in imported.database[schema.collection].find(limit=300):
+            again = log_document(schema, read_log(schema, document))
+            assert undescribed(schema, document) == []
             assert again == document
             assert list(again) == list(document)
             for mine, theirs in zip(again.get("mastery_logs", ()), document.get("mastery_logs", ()), strict=True):

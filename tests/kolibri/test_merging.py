@@ -37,12 +37,21 @@ def outcome(here: dict[str, Any], brought: dict[str, Any]) -> tuple[dict[str, An
 
 def test_each_record_is_looked_at_for_itself() -> None:
     """Later ends win, attempt by attempt, whatever the summaries' ends are; what one side has only is kept."""
-    here = summary(attempt("a", DAYS[2], n=1), attempt("b", DAYS[1], n=1), attempt("mine", DAYS[1]), end=DAYS[3])
-    brought = summary(attempt("a", DAYS[1], n=2), attempt("b", DAYS[2], n=2), attempt("theirs", DAYS[1]))
+    here = summary(
+        attempt("a", DAYS[2], time_spent=1), attempt("b", DAYS[1], time_spent=1), attempt("mine", DAYS[1]), end=DAYS[3]
+    )
+    brought = summary(
+        attempt("a", DAYS[1], time_spent=2), attempt("b", DAYS[2], time_spent=2), attempt("theirs", DAYS[1])
+    )
 
     attempts, counts = outcome(here, brought)
 
-    assert {name: one.get("n") for name, one in attempts.items()} == {"a": 1, "b": 2, "mine": None, "theirs": None}
+    assert {name: one.get("time_spent") for name, one in attempts.items()} == {
+        "a": 1,
+        "b": 2,
+        "mine": None,
+        "theirs": None,
+    }
     assert counts == {
         "content summaries": {"kept": 1},
         "mastery logs": {"kept": 1},
@@ -55,10 +64,10 @@ def test_each_record_is_looked_at_for_itself() -> None:
 )
 def test_at_the_same_end_the_complete_one_stays(mine: bool, theirs: bool, stays: int) -> None:
     """Of two that ended at the same moment the complete one stays, else the one that is here."""
-    here = summary(attempt("a", DAYS[1], n=1, complete=mine))
-    brought = summary(attempt("a", DAYS[1], n=2, complete=theirs))
+    here = summary(attempt("a", DAYS[1], time_spent=1, complete=mine))
+    brought = summary(attempt("a", DAYS[1], time_spent=2, complete=theirs))
 
-    assert outcome(here, brought)[0]["a"]["n"] == stays
+    assert outcome(here, brought)[0]["a"]["time_spent"] == stays
 
 
 def test_the_same_twice_is_unchanged() -> None:

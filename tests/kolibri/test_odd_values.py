@@ -19,8 +19,8 @@ from docservice.domain.upkeep.consistency import Finding
 from docservice.export import CsvWriter, write_export
 from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
-from docservice.kolibri.importing import SET_ASIDE
 from docservice.kolibri.report import ImportReport
+from docservice.store.mapping.schema import SET_ASIDE
 
 from .samples import LEARNER, changing, insert, rows
 

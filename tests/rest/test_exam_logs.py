@@ -13,8 +13,8 @@ from docservice import ChangeExamLog, DocService, Principal, SaveExamLog
 from docservice.domain.values.ids import record_id
 from docservice.errors import NotSignedIn
 from docservice.store.logs import exam_logs
+from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.json_codec import from_bson
-from docservice.store.mapping.log_documents import attempt_size
 
 from .asking import Client, everything
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
+from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.log_documents import (
     attempt_document,
-    attempt_size,
     read_session,
     read_summary,
     session_document,

@@ -1,7 +1,7 @@
-"""Which fields of a log's document are shown: one description for lists, single documents, `fields=` and the schemas.
+"""Which fields of a log's document are shown: for lists, single documents, `fields=` and the schemas of the API.
 
 A document has more than these: counters and marks of the store, the marks of actions that were carried out, and what
-other programs put there. None of it is part of the API.
+other programs put there. None of it is part of the API. Which fields are public, `domain.logs.schema` says.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from functools import cache
 from typing import Any
 
 from docservice.domain.logs.content_logs import SyncableLog
-from docservice.domain.logs.embedding import EMBEDDED
-from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.logs.record_schema import FieldKind, FieldRole, LogSchema, StoredField
+from docservice.domain.logs.schema import SCHEMAS
 
-_INHERITED = {"dataset_id", "user_id", "morango_partition", "summarylog_id", "masterylog_id", "examlog_id"}
-"""What an embedded log leaves out, because the log around it says it."""
-
-_COUNTERS: dict[type[SyncableLog], dict[str, type]] = {ExamLog: {"attempt_count": int}}
-"""Fields that the store keeps beside those of the model."""
+_TYPES: dict[FieldKind, type] = {"integer": int}
+"""Of public fields that the store keeps beside those of the model."""
 
 
 @dataclass(frozen=True)
@@ -27,42 +24,36 @@ class ShownField:
     """A field of a document as answers show it.
 
     Attributes:
-        name: in the answer; `id` stands for `_id`, all others are called as they are stored.
+        name: in the answer.
+        stored: its name in the document.
+        kind: what values it has.
         annotation: the type of its values, but for times, which are text.
-        embeds: the logs that the list holds; None: it is not a list of logs.
+        embeds: the logs that the list holds; None if it is not a list of logs.
     """
 
     name: str
+    stored: str
+    kind: FieldKind
     annotation: Any
     embeds: type[SyncableLog] | None = None
 
 
 @cache
-def shown_fields(model: type[SyncableLog], *, embedded: bool = False) -> tuple[ShownField, ...]:
-    """The shown fields of a log.
+def shown_fields(model: type[SyncableLog]) -> tuple[ShownField, ...]:
+    """Return the shown fields of a log, those of its model first."""
+    schema = SCHEMAS[model]
+    return tuple(_shown(schema, each) for each in schema.shown)
 
-    Args:
-        model: of the log.
-        embedded: whether it stands in another log.
-    """
-    list_of = EMBEDDED.get(model)
-    found = [
-        ShownField(
-            info.alias or name,
-            info.annotation,
-            list_of.model if list_of is not None and list_of.field == name else None,
-        )
-        for name, info in model.model_fields.items()
-        # The text of a device is shown in its time.
-        if name != "recorded" and not (embedded and name in _INHERITED)
-    ]
-    found += [ShownField(name, kind) for name, kind in _COUNTERS.get(model, {}).items()]
-    return tuple(found)
+
+def _shown(schema: LogSchema[Any], each: StoredField) -> ShownField:
+    annotation = schema.model.model_fields[each.name].annotation if each.in_model else _TYPES[each.kind]
+    embeds = schema.embeds.record.model if schema.embeds is not None and each.role is FieldRole.RECORDS else None
+    return ShownField(each.shown_name, each.stored, each.kind, annotation, embeds)
 
 
 def shown_paths(model: type[SyncableLog], before: str = "") -> Iterator[str]:
     """The paths of all fields that a shown document has, `mastery_logs.attempts.item`."""
-    for field in shown_fields(model, embedded=bool(before)):
+    for field in shown_fields(model):
         yield before + field.name
         if field.embeds is not None:
             yield from shown_paths(field.embeds, f"{before}{field.name}.")

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from docservice.domain.logs.content_logs import SyncableLog
-from docservice.domain.logs.embedding import EMBEDDED, Embedded
-from docservice.domain.values.json_columns import JSON_FIELDS
+from docservice.domain.logs.record_schema import Embedding
+from docservice.domain.logs.schema import JSON_FIELDS, SCHEMAS
 from docservice.domain.values.json_values import require_storable
 from docservice.domain.values.times import KolibriTime
 from docservice.domain.values.validation_messages import validation_message
@@ -50,7 +50,7 @@ def _log(
     new_source_id: Callable[[], str],
     errors: list[FieldError],
 ) -> SyncableLog | None:
-    embedded = EMBEDDED.get(model)
+    embedded = SCHEMAS[model].embeds
     own = {name: value for name, value in values.items() if embedded is None or name != embedded.field}
     for name, value in own.items():
         if isinstance(value, (str, list, dict)) or name in JSON_FIELDS:
@@ -72,7 +72,7 @@ def _log(
 
 
 def _items(
-    embedded: Embedded,
+    embedded: Embedding,
     listed: Any,
     parent: SyncableLog,
     path: _Path,
@@ -84,8 +84,8 @@ def _items(
         errors.append(FieldError(path, "invalid", "A list is expected."))
         return []
     inherited: dict[str, Any] = {"dataset_id": parent.dataset_id, "user_id": parent.user_id}
-    if embedded.parent_field is not None:
-        inherited[embedded.parent_field] = parent.id
+    if embedded.parent is not None:
+        inherited[embedded.parent] = parent.id
     items: list[SyncableLog] = []
     seen: set[str] = set()
     for position, item in enumerate(listed):
@@ -98,7 +98,7 @@ def _items(
             for name, value in inherited.items()
             if item.get(name) not in (None, "", value)
         ]
-        log = _log(embedded.model, {**item, **inherited}, where, new_source_id, errors)
+        log = _log(embedded.record.model, {**item, **inherited}, where, new_source_id, errors)
         if log is not None and log.id in seen:
             errors.append(FieldError(where, "invalid", "The same record stands in the list before."))
         elif log is not None:

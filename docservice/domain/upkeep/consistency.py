@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.domain.logs.content_logs import SyncableLog
+from docservice.domain.logs.schema import JSON_FIELDS
 from docservice.domain.values.ids import record_id
-from docservice.domain.values.json_columns import JSON_FIELDS
 from docservice.domain.values.json_values import json_problem
 
 Document = dict[str, Any]

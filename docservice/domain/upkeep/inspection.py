@@ -6,14 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from docservice.domain.logs.content_logs import (
-    AttemptLog,
-    ContentSessionLog,
-    ContentSummaryLog,
-    MasteryLog,
-    SyncableLog,
-)
-from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.logs.content_logs import ContentSummaryLog, MasteryLog, SyncableLog
+from docservice.domain.logs.exam_logs import ExamLog
+from docservice.domain.logs.record_schema import Counted, FieldRole, LogSchema, StoredField
+from docservice.domain.logs.schema import OVERFLOW_BUCKET, SCHEMA_VERSION, SCHEMAS
 from docservice.domain.upkeep.consistency import (
     BUCKET,
     COUNTER,
@@ -29,7 +25,6 @@ from docservice.domain.upkeep.consistency import (
 from docservice.domain.values.json_columns import stored_history
 from docservice.domain.values.partitions import exam_log_partition, log_partition
 
-SCHEMA_VERSION = 1
 _DRIFT = 1e-6
 """How far a sum of fractions may be from the sum in another order, for each of them."""
 
@@ -63,6 +58,8 @@ class Inspection:
                 `ArithmeticError` if a JSON field holds what is not stored for JSON.
         """
         self.model = model
+        self._schema = SCHEMAS[model]
+        self._holder = self._schema.holder
         self.document: Document = dict(document)
         self.problems: list[Problem] = []
         self._encode = encode
@@ -79,18 +76,23 @@ class Inspection:
         self._partition = exam_log_partition(dataset) if exam else log_partition(dataset, user)
         self._inherited = {"dataset_id": dataset, "user_id": user}
         self._look_at_owner()
-        self._tries = self._embedded_tries() if model is ContentSummaryLog else {None: self.document}
+        self._tries = self._embedded_tries() if self._in_mastery_logs else {None: self.document}
         for number, (masterylog_id, owner) in enumerate(self._tries.items()):
             self._look_at_attempts(masterylog_id, owner, f"mastery_logs.{number}." if masterylog_id else "")
 
     @property
+    def _in_mastery_logs(self) -> bool:
+        """Whether the attempts are in mastery logs and not in the document itself."""
+        return self._holder is not None and self._holder is not self._schema
+
+    @property
     def wants_buckets(self) -> bool:
         """Whether the log says that it has attempts elsewhere."""
-        counts = [
-            owner.get("attempt_count" if masterylog_id else "loose_attempt_count", 0)
-            for masterylog_id, owner in self._tries.items()
-        ]
-        return self.model in (ContentSummaryLog, ContentSessionLog) and bool(
+        counter = self._holder.counter_of(Counted.ATTEMPTS) if self._holder else None
+        if not self._schema.moves_to or counter is None:
+            return False
+        counts = [owner.get(counter, 0) for owner in self._tries.values()]
+        return bool(
             self.document.get("overflow_buckets")
             or any(
                 isinstance(count, int) and count > here
@@ -99,8 +101,7 @@ class Inspection:
         )
 
     def _look_at_owner(self) -> None:
-        own = {name: value for name, value in self.document.items() if name not in ("mastery_logs", "attempts")}
-        self.problems += self._field_problems(self.model, own, {"id": self.document["_id"]})
+        self.problems += self._field_problems(self._schema, self.document, {})
         source_id: str | None = None
         if self.model is ContentSummaryLog:
             source_id = str(self.document.get("content_id"))
@@ -123,9 +124,8 @@ class Inspection:
                 self._problem(DUPLICATE, path[:-1], "The same mastery log stands in the list before.")
                 self.readable = False
                 continue
-            own = {name: value for name, value in log.items() if name != "attempts"}
             inherited = {**self._inherited, "summarylog_id": self.document["_id"]}
-            self.problems += self._field_problems(MasteryLog, own, inherited, path)
+            self.problems += self._field_problems(SCHEMAS[MasteryLog], log, inherited, path)
             source_id = f"{self.document['_id']}:{log.get('mastery_level')}"
             self.problems += identify(log, log["id"], MasteryLog, self._partition, source_id, path)
             self._dirty = self._dirty or bool(log.get("_morango_dirty_bit"))
@@ -137,14 +137,14 @@ class Inspection:
         if isinstance(value, list):
             return value
         if value is None:
-            if name == "mastery_logs" or self.model is not ContentSessionLog:
+            if not self._schema.sparse:
                 self._problem(INVALID, path + name, "The list is missing.", mendable=True)
             return []
         self._unreadable(path + name, "A list is expected.")
         return []
 
     def _look_at_attempts(self, masterylog_id: str | None, owner: Document, path: str) -> None:
-        listed = self._list(owner, "attempts", path) if self._has_attempts else []
+        listed = self._list(owner, "attempts", path) if self._holder else []
         kept = []
         for position, attempt in enumerate(listed):
             where = f"{path}attempts.{position}."
@@ -167,34 +167,33 @@ class Inspection:
             kept.append(copy)
         self._counts.setdefault(masterylog_id, 0)
         self._sums.setdefault(masterylog_id, 0.0)
-        if self._has_attempts and (kept or "attempts" in owner or self.model is not ContentSessionLog):
+        if self._holder and (kept or "attempts" in owner or not self._schema.sparse):
             owner["attempts"] = kept
 
-    @property
-    def _has_attempts(self) -> bool:
-        return self.model in (ContentSummaryLog, ContentSessionLog, ExamLog)
-
     def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[Problem]:
-        exam = self.model is ExamLog
-        model: type[SyncableLog] = ExamAttemptLog if exam else AttemptLog
-        parent = {"examlog_id": self.document["_id"]} if exam else {"masterylog_id": masterylog_id}
+        if self._holder is None or self._holder.embeds is None:
+            raise RuntimeError(f"The attempt is in a {self.model.model_name}, which has none.")
+        schema, parent_field = self._holder.embeds.record, self._holder.embeds.parent
+        parent = {parent_field: masterylog_id or self.document["_id"]} if parent_field else {}
         history = attempt.get("interaction_history")
         if stored_history(history) is not history:
             message = "An object is in the place of a list: it is the only entry, or none if it is empty."
             yield Problem(INVALID, path + "interaction_history", message, mendable=True)
             attempt["interaction_history"] = stored_history(history)
-        yield from self._field_problems(model, attempt, {**self._inherited, **parent}, path)
-        yield from identify(attempt, attempt["id"], model, self._partition, None, path)
+        yield from self._field_problems(schema, attempt, {**self._inherited, **parent}, path)
+        yield from identify(attempt, attempt["id"], schema.model, self._partition, None, path)
 
     def _field_problems(
-        self, model: type[SyncableLog], record: Document, inherited: Mapping[str, Any], path: str = ""
+        self, schema: LogSchema[Any], record: Document, inherited: Mapping[str, Any], path: str = ""
     ) -> Iterator[Problem]:
+        lists = schema.named(FieldRole.RECORDS)
+        own = {name: value for name, value in record.items() if name not in lists}
         try:
-            values = {**self._decode(model, record), **inherited}
+            values = {**self._decode(schema.model, own), **inherited}
         except (ArithmeticError, ValueError):
             yield Problem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
             return
-        yield from field_problems(model, values, path)
+        yield from field_problems(schema.model, values, path)
 
     def _seen_before(self, attempt_id: str, encoded: bytes) -> bool | None:
         """None if the attempt was not seen before, else whether it was the very same."""
@@ -268,36 +267,49 @@ class Inspection:
         """Compare counters and marks with what was seen."""
         if not self.readable:
             return  # counted without what cannot be read, they would be wrong in another way
-        for number, (masterylog_id, owner) in enumerate(self._tries.items()):
-            path = f"mastery_logs.{number}." if masterylog_id else ""
-            count, total = self._counts[masterylog_id], self._sums[masterylog_id]
-            if masterylog_id is not None:
-                self._counter(owner, "attempt_count", count, path)
-                has = owner.get("correct_sum")
-                if not isinstance(has, (int, float)) or abs(has - total) > _DRIFT * max(count, 1):
-                    self._counter(owner, "correct_sum", total, path)
-            elif self.model is ExamLog:
-                self._counter(owner, "attempt_count", count, path)
-            elif self.model is ContentSessionLog and (count or "loose_attempt_count" in owner):
-                self._counter(owner, "loose_attempt_count", count, path)
-        if self.model in (ContentSummaryLog, ExamLog) or "attempts" in self.document:
-            self._counter(self.document, "attempt_bytes", self._bytes)
-        used = self._last_sequence + 1
-        has_buckets = self.document.get("overflow_buckets", 0 if self.model is ContentSessionLog else None)
-        if self.model in (ContentSummaryLog, ContentSessionLog) and (
-            not isinstance(has_buckets, int) or has_buckets < used
-        ):
-            self._counter(self.document, "overflow_buckets", used)
-        if self.document.get("has_dirty") is not self._dirty:
-            self._problem(DIRTY, "has_dirty", f"It should be {_word(self._dirty)}.", mendable=True)
-            self.document["has_dirty"] = self._dirty
+        if self._holder is not None and self._in_mastery_logs:
+            for number, (masterylog_id, owner) in enumerate(self._tries.items()):
+                self._look_at_counters(self._holder, owner, masterylog_id, f"mastery_logs.{number}.")
+        self._look_at_counters(self._schema, self.document, None, "")
 
-    def _counter(self, owner: Document, name: str, value: float, path: str = "") -> None:
-        has = owner.get(name)
-        if has != value or isinstance(has, bool):
+    def _look_at_counters(self, schema: LogSchema[Any], owner: Document, masterylog_id: str | None, path: str) -> None:
+        for counter in schema.counters:
+            if counter.counts is Counted.DIRTY:
+                if owner.get(counter.stored) is not self._dirty:
+                    message = f"It should be {_word(self._dirty)}."
+                    self._problem(DIRTY, path + counter.stored, message, mendable=True)
+                    owner[counter.stored] = self._dirty
+            elif counter.counts is not Counted.VERSION:  # another version is not mended by a number
+                self._look_at_counter(schema, counter, owner, masterylog_id, path)
+
+    def _look_at_counter(
+        self, schema: LogSchema[Any], counter: StoredField, owner: Document, masterylog_id: str | None, path: str
+    ) -> None:
+        has, right = owner.get(counter.stored), self._right(counter, masterylog_id)
+        if schema.sparse and has is None and counter.stored not in owner and not right:
+            return  # what counts nothing is left out
+        if counter.counts is Counted.BUCKETS and isinstance(has, int) and has >= right:
+            return  # buckets that have become empty are gone
+        if counter.counts is Counted.CORRECT and isinstance(has, (int, float)):
+            count = self._counts.get(masterylog_id, 0)
+            if abs(has - right) <= _DRIFT * max(count, 1):
+                return
+        if has != right or isinstance(has, bool):
             what = f"{has:g}" if isinstance(has, (int, float)) else "no number"
-            self._problem(COUNTER, path + name, f"It is {what}, and should be {value:g}.", mendable=True)
-            owner[name] = value
+            self._problem(COUNTER, path + counter.stored, f"It is {what}, and should be {right:g}.", mendable=True)
+            owner[counter.stored] = right
+
+    def _right(self, counter: StoredField, masterylog_id: str | None) -> float:
+        match counter.counts:
+            case Counted.ATTEMPTS:
+                return self._counts.get(masterylog_id, 0)
+            case Counted.CORRECT:
+                return self._sums.get(masterylog_id, 0.0)
+            case Counted.BYTES:
+                return self._bytes
+            case Counted.BUCKETS:
+                return self._last_sequence + 1
+        raise RuntimeError(f"Nothing counts {counter.stored}.")
 
     def _unreadable(self, path: str, message: str) -> None:
         self._problem(INVALID, path, message)
@@ -325,7 +337,7 @@ def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tup
         return {}, [Problem(ORPHAN, "log_id", "There is no log that it belongs to.")]
     setting: Document = {}
     problems = []
-    for name in ("log_id", "dataset_id", "user_id", "content_id", "_morango_partition"):
+    for name in OVERFLOW_BUCKET.named(FieldRole.OWNER):
         right = owner["_id"] if name == "log_id" else owner.get(name)
         if bucket.get(name) != right or name not in bucket:
             setting[name] = right

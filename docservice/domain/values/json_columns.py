@@ -13,9 +13,6 @@ from typing import Any, NamedTuple
 
 from docservice.domain.values.json_values import MAX_NESTING
 
-JSON_FIELDS = frozenset({"extra_fields", "mastery_criterion", "answer", "interaction_history"})
-"""The fields of logs that hold JSON."""
-
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 

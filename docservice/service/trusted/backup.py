@@ -9,7 +9,8 @@ from itertools import count
 
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.extended_json import to_line
-from docservice.store.transfer.backup import COLLECTIONS, LEFT_OUT, DumpStore
+from docservice.store.mapping.schema import BACKED_UP, LEFT_OUT
+from docservice.store.transfer.backup import DumpStore
 from docservice.store.transfer.restore import Line, LineOutcome, RestoreStore
 
 __all__ = ["Backups", "Line", "LineOutcome", "Restore"]
@@ -26,7 +27,7 @@ class Backups:
 
     async def counts(self) -> dict[str, int]:
         """About how many documents each exported collection has, in the order in which they are exported."""
-        return {name: await self._dump.count(name) for name in COLLECTIONS}
+        return {name: await self._dump.count(name) for name in BACKED_UP}
 
     async def left_out(self) -> dict[str, str]:
         """The collections that are not exported, each with the reason."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeAlias, cast, get_args
 from docservice.domain.logs.building import whole_log
 from docservice.domain.logs.content_logs import AttemptLog, SyncableLog
 from docservice.domain.logs.datasets import KnownDatasets
+from docservice.domain.logs.record_schema import Log
 from docservice.domain.requests.filter_values import FilterField, conditions, filter_value, filter_values
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.partitions import infer_dataset_id
@@ -32,7 +33,7 @@ from docservice.store.directory.records import DirectoryStore
 from docservice.store.lists.document_pages import WalkStore
 from docservice.store.logs.collections import SavingStore
 from docservice.store.logs.loading import LoadingStore
-from docservice.store.mapping.log_kinds import Log, LogKind
+from docservice.store.mapping.log_kinds import LogKind
 
 ContentIdLookup = Literal[
     "content_id",

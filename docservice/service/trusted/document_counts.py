@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from docservice.store.database.port import Database
 from docservice.store.indexes.applying import described
+from docservice.store.mapping.schema import OVERFLOW
 
 MOST_COUNTED = 1_000_000
 """Dirty documents of a collection that are counted; a service that never syncs has no others."""
@@ -17,7 +18,6 @@ KEPT_SECONDS = 30.0
 KEPT_SHARE = 50
 """A census is kept for `KEPT_SECONDS`, or so many times as long as it took: counting costs 2 % of the time at most."""
 
-_OVERFLOW = "attempt_overflow"
 _DIRTY_INDEX = "partition_dirty"
 
 
@@ -36,7 +36,7 @@ class Census:
     @property
     def overflow_buckets(self) -> int:
         """How many buckets hold attempts that a summary or a session outgrew."""
-        return self.documents[_OVERFLOW]
+        return self.documents[OVERFLOW]
 
 
 class CensusTaker:

@@ -10,6 +10,7 @@ from docservice.domain.logs.building import whole_log
 from docservice.domain.logs.content_logs import AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.logs.datasets import KnownDatasets
 from docservice.domain.logs.exam_logs import ExamAttemptLog
+from docservice.domain.logs.record_schema import Log
 from docservice.domain.requests.filter_values import FilterField
 from docservice.domain.values.ids import is_hex_id
 from docservice.errors import FieldError, ValidationFailed
@@ -21,7 +22,6 @@ from docservice.store.logs.embedded_logs import EmbeddedLogStore
 from docservice.store.logs.embedded_writes import AttemptPlace, EmbeddedWriteStore
 from docservice.store.mapping.embedded_kinds import Conditions, EmbeddedKind, EmbeddedRecord
 from docservice.store.mapping.log_documents import attempt_document, exam_attempt_document
-from docservice.store.mapping.log_kinds import Log
 
 
 class EmbeddedCollection(LogCollection[Log]):

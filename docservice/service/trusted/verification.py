@@ -15,8 +15,8 @@ from docservice.domain.upkeep.consistency import Finding
 from docservice.service.base.progress import Watch
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document
-from docservice.store.mapping.schema import OVERFLOW
-from docservice.store.transfer.verification import DIRECTORY, LOGS, VerifyingStore
+from docservice.store.mapping.schema import DIRECTORY, OVERFLOW
+from docservice.store.transfer.verification import LOGS, VerifyingStore
 
 COMPARED = (*DIRECTORY, *LOGS, OVERFLOW)
 """What a comparison looks at: the directory and the logs; not the control records that only one service needs."""

@@ -9,9 +9,9 @@ from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction, one_of
 from docservice.store.database.writes import ReplaceOne
 from docservice.store.mapping.json_codec import to_bson
+from docservice.store.mapping.schema import DEVICE_SETTINGS
 
 _BATCH = 1000
-_DEVICE = "device_settings"
 
 
 class DirectoryStore:
@@ -42,7 +42,7 @@ class DirectoryStore:
     async def set_default_facility(self, facility_id: str) -> None:
         """Name the facility that anonymous visits belong to."""
         async with self._database.writing():
-            await self._database[_DEVICE].update_one(
+            await self._database[DEVICE_SETTINGS].update_one(
                 {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
             )
 
@@ -87,7 +87,7 @@ class DirectoryStore:
     async def default_facility_id(self) -> str | None:
         """The facility that visitors come to: the default one, else the only one; else None."""
         with self._database.guarded():
-            device = await self._database[_DEVICE].find_one({"_id": "device"})
+            device = await self._database[DEVICE_SETTINGS].find_one({"_id": "device"})
             if device and device.get("default_facility_id"):
                 return str(device["default_facility_id"])
             facilities = self._database["facility_collections"].find({"kind": "facility"}, {"_id": 1}, limit=2)

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from docservice.domain.exports.csv_exports import CsvExport, ExportFile
 from docservice.store.database.port import Database, Document, Transaction
-
-COLLECTION = "csv_exports"
+from docservice.store.mapping.schema import CSV_EXPORTS
 
 
 class CsvExportStore:
@@ -20,38 +19,38 @@ class CsvExportStore:
         """The latest export, None if there was none."""
         key = {"_id": _id(facility, log_type)}
         if tx is not None:
-            return _read(await self._database[COLLECTION].find_one(key, session=tx.session))
+            return _read(await self._database[CSV_EXPORTS].find_one(key, session=tx.session))
         with self._database.guarded():
-            return _read(await self._database[COLLECTION].find_one(key))
+            return _read(await self._database[CSV_EXPORTS].find_one(key))
 
     async def put(self, tx: Transaction, export: CsvExport, owner: str) -> None:
         """Write an export that `owner` works on from now on."""
         document = _document(export, owner)
-        await self._database[COLLECTION].replace_one(
+        await self._database[CSV_EXPORTS].replace_one(
             {"_id": document["_id"]}, document, upsert=True, session=tx.session
         )
 
     async def is_owner(self, tx: Transaction, export: CsvExport, owner: str) -> bool:
         """Whether `owner` still works on the request of an export."""
         query = {"_id": _id(export.facility, export.log_type), "owner": owner, "request": export.request}
-        return await self._database[COLLECTION].find_one(query, {"_id": 1}, session=tx.session) is not None
+        return await self._database[CSV_EXPORTS].find_one(query, {"_id": 1}, session=tx.session) is not None
 
     async def set_next(self, tx: Transaction, export: CsvExport, request: int) -> None:
         """Note which request comes next."""
         key = {"_id": _id(export.facility, export.log_type)}
-        await self._database[COLLECTION].update_one(key, {"$set": {"next": request}}, session=tx.session)
+        await self._database[CSV_EXPORTS].update_one(key, {"$set": {"next": request}}, session=tx.session)
 
     async def beat(self, export: CsvExport, owner: str, percentage: int, now: datetime) -> bool:
         """Say how far an export is; whether it is still `owner`'s."""
         key = {"_id": _id(export.facility, export.log_type), "owner": owner, "request": export.request}
         with self._database.guarded():
             change = {"$set": {"percentage": percentage, "beat": now}}
-            result = await self._database[COLLECTION].update_one(key, change)
+            result = await self._database[CSV_EXPORTS].update_one(key, change)
         return bool(result.matched_count)
 
     async def delete(self, tx: Transaction, facility: str, log_type: str) -> None:
         """Forget an export; whoever works on it notices."""
-        await self._database[COLLECTION].delete_one({"_id": _id(facility, log_type)}, session=tx.session)
+        await self._database[CSV_EXPORTS].delete_one({"_id": _id(facility, log_type)}, session=tx.session)
 
 
 def _id(facility: str, log_type: str) -> str:

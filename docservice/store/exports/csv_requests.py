@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from docservice.domain.requests.csv_exports import StoredCsvRequest
 from docservice.domain.values.times import KolibriTime, to_milliseconds
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.mapping.schema import CSV_REQUESTS, DEVICE_SETTINGS
 
-COLLECTION = "csv_log_requests"
-_COUNTERS = "device_settings"
 _TIMES = ("selected_start_date", "selected_end_date", "date_requested")
 
 
@@ -21,32 +20,32 @@ class CsvRequestStore:
 
     async def insert(self, tx: Transaction, request: StoredCsvRequest) -> StoredCsvRequest:
         """Keep a new request under the next id; the one given is not looked at."""
-        counters = self._database[_COUNTERS]
-        await counters.update_one({"_id": COLLECTION}, {"$inc": {"last_id": 1}}, upsert=True, session=tx.session)
-        counter = await counters.find_one({"_id": COLLECTION}, session=tx.session)
+        counters = self._database[DEVICE_SETTINGS]
+        await counters.update_one({"_id": CSV_REQUESTS}, {"$inc": {"last_id": 1}}, upsert=True, session=tx.session)
+        counter = await counters.find_one({"_id": CSV_REQUESTS}, session=tx.session)
         number = int(counter["last_id"]) if counter else 1
         stored = StoredCsvRequest(number, request.facility, request.log_type, request.times)
-        await self._database[COLLECTION].insert_one(_document(stored), session=tx.session)
+        await self._database[CSV_REQUESTS].insert_one(_document(stored), session=tx.session)
         return stored
 
     async def replace(self, tx: Transaction, request: StoredCsvRequest) -> None:
         """Write a changed request."""
-        await self._database[COLLECTION].replace_one({"_id": request.id}, _document(request), session=tx.session)
+        await self._database[CSV_REQUESTS].replace_one({"_id": request.id}, _document(request), session=tx.session)
 
     async def delete(self, tx: Transaction, number: int) -> None:
         """Remove a request."""
-        await self._database[COLLECTION].delete_one({"_id": number}, session=tx.session)
+        await self._database[CSV_REQUESTS].delete_one({"_id": number}, session=tx.session)
 
     async def get(self, number: int) -> StoredCsvRequest | None:
         """The request with this id."""
         with self._database.guarded():
-            found = await self._database[COLLECTION].find_one({"_id": number})
+            found = await self._database[CSV_REQUESTS].find_one({"_id": number})
         return _read(found) if found else None
 
     async def find(self, *, facility: str | None, log_type: str | None) -> AsyncIterator[StoredCsvRequest]:
         """The requests of a facility (None: of all) and type (None: both), oldest first."""
         query = {name: value for name, value in (("facility", facility), ("log_type", log_type)) if value is not None}
-        async for document in self._database.stream(COLLECTION, query, sort=[("_id", 1)]):
+        async for document in self._database.stream(CSV_REQUESTS, query, sort=[("_id", 1)]):
             yield _read(document)
 
 

@@ -16,8 +16,7 @@ from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
 from docservice.store.database.reads import chunks
 from docservice.store.logs.attempts import AttemptReader
-from docservice.store.logs.exam_logs import COLLECTION as EXAM_LOGS
-from docservice.store.mapping.schema import SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import EXAMS, SESSIONS, SUMMARIES
 
 _SESSIONS_AT_ONCE = 2000
 _BATCH = 500
@@ -75,7 +74,7 @@ class ExportReads:
     async def owners(self, dataset_id: str, *, with_exam_logs: bool) -> list[str]:
         """All people who have summaries (or exam logs) in a facility, by id, wherever they are now."""
         found: set[str] = set()
-        for collection in (SUMMARIES, EXAM_LOGS) if with_exam_logs else (SUMMARIES,):
+        for collection in (SUMMARIES, EXAMS) if with_exam_logs else (SUMMARIES,):
             # Grouped: what `distinct` answers has to fit into one document.
             pipeline = [{"$match": {"dataset_id": dataset_id}}, {"$group": {"_id": "$user_id"}}]
             async with aclosing(self._database.aggregate(collection, pipeline)) as owners:
@@ -155,7 +154,7 @@ class ExportReads:
         """The exam logs of some learners in all facilities, with their attempts."""
         fields = _only(*_EXAM_LOG_FIELDS, attempts=(*_ATTEMPT_FIELDS, "content_id"))
         query = {"user_id": {"$in": list(user_ids)}}
-        async with aclosing(self._database.batches(EXAM_LOGS, query, fields, size=_HEAVY_BATCH)) as batches:
+        async with aclosing(self._database.batches(EXAMS, query, fields, size=_HEAVY_BATCH)) as batches:
             return [log async for batch in batches for log in batch]
 
     async def quiz_summaries(

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from docservice.domain.logs.content_logs import MasteryLog
+from docservice.domain.logs.schema import MASTERY_LOG, OWNER_FIELDS
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.outlines import summaries
 from docservice.store.lists.scope import Selection
-from docservice.store.mapping.log_documents import inherited_fields, read_mastery, stored_name
+from docservice.store.mapping.log_documents import inherited_fields, read_mastery
 from docservice.store.mapping.schema import SUMMARIES
 
-_INHERITED = ("dataset_id", "user_id", "_morango_partition")
-_OF_A_TRY = ("_recorded", *map(stored_name, MasteryLog.model_fields.keys() - {"attempts", "recorded"}))
-_WITHOUT_ATTEMPTS = dict.fromkeys([*_INHERITED, *(f"mastery_logs.{name}" for name in sorted(_OF_A_TRY))], 1)
+_OF_A_TRY = sorted(field.stored for field in MASTERY_LOG.own)
+_WITHOUT_ATTEMPTS = dict.fromkeys(
+    [*(field.stored for field in OWNER_FIELDS), *(f"mastery_logs.{name}" for name in _OF_A_TRY)], 1
+)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SLACK = 1000
 """How many more tries than needed may pile up before they are sorted and cut."""

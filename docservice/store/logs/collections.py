@@ -7,32 +7,22 @@ from contextlib import aclosing
 from typing import Any
 
 from docservice.domain.logs.content_logs import MasteryLog
+from docservice.domain.logs.record_schema import FieldRole, Log, LogSchema
+from docservice.domain.logs.schema import SUMMARY_LOG
 from docservice.errors import DocumentTooLarge
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
 from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.exam_logs import MAX_EXAM_ATTEMPTS, MAX_EXAM_BYTES
-from docservice.store.logs.overflow import OverflowStore, attempt_lists_of, move_oldest
+from docservice.store.logs.overflow import OverflowStore, move_oldest
+from docservice.store.mapping.counters import attempt_bytes
 from docservice.store.mapping.log_documents import (
-    attempt_size,
     inherited_fields,
     mastery_document,
     read_mastery,
-    stored_name,
 )
-from docservice.store.mapping.log_kinds import EXAM_LOGS, Log, LogKind
+from docservice.store.mapping.log_kinds import EXAM_LOGS, LogKind
 from docservice.store.mapping.schema import OVERFLOW, SUMMARIES
-
-_COUNTERS = {"attempts", "attempt_count", "correct_sum", "merged_attempt_ids"}
-_BOOKKEEPING = {
-    "_id",
-    "attempt_bytes",
-    "attempt_count",
-    "has_dirty",
-    "loose_attempt_count",
-    "overflow_buckets",
-    "schema_version",
-}
 
 
 class SavingStore:
@@ -72,15 +62,16 @@ class SavingStore:
         collection = self._database[kind.collection]
         before = await collection.find_one(key, session=tx.session)
         document = kind.write(log)
-        _mark_dirty(before or {}, document)
+        _mark_dirty(kind.schema, before or {}, document)
         if kind.overflows:
             await self._overflowing(tx, before or {}, document)
         elif kind is EXAM_LOGS:
             require_room(document)
         document["has_dirty"] = True
-        own = _BOOKKEEPING | {stored_name(name) for name in kind.model.model_fields}
-        foreign = {name: value for name, value in (before or {}).items() if name not in own}
-        await collection.replace_one(key, {**document, **foreign}, upsert=True, session=tx.session)
+        # Notes of the store, and what other programs have put into the document.
+        written = kind.schema.names.difference(kind.schema.named(FieldRole.NOTE))
+        kept = {name: value for name, value in (before or {}).items() if name not in written}
+        await collection.replace_one(key, {**document, **kept}, upsert=True, session=tx.session)
         return kind.read(document)
 
     async def save_mastery_log(self, tx: Transaction, summary_id: str, log: MasteryLog) -> MasteryLog | None:
@@ -100,9 +91,9 @@ class SavingStore:
         logs = {each["id"]: dict(each) for each in before.get("mastery_logs", ())}
         logs[log.id] = mastery_document(log)
         document = {**before, "mastery_logs": list(logs.values())}
-        _mark_embedded(before, document)
+        _mark_embedded(SUMMARY_LOG, before, document)
         logs[log.id]["_morango_dirty_bit"] = True
-        document["attempt_bytes"] = _attempt_bytes(document)
+        document["attempt_bytes"] = attempt_bytes(SUMMARY_LOG, document)
         await self._overflowing(tx, before, document)
         document["has_dirty"] = True
         await collection.replace_one(key, document, session=tx.session)
@@ -164,37 +155,28 @@ def _key(document: Document) -> Document:
     return {"_id": document["_id"], "_morango_partition": document["_morango_partition"]}
 
 
-def _mark_dirty(before: Document, document: Document) -> None:
+def _mark_dirty(schema: LogSchema[Any], before: Document, document: Document) -> None:
     """Mark what is saved as waiting for sync; of the records embedded in it only those that are new or changed."""
     document["_morango_dirty_bit"] = True
-    _mark_embedded(before, document)
+    _mark_embedded(schema, before, document)
 
 
-def _mark_embedded(before: Document, document: Document) -> None:
-    tries_before = {log["id"]: log for log in before.get("mastery_logs", ())}
-    for log in document.get("mastery_logs", ()):
-        old = tries_before.get(log["id"], {})
-        log["_morango_dirty_bit"] = _is_dirty(old, log)
-        if "merged_attempt_ids" in old:
-            log["merged_attempt_ids"] = old["merged_attempt_ids"]
-        _mark_attempts(old, log)
-    _mark_attempts(before, document)
+def _mark_embedded(schema: LogSchema[Any], before: Document, document: Document) -> None:
+    if schema.embeds is None:
+        return
+    name, embedded = schema.embeds.field, schema.embeds.record
+    stored = {record["id"]: record for record in before.get(name, ())}
+    for record in document.get(name, ()):
+        old = stored.get(record["id"], {})
+        record["_morango_dirty_bit"] = _is_dirty(embedded, old, record)
+        record.update({note: old[note] for note in embedded.named(FieldRole.NOTE) if note in old})
+        _mark_embedded(embedded, old, record)
 
 
-def _mark_attempts(before: Document, document: Document) -> None:
-    old = {attempt["id"]: attempt for attempt in before.get("attempts", ())}
-    for attempt in document.get("attempts", ()):
-        attempt["_morango_dirty_bit"] = _is_dirty(old.get(attempt["id"], {}), attempt)
-
-
-def _is_dirty(before: Document, record: Document) -> bool:
-    aside = _COUNTERS | {"_morango_dirty_bit"}
+def _is_dirty(schema: LogSchema[Any], before: Document, record: Document) -> bool:
+    aside = {"_morango_dirty_bit", *schema.named(FieldRole.COUNTER, FieldRole.NOTE, FieldRole.RECORDS)}
     same = {k: v for k, v in before.items() if k not in aside} == {k: v for k, v in record.items() if k not in aside}
     return bool(before["_morango_dirty_bit"]) if before and same else True
-
-
-def _attempt_bytes(document: Document) -> int:
-    return sum(attempt_size(attempt) for each in attempt_lists_of(document) for attempt in each.attempts)
 
 
 def require_room(document: Document) -> None:

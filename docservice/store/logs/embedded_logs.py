@@ -9,7 +9,6 @@ from typing import Any
 from docservice.store.database.port import Database, Document
 from docservice.store.database.reads import chunks
 from docservice.store.logs.attempts import AttemptReader
-from docservice.store.logs.exam_logs import COLLECTION as EXAMS
 from docservice.store.mapping.embedded_kinds import (
     ATTEMPT_LOGS,
     DOCUMENT,
@@ -23,7 +22,7 @@ from docservice.store.mapping.embedded_kinds import (
     EmbeddedRecord,
     holds,
 )
-from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import EXAMS, OVERFLOW, SESSIONS, SUMMARIES
 
 _IDS_AT_ONCE = 1000
 _OUTLINE = {"dataset_id": 1, "user_id": 1, "exam_id": 1, "_morango_partition": 1}

@@ -10,14 +10,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
+from docservice.domain.logs.schema import SUMMARY_LOG
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
 from docservice.store.logs.collections import require_room
-from docservice.store.logs.exam_logs import COLLECTION as EXAMS
-from docservice.store.logs.overflow import OverflowStore, attempt_lists_of, move_oldest
+from docservice.store.logs.overflow import OverflowStore, move_oldest
+from docservice.store.mapping.counters import attempt_bytes, attempt_size, is_dirty
 from docservice.store.mapping.embedded_kinds import EmbeddedRecord
-from docservice.store.mapping.log_documents import attempt_size
-from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, EXAMS, OVERFLOW, SESSIONS, SUMMARIES
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,7 @@ class EmbeddedWriteStore:
         if document is None or len(kept) == len(logs):
             return False
         document["mastery_logs"] = kept
-        document["attempt_bytes"] = sum(
-            attempt_size(attempt) for each in attempt_lists_of(document) for attempt in each.attempts
-        )
+        document["attempt_bytes"] = attempt_bytes(SUMMARY_LOG, document)
         if document.get("overflow_buckets"):
             buckets = {
                 "_morango_partition": key["_morango_partition"],
@@ -144,7 +142,7 @@ class EmbeddedWriteStore:
                 "masterylog_id": masterylog_id,
             }
             await self._database[OVERFLOW].bulk_write([DeleteMany(buckets)], session=tx.session)
-        document["has_dirty"] = _has_dirty(document)
+        document["has_dirty"] = is_dirty(SUMMARY_LOG, document)
         await self._database[SUMMARIES].replace_one(key, document, session=tx.session)
         return True
 
@@ -199,7 +197,7 @@ class EmbeddedWriteStore:
         if place.collection == SESSIONS and not document.get("loose_attempt_count"):
             for name in ("attempts", "attempt_bytes", "loose_attempt_count"):
                 document.pop(name, None)  # as in a session that never had one
-        document["has_dirty"] = _has_dirty(document)
+        document["has_dirty"] = is_dirty(DOCUMENT_SCHEMAS[place.collection], document)
         await self._overflow.insert(tx, made)
         await self._database[place.collection].replace_one(place.key, document, session=tx.session)
 
@@ -232,9 +230,3 @@ def _count(
     if embedded:
         size = (attempt_size(after) if after else 0) - (attempt_size(before) if before else 0)
         document["attempt_bytes"] = document.get("attempt_bytes", 0) + size
-
-
-def _has_dirty(document: Document) -> bool:
-    logs = document.get("mastery_logs", [])
-    attempts = [attempt for each in (document, *logs) for attempt in each.get("attempts", ())]
-    return any(record["_morango_dirty_bit"] for record in (document, *logs, *attempts))

@@ -14,9 +14,10 @@ from docservice.errors import DocumentTooLarge
 from docservice.store.database.port import AlreadyKept, Database, Document, Transaction
 from docservice.store.database.writes import InsertOne, UpdateOne, Write
 from docservice.store.logs.keys import LogKey, filter_of
-from docservice.store.mapping.log_documents import attempt_size, exam_attempt_document, exam_log_document, read_exam_log
+from docservice.store.mapping.counters import attempt_size
+from docservice.store.mapping.log_documents import exam_attempt_document, exam_log_document, read_exam_log
+from docservice.store.mapping.schema import EXAMS
 
-COLLECTION = "exam_logs"
 MAX_EXAM_ATTEMPTS = 1000
 MAX_EXAM_BYTES = 8 * 1024 * 1024
 
@@ -55,7 +56,7 @@ class ExamLogStore:
 
     async def _owner(self, query: Document) -> Owner | None:
         with self._database.guarded():
-            found = await self._database[COLLECTION].find_one(query, _OWNER)
+            found = await self._database[EXAMS].find_one(query, _OWNER)
         if found is None:
             return None
         return Owner(found["_id"], found["_morango_partition"], found["dataset_id"], found["user_id"])
@@ -86,7 +87,7 @@ class OpenExamLogs:
         for keys, projection in ((whole, None), (others - whole, _WITHOUT_ATTEMPTS)):
             if keys:
                 query = filter_of(keys)
-                async for document in self._database[COLLECTION].find(query, projection, session=self._tx.session):
+                async for document in self._database[EXAMS].find(query, projection, session=self._tx.session):
                     key = LogKey(document["_morango_partition"], document["_id"])
                     self._opened[key] = _OpenExamLog(read_exam_log(document), document)
 
@@ -149,7 +150,7 @@ class OpenExamLogs:
         """Write all that was taken."""
         writes: list[Write] = [write for opened in self._opened.values() for write in opened.writes()]
         if writes:
-            await self._database[COLLECTION].bulk_write(writes, session=self._tx.session)
+            await self._database[EXAMS].bulk_write(writes, session=self._tx.session)
 
 
 class _OpenExamLog:

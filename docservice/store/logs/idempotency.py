@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from docservice.store.database.port import Database, Transaction, one_of
-
-COLLECTION = "idempotency_keys"
+from docservice.store.mapping.schema import IDEMPOTENCY_KEYS
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class IdempotencyStore:
         query = {"_id": one_of(request.document_id for request in requests)}
         return {
             kept["_id"]: Reply(kept["fingerprint"], bytes(kept["reply"]))
-            async for kept in self._database[COLLECTION].find(query, session=tx.session)
+            async for kept in self._database[IDEMPOTENCY_KEYS].find(query, session=tx.session)
         }
 
     async def keep(self, tx: Transaction, replies: Sequence[tuple[RequestKey, bytes]]) -> None:
@@ -72,4 +71,4 @@ class IdempotencyStore:
             }
             for request, body in replies
         ]
-        await self._database[COLLECTION].insert_many(documents, session=tx.session)
+        await self._database[IDEMPOTENCY_KEYS].insert_many(documents, session=tx.session)

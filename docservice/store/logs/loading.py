@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from docservice.domain.logs.record_schema import Log
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document
 from docservice.store.logs.overflow import move_oldest
-from docservice.store.mapping.log_kinds import Log, LogKind
+from docservice.store.mapping.log_kinds import LogKind
 from docservice.store.mapping.schema import OVERFLOW
 
 

@@ -11,6 +11,7 @@ from docservice.domain.logs.content_logs import (
     MasteryLog,
     SyncableLog,
 )
+from docservice.domain.logs.schema import SCHEMAS
 from docservice.store.database.port import Document
 from docservice.store.database.writes import InsertOne, UpdateOne, Write
 from docservice.store.logs.overflow import (
@@ -23,19 +24,16 @@ from docservice.store.logs.overflow import (
     plan_move,
     too_many,
 )
+from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.log_documents import (
     attempt_document,
-    attempt_size,
     mastery_document,
     session_document,
-    stored_name,
     stored_value,
     summary_document,
 )
 
 Log = TypeVar("Log", ContentSessionLog, ContentSummaryLog)
-
-_EMBEDDED = {"mastery_logs", "attempts"}
 
 
 class OpenLog(Generic[Log]):
@@ -236,9 +234,9 @@ def _set(into: Document, path: str, value: object) -> None:
 def _changed(before: SyncableLog, after: SyncableLog) -> Document:
     """The fields to set. Rules replace values and never change them in place: a field that is the same object is."""
     return {
-        stored_name(name): stored_value(name, getattr(after, name))
-        for name in type(after).model_fields
-        if name not in _EMBEDDED and getattr(after, name) is not getattr(before, name)
+        field.stored: stored_value(field, getattr(after, field.name))
+        for field in SCHEMAS[type(after)].own
+        if getattr(after, field.name) is not getattr(before, field.name)
     }
 
 

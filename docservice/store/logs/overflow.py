@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.mapping.log_documents import attempt_size
+from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.schema import OVERFLOW
 
 EMBEDDED_ATTEMPTS = 40

@@ -9,9 +9,7 @@ from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.store.database.port import Database, Transaction, one_of
 from docservice.store.database.writes import InsertOne, UpdateOne, Write
 from docservice.store.mapping.log_documents import read_user_session, user_session_document
-
-COLLECTION = "user_session_logs"
-TURNS = "user_session_turns"
+from docservice.store.mapping.schema import USER_SESSION_TURNS, USER_SESSIONS
 
 
 class UserSessionStore:
@@ -31,7 +29,7 @@ class UserSessionStore:
         writes: list[Write] = [
             UpdateOne({"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True) for user_id in sorted(set(user_ids))
         ]
-        await self._database[TURNS].bulk_write(writes, session=tx.session)
+        await self._database[USER_SESSION_TURNS].bulk_write(writes, session=tx.session)
 
     async def latest(self, tx: Transaction, partitions: Iterable[str], since: datetime) -> dict[str, UserSessionLog]:
         """The user session with the latest interaction of each learner, by partition.
@@ -46,7 +44,7 @@ class UserSessionStore:
         """
         query = {"_morango_partition": one_of(partitions), "last_interaction_timestamp": {"$gte": since}}
         latest: dict[str, UserSessionLog] = {}
-        async for document in self._database[COLLECTION].find(query, session=tx.session):
+        async for document in self._database[USER_SESSIONS].find(query, session=tx.session):
             log = read_user_session(document)
             known = latest.get(log.morango_partition)
             if known is None or _last_seen(log) > _last_seen(known):
@@ -65,7 +63,7 @@ class UserSessionStore:
             key = {"_id": log.id, "_morango_partition": log.morango_partition}
             writes.append(UpdateOne(key, {"$set": setting}))
         if writes:
-            await self._database[COLLECTION].bulk_write(writes, session=tx.session)
+            await self._database[USER_SESSIONS].bulk_write(writes, session=tx.session)
 
 
 def _last_seen(log: UserSessionLog) -> datetime:

@@ -7,8 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic
 
-from docservice.domain.logs.content_logs import AttemptLog, ContentSummaryLog, MasteryLog, SyncableLog
-from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
+from docservice.domain.logs.content_logs import AttemptLog, MasteryLog
+from docservice.domain.logs.exam_logs import ExamAttemptLog
+from docservice.domain.logs.record_schema import Log, LogSchema
+from docservice.domain.logs.schema import (
+    ATTEMPT_LOG,
+    EXAM_ATTEMPT_LOG,
+    EXAM_LOG,
+    MASTERY_LOG,
+    OWNER_FIELDS,
+    SUMMARY_LOG,
+)
 from docservice.domain.requests.filter_values import FilterField
 from docservice.store.database.port import Document
 from docservice.store.mapping.log_documents import (
@@ -16,9 +25,8 @@ from docservice.store.mapping.log_documents import (
     read_attempt,
     read_exam_attempt,
     read_mastery,
-    stored_name,
 )
-from docservice.store.mapping.log_kinds import Log, plain_fields
+from docservice.store.mapping.log_kinds import plain_fields
 
 OWN, MASTERY, SUMMARY, DOCUMENT = "own", "mastery", "summary", "document"
 """Which record has a field: the embedded log, the mastery log around it, the summary around that, or the document that
@@ -56,16 +64,21 @@ class EmbeddedKind(Generic[Log]):
     """One kind of embedded log.
 
     Attributes:
-        model: its class.
+        schema: how its records are described.
         read: makes a log of a stored record.
-        around: the logs around it: prefix of their fields in a query, level, model.
+        around: the logs around it: prefix of their fields in a query, level, schema.
         also: further fields, by the name that a query has for them.
     """
 
-    model: type[Log]
+    schema: LogSchema[Log]
     read: Callable[[EmbeddedRecord], Log]
-    around: Sequence[tuple[str, str, type[SyncableLog]]]
+    around: Sequence[tuple[str, str, LogSchema[Any]]]
     also: Mapping[str, FilterField]
+
+    @property
+    def model(self) -> type[Log]:
+        """The class of the log."""
+        return self.schema.model
 
     @property
     def name(self) -> str:
@@ -76,24 +89,26 @@ class EmbeddedKind(Generic[Log]):
     def plain_fields(self) -> dict[str, FilterField]:
         """The fields that a query can compare. The stored name begins with the level: `mastery.complete`."""
         found: dict[str, FilterField] = {}
-        for name, field in plain_fields(self.model).items():
+        for name, field in plain_fields(self.schema).items():
             level = DOCUMENT if field.stored in _OF_THE_DOCUMENT else OWN
             found[name] = replace(field, stored=f"{level}.{field.stored}")
-        for prefix, level, model in self.around:
-            for name, field in plain_fields(model).items():
+        for prefix, level, schema in self.around:
+            for name, field in plain_fields(schema).items():
+                if name == "_id":
+                    continue  # a query names the id of a log around by its name in the model
                 # What a mastery log takes from its document is there; without a mastery log it has no value.
                 place = SUMMARY if level == MASTERY and field.stored in _OF_THE_DOCUMENT else level
-                stored = "_id" if field.stored == "id" and place != MASTERY else field.stored
-                found[f"{prefix}__{name}"] = replace(field, stored=f"{place}.{stored}")
+                found[f"{prefix}__{name}"] = replace(field, stored=f"{place}.{field.stored}")
         return {**found, **self.also}
 
 
-_OF_THE_DOCUMENT = {"dataset_id", "user_id", "_morango_partition"}
+_OF_THE_DOCUMENT = {field.stored for field in OWNER_FIELDS}
 """What an embedded log takes from its document."""
 
 
-def _field(level: str, name: str, model: type[SyncableLog], field: str, *, optional: bool = False) -> FilterField:
-    return replace(plain_fields(model)[field], stored=f"{level}.{stored_name(name)}", optional=optional)
+def _field(level: str, schema: LogSchema[Any], name: str, *, optional: bool = False) -> FilterField:
+    field = plain_fields(schema)[name]
+    return replace(field, stored=f"{level}.{field.stored}", optional=optional)
 
 
 def _read_mastery(found: EmbeddedRecord) -> MasteryLog:
@@ -109,31 +124,31 @@ def _read_exam_attempt(found: EmbeddedRecord) -> ExamAttemptLog:
     return read_exam_attempt(found.record, examlog_id=found.document["_id"], **inherited_fields(found.document))
 
 
-_CONTENT = _field(DOCUMENT, "content_id", ContentSummaryLog, "content_id")
+_CONTENT = _field(DOCUMENT, SUMMARY_LOG, "content_id")
 
 MASTERY_LOGS = EmbeddedKind(
-    MasteryLog,
+    MASTERY_LOG,
     _read_mastery,
-    (("summarylog", DOCUMENT, ContentSummaryLog),),
-    {"content_id": _CONTENT, "summarylog_id": _field(DOCUMENT, "_id", ContentSummaryLog, "id")},
+    (("summarylog", DOCUMENT, SUMMARY_LOG),),
+    {"content_id": _CONTENT, "summarylog_id": _field(DOCUMENT, SUMMARY_LOG, "id")},
 )
 ATTEMPT_LOGS = EmbeddedKind(
-    AttemptLog,
+    ATTEMPT_LOG,
     _read_attempt,
-    (("masterylog", MASTERY, MasteryLog), ("masterylog__summarylog", SUMMARY, ContentSummaryLog)),
+    (("masterylog", MASTERY, MASTERY_LOG), ("masterylog__summarylog", SUMMARY, SUMMARY_LOG)),
     {
         "content_id": _CONTENT,
         # A session and the summary that it reports to are of the same content.
         "sessionlog__content_id": _CONTENT,
-        "masterylog_id": _field(MASTERY, "id", MasteryLog, "id", optional=True),
-        "masterylog__summarylog_id": _field(SUMMARY, "_id", ContentSummaryLog, "id", optional=True),
+        "masterylog_id": _field(MASTERY, MASTERY_LOG, "id", optional=True),
+        "masterylog__summarylog_id": _field(SUMMARY, SUMMARY_LOG, "id", optional=True),
     },
 )
 EXAM_ATTEMPT_LOGS = EmbeddedKind(
-    ExamAttemptLog,
+    EXAM_ATTEMPT_LOG,
     _read_exam_attempt,
-    (("examlog", DOCUMENT, ExamLog),),
-    {"examlog_id": _field(DOCUMENT, "_id", ExamLog, "id")},
+    (("examlog", DOCUMENT, EXAM_LOG),),
+    {"examlog_id": _field(DOCUMENT, EXAM_LOG, "id")},
 )
 
 

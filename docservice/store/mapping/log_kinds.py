@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from docservice.domain.answers.shown_fields import shown_paths
-from docservice.domain.logs.content_logs import ContentSessionLog, ContentSummaryLog, SyncableLog
-from docservice.domain.logs.exam_logs import ExamLog
-from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.logs.record_schema import FieldKind, Log, LogSchema
+from docservice.domain.logs.schema import EXAM_LOG, SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG
 from docservice.domain.requests.filter_values import FilterField, ValueKind
 from docservice.domain.requests.lists import PEOPLE_FILTERS
 from docservice.store.database.port import Document
-from docservice.store.logs.exam_logs import COLLECTION as EXAMS
-from docservice.store.logs.user_sessions import COLLECTION as USER_SESSIONS
-from docservice.store.mapping import log_documents as documents
-from docservice.store.mapping.schema import SESSIONS, SUMMARIES
-
-Log = TypeVar("Log", bound=SyncableLog)
+from docservice.store.mapping.log_documents import log_document, read_log
 
 _CONTENT = ("content", "content_ids", "topic", "channel", "kind")
 _DATES = ("start_after", "start_before")
-_VALUE_KINDS: dict[str, ValueKind] = {
-    "boolean": "boolean",
+_VALUE_KINDS: dict[FieldKind, ValueKind] = {
+    "id": "id",
+    "time": "time",
     "integer": "integer",
     "number": "number",
-    "string": "text",
+    "sum": "number",
+    "boolean": "boolean",
+    "text": "text",
 }
+"""What a query can compare fields with; lists and JSON are not compared."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +34,40 @@ class LogKind(Generic[Log]):
     """One kind of log.
 
     Attributes:
-        model: its class.
-        collection: where the documents are.
-        read: makes a log of a document.
-        write: makes a document of a log.
+        schema: how its documents are described.
         filters: the filters that its list has.
-        overflows: whether attempts that a document outgrows move to buckets.
     """
 
-    model: type[Log]
-    collection: str
-    read: Callable[[Mapping[str, Any]], Log]
-    write: Callable[[Log], Document]
+    schema: LogSchema[Log]
     filters: tuple[str, ...]
-    overflows: bool = False
+
+    @property
+    def model(self) -> type[Log]:
+        """The class of the log."""
+        return self.schema.model
+
+    @property
+    def collection(self) -> str:
+        """Where the documents are."""
+        return self.schema.collection
+
+    @property
+    def overflows(self) -> bool:
+        """Whether attempts that a document outgrows move to buckets."""
+        return bool(self.schema.moves_to)
 
     @property
     def name(self) -> str:
         """Morango's name of the model, which the path of the list has as well."""
         return self.model.model_name
+
+    def read(self, document: Mapping[str, Any]) -> Log:
+        """The log of a document."""
+        return read_log(self.schema, document)
+
+    def write(self, log: Log) -> Document:
+        """The document of a log."""
+        return log_document(self.schema, log)
 
     @cached_property
     def shown_paths(self) -> frozenset[str]:
@@ -64,54 +77,23 @@ class LogKind(Generic[Log]):
     @cached_property
     def plain_fields(self) -> dict[str, FilterField]:
         """The fields that a query can compare, by their names in the model and in the document."""
-        fields = plain_fields(self.model)
-        return {**fields, "id": replace(fields["id"], stored="_id"), "_id": replace(fields["id"], stored="_id")}
+        return plain_fields(self.schema)
 
 
-def plain_fields(model: type[SyncableLog]) -> dict[str, FilterField]:
+def plain_fields(schema: LogSchema[Any]) -> dict[str, FilterField]:
     """The fields of a log that can be compared, by their names in the model and where it is stored."""
     found: dict[str, FilterField] = {}
-    for name, schema in model.model_json_schema(by_alias=False)["properties"].items():
-        alternatives = schema.get("anyOf", [schema])
-        kinds = [kind for part in alternatives if (kind := _value_kind(name, part))]
-        if kinds:
-            stored = documents.stored_name(name)
-            found[name] = found[stored] = FilterField(stored, kinds[0], {"type": "null"} in alternatives)
+    for field in schema.fields:
+        if field.in_model and field.kind in _VALUE_KINDS:
+            comparable = FilterField(field.stored, _VALUE_KINDS[field.kind], schema.is_optional(field.name))
+            found[field.name] = found[field.stored] = comparable
     return found
 
 
-def _value_kind(name: str, schema: Mapping[str, Any]) -> ValueKind | None:
-    if name == "id" or "pattern" in schema:
-        return "id"
-    if schema.get("format") == "date-time":
-        return "time"
-    return _VALUE_KINDS.get(schema.get("type", ""))
-
-
-SUMMARY_LOGS = LogKind(
-    ContentSummaryLog,
-    SUMMARIES,
-    documents.read_summary,
-    documents.summary_document,
-    (*PEOPLE_FILTERS, *_CONTENT, *_DATES),
-    overflows=True,
-)
-SESSION_LOGS = LogKind(
-    ContentSessionLog,
-    SESSIONS,
-    documents.read_session,
-    documents.session_document,
-    (*PEOPLE_FILTERS, *_CONTENT, *_DATES),
-    overflows=True,
-)
-USER_SESSION_LOGS = LogKind(
-    UserSessionLog,
-    USER_SESSIONS,
-    documents.read_user_session,
-    documents.user_session_document,
-    (*PEOPLE_FILTERS, *_DATES),
-)
-EXAM_LOGS = LogKind(ExamLog, EXAMS, documents.read_exam_log, documents.exam_log_document, (*PEOPLE_FILTERS, "exam"))
+SUMMARY_LOGS = LogKind(SUMMARY_LOG, (*PEOPLE_FILTERS, *_CONTENT, *_DATES))
+SESSION_LOGS = LogKind(SESSION_LOG, (*PEOPLE_FILTERS, *_CONTENT, *_DATES))
+USER_SESSION_LOGS = LogKind(USER_SESSION_LOG, (*PEOPLE_FILTERS, *_DATES))
+EXAM_LOGS = LogKind(EXAM_LOG, (*PEOPLE_FILTERS, "exam"))
 
 KINDS: dict[str, LogKind[Any]] = {
     kind.name: kind for kind in (SUMMARY_LOGS, SESSION_LOGS, USER_SESSION_LOGS, EXAM_LOGS)

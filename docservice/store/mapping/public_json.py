@@ -1,4 +1,4 @@
-"""Documents as JSON: `_id` as `id`, times as text, no BSON types, no bookkeeping."""
+"""Documents as JSON: `_id` as `id`, times as text, no BSON types, and only the fields that the schema calls public."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from docservice.domain.requests.document_pages import FieldChoice
 from docservice.domain.values.shown_numbers import without_dust
 from docservice.store.mapping.json_codec import from_bson
 
-_SUMS = {"time_spent", "correct_sum"}
-
 
 def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
     """The JSON form of a document or of a log embedded in it.
@@ -23,21 +21,20 @@ def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldCh
         model: of the log.
         document: as it was read.
         fields: which parts to show.
-        path: where an embedded log stands, with a dot at the end.
+        path: where an embedded log is, with a dot at the end.
     """
     recorded = document.get("_recorded", {})
     found: dict[str, Any] = {}
-    for field in shown_fields(model, embedded=bool(path)):
-        stored = "_id" if field.name == "id" and not path else field.name
+    for field in shown_fields(model):
         where = path + field.name
-        if stored not in document or not (where == "id" or fields.shows(where)):
+        if field.stored not in document or not (where == "id" or fields.shows(where)):
             continue
-        value = document[stored]
+        value = document[field.stored]
         if field.embeds is not None:
             found[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
         elif isinstance(value, datetime):
             found[field.name] = time_text(value, recorded.get(field.name))
-        elif field.name in _SUMS and isinstance(value, float):
+        elif field.kind == "sum" and isinstance(value, float):
             found[field.name] = without_dust(value)
         else:
             found[field.name] = from_bson(value)

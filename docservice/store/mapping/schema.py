@@ -1,7 +1,53 @@
-"""The one description of the stored documents."""
+"""The one list of collections: what is stored, what of it a backup holds, and where attempts move.
+
+The records of logs, field by field, are described in `domain.logs.schema`, because rules without IO need them, too.
+The records of the directory are their models in `domain.directory.records`. The rest is described here.
+"""
 
 from __future__ import annotations
 
-SUMMARIES = "content_summary_logs"
-SESSIONS = "content_session_logs"
-OVERFLOW = "attempt_overflow"
+from typing import Any
+
+from docservice.domain.directory.records import SECTIONS, DirectoryRecord
+from docservice.domain.logs.record_schema import LogSchema
+from docservice.domain.logs.schema import DOCUMENTS, EXAM_LOG, SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG
+
+SUMMARIES = SUMMARY_LOG.collection
+SESSIONS = SESSION_LOG.collection
+USER_SESSIONS = USER_SESSION_LOG.collection
+EXAMS = EXAM_LOG.collection
+OVERFLOW = SUMMARY_LOG.moves_to
+"""The buckets of attempts that summaries and sessions have outgrown."""
+
+DOCUMENT_SCHEMAS: dict[str, LogSchema[Any]] = {schema.collection: schema for schema in DOCUMENTS}
+"""The collections of logs, each with what its documents are."""
+
+OVERFLOWING = frozenset(schema.collection for schema in DOCUMENTS if schema.moves_to)
+"""The collections of logs whose attempts move to buckets in `OVERFLOW`."""
+
+DIRECTORY: dict[str, type[DirectoryRecord]] = {model.collection_name: model for model in SECTIONS.values()}
+"""The collections of the directory, each with its record."""
+
+CSV_REQUESTS = "csv_log_requests"
+DEVICE_SETTINGS = "device_settings"
+DATA_SETS = "generated_data_sets"
+SET_ASIDE = "import_set_aside"
+
+CSV_EXPORTS = "csv_exports"
+DIRECTORY_TURNS = "directory_turns"
+IDEMPOTENCY_KEYS = "idempotency_keys"
+USER_SESSION_TURNS = "user_session_turns"
+
+BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
+"""What a backup holds, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
+
+LEFT_OUT = {
+    CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",
+    DIRECTORY_TURNS: "where writers of the directory take turns",
+    IDEMPOTENCY_KEYS: "answers kept a day for retries",
+    USER_SESSION_TURNS: "where requests of a learner take turns",
+}
+"""What this service keeps and a backup does not hold: it means nothing in another place or at another time."""
+
+OURS = frozenset({*BACKED_UP, OVERFLOW, *LEFT_OUT})
+"""Every collection that this service writes."""

@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from docservice.domain.directory.records import FacilityUser
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.indexes.views import described_views
 from docservice.store.logs.attempts import AttemptReader
-from docservice.store.mapping.log_kinds import KINDS
-from docservice.store.mapping.schema import OVERFLOW
-from docservice.store.transfer.document_checks import CHECKS, SETTINGS
+from docservice.store.mapping.schema import DEVICE_SETTINGS, OURS, OVERFLOW, OVERFLOWING
+from docservice.store.transfer.document_checks import SETTINGS
 
-_OVERFLOWING = {kind.collection for kind in KINDS.values() if kind.overflows}
-_LOGS = tuple(kind.collection for kind in KINDS.values())
-COLLECTIONS = (*(name for name in CHECKS if name not in (*_LOGS, OVERFLOW)), *_LOGS)
-"""What is exported, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
-
-LEFT_OUT = {
-    "csv_exports": "how far exports of one machine are; their files are on its disk",
-    "directory_turns": "where writers of the directory take turns",
-    "idempotency_keys": "answers kept a day for retries",
-    "user_session_turns": "where requests of a learner take turns",
-}
-"""What this service keeps and does not export: it means nothing in another place or at another time."""
-
-SECRETS = {"facility_users": ("password",)}
+SECRETS = {FacilityUser.collection_name: ("password",)}
 """Fields that no export holds, should somebody have put them into the directory."""
 
 
@@ -44,7 +31,7 @@ class DumpStore:
     async def unknown(self) -> list[str]:
         """The collections of the database that are not this service's."""
         answer = await self._database.command({"listCollections": 1, "nameOnly": True, "cursor": {"batchSize": 10_000}})
-        known = {*COLLECTIONS, OVERFLOW, *LEFT_OUT, *(view.name for view in described_views())}
+        known = {*OURS, *(view.name for view in described_views())}
         names = {found["name"] for found in answer["cursor"]["firstBatch"]}
         return sorted(name for name in names - known if not name.startswith("system."))
 
@@ -58,7 +45,7 @@ class DumpStore:
         found = self._database.stream(collection, _query(collection), projection)
         async with aclosing(found) as documents:
             async for document in documents:
-                if collection not in _OVERFLOWING or not document.get("overflow_buckets"):
+                if collection not in OVERFLOWING or not document.get("overflow_buckets"):
                     yield collection, document
                     continue
                 for whole in await self._with_buckets(collection, document):
@@ -77,4 +64,4 @@ class DumpStore:
 
 
 def _query(collection: str) -> Document:
-    return {"_id": {"$in": list(SETTINGS)}} if collection == "device_settings" else {}
+    return {"_id": {"$in": list(SETTINGS)}} if collection == DEVICE_SETTINGS else {}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from docservice.store.database.port import Database, Document
-
-COLLECTION = "generated_data_sets"
+from docservice.store.mapping.schema import DATA_SETS
 
 
 class DataSetStore:
@@ -16,9 +15,9 @@ class DataSetStore:
     async def find(self, dataset_id: str) -> Document | None:
         """What is known of a data set, None if nobody has begun to load it."""
         with self._database.guarded():
-            return await self._database[COLLECTION].find_one({"_id": dataset_id})
+            return await self._database[DATA_SETS].find_one({"_id": dataset_id})
 
     async def set(self, dataset_id: str, fields: Document) -> None:
         """Note something about a data set."""
         async with self._database.writing():
-            await self._database[COLLECTION].update_one({"_id": dataset_id}, {"$set": fields}, upsert=True)
+            await self._database[DATA_SETS].update_one({"_id": dataset_id}, {"$set": fields}, upsert=True)

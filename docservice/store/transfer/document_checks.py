@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from docservice.domain.directory.records import SECTIONS, DirectoryRecord
-from docservice.domain.logs.content_logs import AttemptLog, SyncableLog
-from docservice.domain.logs.embedding import EMBEDDED
+from docservice.domain.directory.records import DirectoryRecord
+from docservice.domain.logs.record_schema import LogSchema
+from docservice.domain.logs.schema import ATTEMPT_LOG, OWNER_FIELDS, SCHEMA_VERSION
 from docservice.domain.requests.csv_exports import LOG_TYPES
 from docservice.domain.upkeep.consistency import field_problems
 from docservice.domain.values.ids import is_hex_id
@@ -23,8 +23,16 @@ from docservice.domain.values.times import KolibriTime, to_milliseconds
 from docservice.store.database.port import Document
 from docservice.store.directory.records import directory_document
 from docservice.store.mapping.json_codec import from_bson
-from docservice.store.mapping.log_documents import SCHEMA_VERSION, inherited_fields, model_values
-from docservice.store.mapping.log_kinds import KINDS
+from docservice.store.mapping.log_documents import inherited_fields, model_values
+from docservice.store.mapping.schema import (
+    CSV_REQUESTS,
+    DATA_SETS,
+    DEVICE_SETTINGS,
+    DIRECTORY,
+    DOCUMENT_SCHEMAS,
+    OVERFLOW,
+    SET_ASIDE,
+)
 
 Check = Callable[[Document], None]
 """Does nothing if a document is valid; raises `NotOurs`."""
@@ -34,40 +42,40 @@ class NotOurs(Exception):
     """A document that this service would not have written; the message names the field, and no value."""
 
 
-def _log_check(model: type[SyncableLog]) -> Check:
+def _log_check(schema: LogSchema[Any]) -> Check:
     def check(document: Document) -> None:
         if document.get("schema_version") != SCHEMA_VERSION:
             raise NotOurs(f"schema_version is not {SCHEMA_VERSION}")
         if not isinstance(document.get("has_dirty"), bool):
             raise NotOurs("has_dirty is no truth value")
-        _require_log(model, {"id": document["_id"], **document}, {}, "")
+        _require_log(schema, document, {}, "")
 
     return check
 
 
-def _require_log(
-    model: type[SyncableLog], document: Mapping[str, Any], inherited: Mapping[str, Any], path: str
-) -> None:
+def _require_log(schema: LogSchema[Any], document: Mapping[str, Any], inherited: Mapping[str, Any], path: str) -> None:
     try:
-        values = {**model_values(model, document), **inherited}
+        values = {**model_values(schema.model, document), **inherited}
     except (ArithmeticError, ValueError):
         raise NotOurs(f"{path}a JSON field holds what no JSON value is stored as") from None
-    field, item_model, parent_field = EMBEDDED.get(model, ("", model, None))
-    items = values.pop(field, [])
-    for problem in field_problems(model, values, path):
+    embeds = schema.embeds
+    items = values.pop(embeds.field, []) if embeds is not None else []
+    for problem in field_problems(schema.model, values, path):
         raise NotOurs(f"{problem.path}: {problem.message.removesuffix('.')}")
     dataset_id, partition = values["dataset_id"], values.get("morango_partition", "")
     if not is_hex_id(values.get("id")):
         raise NotOurs(f"{path}id is no id")
     if not values.get("morango_source_id") or not partition.startswith(dataset_id):
         raise NotOurs(f"{path}_morango_source_id or _morango_partition is not one of the log")
+    if embeds is None:
+        return
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise NotOurs(f"{path}{field} is no list of objects")
-    below = {"dataset_id": dataset_id, "user_id": values.get("user_id"), "morango_partition": partition}
-    if parent_field is not None:
-        below[parent_field] = values["id"]
+        raise NotOurs(f"{path}{embeds.field} is no list of objects")
+    below = {owner.name: values.get(owner.name) for owner in OWNER_FIELDS}
+    if embeds.parent is not None:
+        below[embeds.parent] = values["id"]
     for position, item in enumerate(items):
-        _require_log(item_model, item, below, f"{path}{field}.{position}.")
+        _require_log(embeds.record, item, below, f"{path}{embeds.field}.{position}.")
 
 
 def _first(error: ValidationError, path: str) -> str:
@@ -94,7 +102,7 @@ def _check_bucket(document: Document) -> None:
         raise NotOurs("attempts is no list of attempts")
     inherited = {**inherited_fields(document), "masterylog_id": document["masterylog_id"]}
     for position, attempt in enumerate(attempts):
-        _require_log(AttemptLog, attempt, inherited, f"attempts.{position}.")
+        _require_log(ATTEMPT_LOG, attempt, inherited, f"attempts.{position}.")
     if document.get("last_start_timestamp") != max(attempt["start_timestamp"] for attempt in attempts):
         raise NotOurs("last_start_timestamp is not that of the last attempt")
 
@@ -116,7 +124,7 @@ def _directory_check(model: type[DirectoryRecord]) -> Check:
 
 _SETTINGS = {
     "device": ("default_facility_id", is_hex_id),
-    "csv_log_requests": ("last_id", lambda n: type(n) is int),
+    CSV_REQUESTS: ("last_id", lambda n: type(n) is int),
 }
 
 
@@ -162,13 +170,13 @@ def _check_data_set(document: Document) -> None:
 
 
 CHECKS: dict[str, Check] = {
-    **{model.collection_name: _directory_check(model) for model in SECTIONS.values()},
-    **{kind.collection: _log_check(kind.model) for kind in KINDS.values()},
-    "attempt_overflow": _check_bucket,
-    "csv_log_requests": _check_csv_request,
-    "device_settings": _check_setting,
-    "generated_data_sets": _check_data_set,
-    "import_set_aside": _check_set_aside,
+    **{name: _directory_check(model) for name, model in DIRECTORY.items()},
+    **{name: _log_check(schema) for name, schema in DOCUMENT_SCHEMAS.items()},
+    OVERFLOW: _check_bucket,
+    CSV_REQUESTS: _check_csv_request,
+    DEVICE_SETTINGS: _check_setting,
+    DATA_SETS: _check_data_set,
+    SET_ASIDE: _check_set_aside,
 }
 """By collection; a document of any other is not ours."""
 

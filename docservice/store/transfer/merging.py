@@ -6,56 +6,36 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from docservice.domain.logs.record_schema import FieldRole, LogSchema
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
 from docservice.store.logs.attempts import AttemptReader
-from docservice.store.logs.overflow import attempt_lists_of, move_oldest, overfull
-from docservice.store.mapping.log_documents import SCHEMA_VERSION, attempt_size
-from docservice.store.mapping.schema import OVERFLOW
-
-_COUNTERS = (
-    "attempt_bytes",
-    "attempt_count",
-    "has_dirty",
-    "loose_attempt_count",
-    "overflow_buckets",
-    "schema_version",
-)
+from docservice.store.logs.overflow import move_oldest, overfull
+from docservice.store.mapping.counters import counters
+from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, OVERFLOW
 
 
-def settled(document: Document) -> tuple[Document, list[Document]]:
+def settled(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
     """A document with its counters, and the buckets of the attempts that it cannot hold.
 
     Args:
+        schema: of the document.
         document: a log with all its attempts embedded. It gets its counters; if attempts have to move, they move from a
             copy, and the one given keeps them.
     """
-    tries: list[Document] = document.get("mastery_logs", [])
-    for log in tries:
-        log["attempt_count"] = len(log["attempts"])
-        log["correct_sum"] = float(sum(attempt["correct"] for attempt in log["attempts"]))
-    attempts = [attempt for each in attempt_lists_of(document) for attempt in each.attempts]
-    for name in _COUNTERS:
+    embeds = schema.embeds
+    if embeds is not None and embeds.record.counters:
+        for record in document.get(embeds.field, ()):
+            record.update(counters(embeds.record, record))
+    for name in schema.named(FieldRole.COUNTER):
         document.pop(name, None)
-    attempt_bytes = sum(map(attempt_size, attempts))
-    if "mastery_logs" in document:
-        document |= {"attempt_bytes": attempt_bytes, "overflow_buckets": 0}
-    elif _is_exam(document):
-        document |= {"attempt_count": len(attempts), "attempt_bytes": attempt_bytes}
-    elif "attempts" in document:
-        document |= {"attempt_bytes": attempt_bytes, "loose_attempt_count": len(attempts)}
-    document["has_dirty"] = any(record["_morango_dirty_bit"] for record in (document, *tries, *attempts))
-    document["schema_version"] = SCHEMA_VERSION
-    if _is_exam(document) or not overfull(document):
+    document |= counters(schema, document)
+    if not schema.moves_to or not overfull(document):
         return document, []
     relieved = dict(document)
-    if tries:
-        relieved["mastery_logs"] = [dict(log) for log in tries]
+    if embeds is not None and embeds.record.embeds is not None:
+        relieved[embeds.field] = [dict(record) for record in document[embeds.field]]
     return relieved, move_oldest(relieved)
-
-
-def _is_exam(document: Document) -> bool:
-    return "exam_id" in document
 
 
 def same(document: Document, stored: Document) -> bool:
@@ -97,7 +77,7 @@ class ImportedStore:
             before = await self._database[collection].find_one(key, session=tx.session)
             document = combined(await self._whole(before, tx) if before else None, brought)
             if document is not None:
-                await self._write(tx, collection, key, *settled(document))
+                await self._write(tx, collection, key, *settled(DOCUMENT_SCHEMAS[collection], document))
 
         await self._database.transact(action)
 

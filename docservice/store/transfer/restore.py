@@ -12,12 +12,10 @@ from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
 from docservice.store.mapping.extended_json import encoded, from_line
-from docservice.store.mapping.log_kinds import KINDS
-from docservice.store.mapping.schema import OVERFLOW
+from docservice.store.mapping.schema import OVERFLOW, OVERFLOWING
 from docservice.store.transfer.backup import SECRETS
 from docservice.store.transfer.document_checks import NotOurs, require_ours
 
-_OVERFLOWING = {kind.collection for kind in KINDS.values() if kind.overflows}
 _LOST_RACES = 3
 """How often somebody else may insert one of the documents between our look and our insert."""
 
@@ -100,7 +98,7 @@ class RestoreStore:
         for collection in dict.fromkeys(line.collection for line in logs):
             await self._write(collection, [line for line in logs if line.collection == collection], replace)
         for line in lines:
-            if line.collection in _OVERFLOWING:
+            if line.collection in OVERFLOWING:
                 self._last_log = line
             elif line.collection == OVERFLOW and line.outcome is None:
                 log = self._last_log
@@ -147,7 +145,7 @@ class RestoreStore:
         return missing, different
 
     async def _replace(self, collection: str, lines: Sequence[Line]) -> None:
-        if collection in _OVERFLOWING:
+        if collection in OVERFLOWING:
             for line in lines:
                 await self._replace_log(collection, line.document)
         else:

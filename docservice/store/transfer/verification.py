@@ -7,8 +7,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from docservice.domain.directory.records import SECTIONS, DirectoryRecord
+from docservice.domain.directory.records import DirectoryRecord
 from docservice.domain.directory.rules import add_to, flaws, taken, unique_key
+from docservice.domain.logs.record_schema import FieldRole
+from docservice.domain.logs.schema import OVERFLOW_BUCKET
 from docservice.domain.upkeep.consistency import (
     BUCKET,
     DUPLICATE,
@@ -29,16 +31,13 @@ from docservice.store.logs.overflow import move_oldest, overfull
 from docservice.store.mapping.extended_json import encoded
 from docservice.store.mapping.log_documents import model_values
 from docservice.store.mapping.log_kinds import KINDS, LogKind
-from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
-
-DIRECTORY: dict[str, type[DirectoryRecord]] = {model.collection_name: model for model in SECTIONS.values()}
-"""The collections of the directory, each with its record."""
+from docservice.store.mapping.schema import DIRECTORY, OVERFLOW, SESSIONS, SUMMARIES
 
 LOGS: dict[str, LogKind[Any]] = {kind.collection: kind for kind in KINDS.values()}
 """The collections of logs."""
 
-_OWNER = {"dataset_id": 1, "user_id": 1, "content_id": 1, "_morango_partition": 1, "overflow_buckets": 1}
-_BUCKET = {name: 1 for name in _OWNER if name != "overflow_buckets"} | {"log_id": 1}
+_BUCKET = dict.fromkeys(OVERFLOW_BUCKET.named(FieldRole.OWNER), 1)
+_OWNER = {name: 1 for name in _BUCKET if name != "log_id"} | {"overflow_buckets": 1}
 _BATCH = 100
 _RECORDS = 500
 _UNIQUE = {
