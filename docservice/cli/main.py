@@ -20,6 +20,7 @@ from docservice.cli import (
     serve,
     settings,
     shell,
+    status,
     token,
     verify,
 )
@@ -34,6 +35,7 @@ app = App(
 )
 app.command(serve.serve)
 app.command(token.token)
+app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
 app.command(export.app)

@@ -15,13 +15,16 @@ from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
-from docservice.service.trusted.document_counts import Census, CensusTaker
+from docservice.service.trusted.document_counts import Census, CensusTaker, counted
 from docservice.service.trusted.tables import LogRows, RowBatch
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
+from docservice.store.mapping.schema import OVERFLOW
+from docservice.store.transfer.backup import COLLECTIONS
+from docservice.store.transfer.kolibri_imports import KolibriImportStore
 
 
 class LogsAdmin:
@@ -33,12 +36,14 @@ class LogsAdmin:
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
+        kolibri_imports: notes on the Kolibris that were imported.
     """
 
     database: Database
     backups: Backups
     csv_jobs: ExportJobs
     data_sets: DataSets
+    kolibri_imports: KolibriImportStore
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -51,6 +56,7 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
+        self.kolibri_imports = KolibriImportStore(database, clock)
         self._tables = LogRows(database)
         self._counts = CensusTaker(database)
         self._verifier = Verifier(database)
@@ -67,6 +73,14 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
         """
         return await self._counts.take()
+
+    async def collection_counts(self) -> dict[str, int]:
+        """How many documents each collection of the directory and of logs has, as the server estimates it.
+
+        Raises:
+            StoreUnavailable, StoreTimeout: the database did not count; retryable.
+        """
+        return await counted(self.database, (*COLLECTIONS, OVERFLOW))
 
     def table_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None

@@ -20,6 +20,7 @@ LEFT_OUT = {
     "csv_exports": "how far exports of one machine are; their files are on its disk",
     "directory_turns": "where writers of the directory take turns",
     "idempotency_keys": "answers kept a day for retries",
+    "kolibri_imports": "when this machine imported which folder of its disk",
     "user_session_turns": "where requests of a learner take turns",
 }
 """What this service keeps and does not export: it means nothing in another place or at another time."""
