@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 
+from docservice.domain.directory.choosing import NamedFacility, NamedPerson, chosen_facility, chosen_person
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
@@ -20,6 +21,7 @@ from docservice.service.trusted.tables import LogRows, RowBatch
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
+from docservice.store.directory.names import NameStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import OVERFLOW
@@ -59,6 +61,7 @@ class LogsAdmin:
         self.kolibri_imports = KolibriImportStore(database, clock)
         self._tables = LogRows(database)
         self._counts = CensusTaker(database)
+        self._names = NameStore(database)
         self._verifier = Verifier(database)
 
     @property
@@ -100,6 +103,23 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
         return self._tables.batches(table, facility_id, Span(start, end))
+
+    async def person_called(self, text: str) -> NamedPerson:
+        """The one person that a text means: an id, a username, or `FACILITY/USERNAME`.
+
+        Raises:
+            InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+        """
+        people = await self._names.people(text)
+        return chosen_person(text, people, () if people else await self._names.usernames())
+
+    async def facility_called(self, text: str) -> NamedFacility:
+        """The one facility that a text means: an id or a name.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists those that there are.
+        """
+        return chosen_facility(text, await self._names.facilities())
 
     async def facility_name(self, facility_id: str) -> str:
         """The name of a facility.
