@@ -10,6 +10,7 @@ from rich.console import Console
 
 import docservice
 from docservice.cli import (
+    completion,
     consolidate,
     directory,
     engine,
@@ -24,6 +25,7 @@ from docservice.cli import (
     token,
     verify,
 )
+from docservice.cli.examples import add_examples
 from docservice.console import fail
 from docservice.errors import DocServiceError
 
@@ -46,6 +48,8 @@ app.command(generate.generate)
 app.command(verify.verify)
 app.command(shell.shell)
 app.command(settings.settings)
+app.command(completion.completion_for(app))
+add_examples(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from docservice.cli.examples import EXAMPLES, examples_text
 from docservice.cli.main import app
 from docservice.errors import DocServiceError
 from docservice.rest.problems import INTERNAL_ERROR, status_of
@@ -37,6 +38,7 @@ COMMANDS = {
     "engine reset-password": ("engine", "reset-password"),
     "shell": ("shell",),
     "settings": ("settings",),
+    "completion": ("completion",),
 }
 """For each section of the page of commands, the command whose options it lists."""
 MORE_COMMANDS = {"indexes": (("indexes", "script"),)}
@@ -74,6 +76,20 @@ def command_tables() -> dict[tuple[str, str], str]:
             tables["commands", f"## docservice {name}"] = _option_table(own)
     tables["commands", "## Options of every command"] = _option_table(common)
     return tables
+
+
+def examples_of(name: str) -> str:
+    """Return the examples of a command, or of all commands of a group, as a block of the manual."""
+    lines = [examples_text(command) for command in EXAMPLES if f"{' '.join(command)} ".startswith(f"{name} ")]
+    return "Examples:\n\n```sh\n" + "\n".join(lines) + "\n```\n"
+
+
+def with_examples(text: str, name: str) -> str:
+    """Return the page of commands with the examples of one below its options."""
+    heading = f"## docservice {name}"
+    below = section(text, heading)
+    own, _, _ = below.partition("Examples:\n")
+    return text.replace(f"{heading}\n{below}", f"{heading}\n{own.rstrip()}\n\n{examples_of(name)}\n")
 
 
 def _option_table(options: dict[str, str]) -> str:
@@ -135,6 +151,8 @@ def main() -> None:
     pages = dict(PAGES)
     for (page, heading), new in tables.items():
         pages[page] = with_table(pages[page], heading, new)
+    for name in COMMANDS:
+        pages["commands"] = with_examples(pages["commands"], name)
     for page in {page for page, _ in tables}:
         (MANUAL / f"{page}.md").write_text(pages[page], encoding="utf-8")
 

@@ -106,6 +106,12 @@ def test_tables_follow_from_the_code(tables: Any) -> None:
         assert f"\n{table}\n" in section(PAGES[page], heading), f"run {references.__name__}: {page} {heading}"
 
 
+@pytest.mark.parametrize("name", references.COMMANDS)
+def test_examples_follow_from_the_commands(name: str) -> None:
+    """The examples in the help of a command are in its section; `references` writes them."""
+    assert references.examples_of(name) in section(PAGES["commands"], f"## docservice {name}")
+
+
 def fields_below(heading: str) -> list[str]:
     """Return the fields in the first column of a table of the page of documents."""
     return re.findall(r"^\| `(\w+)` \|", section(PAGES["documents"], heading), re.MULTILINE)
