@@ -44,6 +44,11 @@ class StoreOptions:
         Path | None, Parameter(help="folder of the embedded engine and generated secrets [DOCSERVICE_DATA_DIR]")
     ] = None
 
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the settings that these options name."""
+        return frozenset(name for name, value in vars(self).items() if value is not None)
+
     def settings(self, **given: object) -> Settings:
         """The settings of the environment with these options and `given` in their place."""
         settings = Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from docservice.domain.values.addresses import MASK, without_password
 from docservice.domain.values.database_names import DEFAULT_DATABASE, name_problem, named_database
 from docservice.domain.values.signing_keys import key_problem
 from docservice.domain.values.validation_messages import validation_message
@@ -26,6 +27,26 @@ _OF_KUBERNETES = re.compile(r"DOCSERVICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(T
 """Kubernetes, and Docker's old links, tell each container of a service that is called docservice with these."""
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
+
+
+SettingSource = Literal["default", "environment", "option", "address"]
+"""Where the value of a setting comes from; the name of the database may be in the address of the server."""
+
+
+class EffectiveSetting(NamedTuple):
+    """A setting as it counts.
+
+    Attributes:
+        name: as a field of `Settings`.
+        variable: the variable of the environment for it.
+        value: as JSON has it, with `********` in the place of what is secret; None if it is not set.
+        source: where it comes from.
+    """
+
+    name: str
+    variable: str
+    value: str | int | float | bool | None
+    source: SettingSource
 
 
 class Settings(BaseSettings):
@@ -181,6 +202,25 @@ class Settings(BaseSettings):
         paths = {name: str(value) for name, value in found.items() if isinstance(value, Path)}
         return {**found, **secrets, **paths}
 
+    def effective(self, options: Collection[str] = ()) -> list[EffectiveSetting]:
+        """All values with where each comes from; secrets are not in it.
+
+        Args:
+            options: names of the settings that options of the command gave.
+        """
+        variables = {name.upper() for name, value in os.environ.items() if value}
+        found = []
+        for name in type(self).model_fields:
+            variable = _PREFIX + name.upper()
+            value = getattr(self, name)
+            source: SettingSource = "environment" if variable in variables else "default"
+            if name in options:
+                source = "option"
+            elif name == "database" and source == "default" and value != DEFAULT_DATABASE:
+                source = "address"
+            found.append(EffectiveSetting(name, variable, _shown(name, value), source))
+        return found
+
     @classmethod
     def load(cls, **given: object) -> Settings:
         """The settings of the environment, with those given in their place; None means not given.
@@ -195,6 +235,16 @@ class Settings(BaseSettings):
             raise SettingsInvalid(
                 "; ".join(_problem(details) for details in error.errors(include_input=False))
             ) from None
+
+
+def _shown(name: str, value: Any) -> str | int | float | bool | None:
+    if isinstance(value, SecretStr):
+        # Of the address only the password is secret.
+        return without_password(value.get_secret_value()) if name == "mongodb_uri" else MASK
+    if isinstance(value, str | Path):
+        return without_password(str(value))
+    shown: int | float | bool | None = value
+    return shown
 
 
 def _problem(details: ErrorDetails) -> str:

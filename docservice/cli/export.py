@@ -15,11 +15,9 @@ from docservice.cli import backup as ndjson
 from docservice.cli.progress import progress
 from docservice.console import StoreOptions, opened, require_data, run, say
 from docservice.domain.exports.tables import Table, TableName
-from docservice.domain.values.ids import parse_uuid
-from docservice.errors import InvalidReference, SettingsInvalid
+from docservice.errors import SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
 from docservice.export.atomic_files import standard_output
-from docservice.service import DocService
 
 app = App(name="export", help="Write logs to files.")
 app.command(ndjson.write, name="ndjson")
@@ -27,7 +25,7 @@ app.command(ndjson.write, name="ndjson")
 TableOption = Annotated[
     TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")
 ]
-Facility = Annotated[str, Parameter(help="id of the facility; an unknown one is answered with those there are")]
+Facility = Annotated[str, Parameter(help="id or name of the facility; an unknown one is answered with those there are")]
 Output = Annotated[Path, Parameter(allow_leading_hyphen=True, help='file to write; "-": standard output')]
 Start = Annotated[str | None, Parameter(help="first day, or time in ISO 8601; UTC unless it names an offset")]
 End = Annotated[str | None, Parameter(help="last day; of a time, what began up to 24 hours later comes, too")]
@@ -87,7 +85,7 @@ async def _export(
         to_pipe = str(output) == "-"
         path = Path(folder, "export") if to_pipe else output
         async with opened(settings) as service:
-            facility_id = await _known_facility(service, facility)
+            facility_id = (await service.admin.facility_called(facility)).id
             with progress() as watch:
                 written = await write_export(
                     service, rows, facility_id, path, writer, start=start, end=end, watch=watch
@@ -97,18 +95,6 @@ async def _export(
                 shutil.copyfileobj(whole, pipe)
     where = "standard output" if to_pipe else output
     say(f"wrote {written.rows:,} {rows} rows ({written.bytes:,} bytes) to {where}")
-
-
-async def _known_facility(service: DocService, text: str) -> str:
-    """The id, as it is stored. A wrong one is answered with the right ones: whoever asks here may see them all."""
-    try:
-        facility_id = parse_uuid(text)
-        await service.admin.facility_name(facility_id)
-    except (ValueError, InvalidReference) as error:
-        reason = error if isinstance(error, InvalidReference) else "--facility takes an id of 32 hex characters."
-        there = [f"{known} ({name})" for known, name in (await service.admin.facility_names()).items()]
-        raise InvalidReference(f"{reason} There are: {', '.join(there) or 'none yet'}.") from None
-    return facility_id
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import docservice
 from docservice.cli import (
+    completion,
     consolidate,
     directory,
     engine,
@@ -20,9 +21,11 @@ from docservice.cli import (
     serve,
     settings,
     shell,
+    status,
     token,
     verify,
 )
+from docservice.cli.examples import add_examples
 from docservice.console import fail
 from docservice.errors import DocServiceError
 
@@ -34,6 +37,7 @@ app = App(
 )
 app.command(serve.serve)
 app.command(token.token)
+app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
 app.command(export.app)
@@ -44,6 +48,8 @@ app.command(generate.generate)
 app.command(verify.verify)
 app.command(shell.shell)
 app.command(settings.settings)
+app.command(completion.completion_for(app))
+add_examples(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -71,7 +71,8 @@ async def _answer(settings: Settings, announcer: Announcer, *, with_demo: bool) 
 
 def _say_where(announcer: Announcer, base: str, settings: Settings, service: DocService) -> None:
     announcer.tell("serving", f"serving on {base}", url=base, workers=settings.workers)
-    announcer.tell("api-page", f"the API, to read and to try: {base}/api/docs", url=f"{base}/api/docs")
+    announcer.tell("manual", f"the manual: {base}/docs/", url=f"{base}/docs/")
+    announcer.tell("api-page", f"the API, to read and to try: {base}/api/docs/", url=f"{base}/api/docs/")
     if service.engine is not None:
         announcer.tell(
             "embedded-engine",

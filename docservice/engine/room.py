@@ -7,6 +7,8 @@ may not fit.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import time
 from pathlib import Path
@@ -54,6 +56,25 @@ class DiskRoom:
                 f"and it needs {mib(self._least_bytes)} to write safely. This was not written: make room, "
                 "and try again."
             )
+
+
+def free_bytes(directory: Path) -> int:
+    """The room on the disk of a folder, which need not be there yet. Blocks."""
+    there = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free
+
+
+def used_bytes(directory: Path) -> int:
+    """What all files of a folder hold; 0 if it is not there. Blocks.
+
+    Files that come and go meanwhile count or not, and so do folders that may not be read.
+    """
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 (twice as fast for many files)
+    return total
 
 
 def mib(number: int) -> str:

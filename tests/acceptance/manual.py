@@ -36,12 +36,12 @@ def blocks_of(text: str, language: str) -> list[str]:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what is below a heading, up to the next heading of any level.
+    """Return what is below a heading, up to the next heading; a comment in a block for the shell is none.
 
     Args:
         heading: the whole line, `## Indexes`.
     """
-    [found] = re.findall(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,4}} |\Z)", text, re.DOTALL | re.MULTILINE)
+    [found] = re.findall(rf"^{re.escape(heading)}\n(.*?)(?=^#{{2,4}} |\Z)", text, re.DOTALL | re.MULTILINE)
     return str(found)
 
 

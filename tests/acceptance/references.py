@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
-import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 
+from rich.console import Console
+
+from docservice.cli.examples import EXAMPLES, examples_text
+from docservice.cli.main import app
 from docservice.errors import DocServiceError
 from docservice.rest.problems import INTERNAL_ERROR, status_of
 from docservice.settings import settings_table
 from docservice.store.indexes.files import contents
 
 from .manual import MANUAL, PAGES, section
-from .running import run
 
 COMMANDS = {
     "serve": ("serve",),
     "token": ("token",),
+    "status": ("status",),
     "directory import": ("directory", "import"),
     "import kolibri": ("import", "kolibri"),
     "import ndjson": ("import", "ndjson"),
@@ -35,12 +38,13 @@ COMMANDS = {
     "engine reset-password": ("engine", "reset-password"),
     "shell": ("shell",),
     "settings": ("settings",),
+    "completion": ("completion",),
 }
 """For each section of the page of commands, the command whose options it lists."""
 MORE_COMMANDS = {"indexes": (("indexes", "script"),)}
 """Other commands whose options the section lists, too."""
 COMMON_OPTIONS = ("--mongodb-uri", "--database", "--data-dir")
-_WIDE = {"COLUMNS": "400"}
+_WIDE = 400
 """Columns of a terminal on which no line of a help text is broken."""
 
 
@@ -50,27 +54,42 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-async def options_of(*command: str) -> dict[str, str]:
+def options_of(*command: str) -> dict[str, str]:
     """Return the arguments and options of a command with their meaning, as its help shows them."""
-    helped = await run(*command, "--help", env=_WIDE)
-    rows = re.findall(r"^│ (?:\*|) *(\S.*?) *(?:  +(.*?))? *│$", helped.out, re.MULTILINE)
+    helped = StringIO()
+    app.help_print(command, console=Console(file=helped, width=_WIDE))
+    rows = re.findall(r"^│ (?:\*|) *(\S.*?) *(?:  +(.*?))? *│$", helped.getvalue(), re.MULTILINE)
     return {name.strip(): meaning.removesuffix("[default: False]").strip() for name, meaning in rows}
 
 
-async def command_tables() -> dict[tuple[str, str], str]:
+def command_tables() -> dict[tuple[str, str], str]:
     """Return the tables of options, by page and heading."""
     tables = {}
     common: dict[str, str] = {}
     for name, command in COMMANDS.items():
         options: dict[str, str] = {}
         for each in (command, *MORE_COMMANDS.get(name, ())):
-            options |= await options_of(*each)
+            options |= options_of(*each)
         own = {option: meaning for option, meaning in options.items() if option.split()[0] not in COMMON_OPTIONS}
         common |= {option: meaning for option, meaning in options.items() if option not in own}
         if own:
             tables["commands", f"## docservice {name}"] = _option_table(own)
     tables["commands", "## Options of every command"] = _option_table(common)
     return tables
+
+
+def examples_of(name: str) -> str:
+    """Return the examples of a command, or of all commands of a group, as a block of the manual."""
+    lines = [examples_text(command) for command in EXAMPLES if f"{' '.join(command)} ".startswith(f"{name} ")]
+    return "Examples:\n\n```sh\n" + "\n".join(lines) + "\n```\n"
+
+
+def with_examples(text: str, name: str) -> str:
+    """Return the page of commands with the examples of one below its options."""
+    heading = f"## docservice {name}"
+    below = section(text, heading)
+    own, _, _ = below.partition("Examples:\n")
+    return text.replace(f"{heading}\n{below}", f"{heading}\n{own.rstrip()}\n\n{examples_of(name)}\n")
 
 
 def _option_table(options: dict[str, str]) -> str:
@@ -126,15 +145,17 @@ def with_table(text: str, heading: str, new: str) -> str:
     return text.replace(f"{heading}\n{below}", f"{heading}\n{changed}")
 
 
-async def main() -> None:
+def main() -> None:
     """Write all tables into the pages."""
-    tables = setting_tables() | index_tables() | error_tables() | await command_tables()
+    tables = setting_tables() | index_tables() | error_tables() | command_tables()
     pages = dict(PAGES)
     for (page, heading), new in tables.items():
         pages[page] = with_table(pages[page], heading, new)
+    for name in COMMANDS:
+        pages["commands"] = with_examples(pages["commands"], name)
     for page in {page for page, _ in tables}:
         (MANUAL / f"{page}.md").write_text(pages[page], encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    main()

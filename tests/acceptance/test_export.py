@@ -34,7 +34,7 @@ async def export(uri: str, database: Any, *arguments: str, cwd: Path | None = No
 
 
 async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) -> None:
-    """A file and standard output get the same rows, bounds leave rows out, and standard error says what was written."""
+    """A file and standard output get the same rows, by the facility's id or name; bounds leave rows out."""
     await filled(mongodb_uri, database.name)
     session = ("session", "--facility", FACILITY)
 
@@ -42,7 +42,8 @@ async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) 
     days = ("--start", "2024-09-02T10:00", "--end", "2024-09-02")
     inside = await export(mongodb_uri, database, "parquet", *session, "--output", "a.parquet", *days, cwd=tmp_path)
     days = ("--start", "2024-09-03", "--end", "2024-09-04T12:00:00+03:00")
-    outside = await export(mongodb_uri, database, "csv", *session, "--output", "b.csv", *days, cwd=tmp_path)
+    named = ("session", "--facility", "lakeside school")
+    outside = await export(mongodb_uri, database, "csv", *named, "--output", "b.csv", *days, cwd=tmp_path)
 
     assert [ended.code for ended in (piped, inside, outside)] == [0] * 3, piped.err
     rows = list(csv.DictReader(io.StringIO(piped.out.removeprefix("\ufeff"))))
@@ -58,7 +59,7 @@ async def test_files_and_pipes(mongodb_uri: str, database: Any, tmp_path: Path) 
     ("arguments", "named"),
     [
         (("--facility", "f" * 32), "facility"),
-        (("--facility", "school"), "--facility"),
+        (("--facility", "school"), "no facility 'school'"),
         (("--facility", FACILITY, "--start", "yesterday"), "--start"),
         (("--facility", FACILITY, "--end", "9999-12-31T23:00:00-02:00"), "--end"),
         (("--facility", FACILITY, "--start", "2024-09-02", "--end", "2024-09-01"), "--end is before --start"),

@@ -18,6 +18,7 @@ STORE = ("--mongodb-uri", "--database", "--data-dir")
 OPTIONS = {
     ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
     ("token",): ("--ttl-seconds", *STORE),
+    ("status",): ("--json", *STORE),
     ("engine", "uri"): STORE,
     ("directory", "import"): STORE,
     ("import", "kolibri"): ("--consolidate", "--keep-missing", *STORE),
@@ -35,6 +36,7 @@ OPTIONS = {
     ("verify",): ("--repair", "--against", "--against-database", "--show", *STORE),
     ("indexes", "script"): ("--shard",),
     ("settings",): (),
+    ("completion",): ("--install",),
 }
 
 
@@ -83,7 +85,7 @@ async def test_the_top_lists_all_commands() -> None:
         (["serve", "--nope"], "--nope"),
         (["serve", "--port", "many"], "--port"),
         (["nope"], "nope"),
-        (["token"], "USER"),
+        (["token"], "PERSON"),
         (["directory", "import"], "FILE"),
         (["directory", "import", "file.json", "--nope"], "--nope"),
         (["export", "csv", "sessions"], "sessions"),

@@ -107,17 +107,20 @@ def test_texts_are_in_plain_english(name: str) -> None:
     assert [match[0] for match in OLD_WORDS.finditer(own)] == []
 
 
-@pytest.mark.parametrize("tables", [references.setting_tables, references.index_tables, references.error_tables])
+@pytest.mark.parametrize(
+    "tables",
+    [references.setting_tables, references.index_tables, references.error_tables, references.command_tables],
+)
 def test_tables_follow_from_the_code(tables: Any) -> None:
-    """Settings, indexes and errors are listed as the code has them; `references` writes the tables again."""
+    """Settings, indexes, errors and options of commands are listed as the code has them; `references` writes them."""
     for (page, heading), table in tables().items():
         assert f"\n{table}\n" in section(PAGES[page], heading), f"run {references.__name__}: {page} {heading}"
 
 
-async def test_options_follow_from_the_commands() -> None:
-    """Every argument and option of a command is in its section, with the meaning that its help gives."""
-    for (page, heading), table in (await references.command_tables()).items():
-        assert f"\n{table}\n" in section(PAGES[page], heading), f"run {references.__name__}: {page} {heading}"
+@pytest.mark.parametrize("name", references.COMMANDS)
+def test_examples_follow_from_the_commands(name: str) -> None:
+    """The examples in the help of a command are in its section; `references` writes them."""
+    assert references.examples_of(name) in section(PAGES["commands"], f"## docservice {name}")
 
 
 def fields_below(heading: str) -> list[str]:

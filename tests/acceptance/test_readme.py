@@ -42,7 +42,7 @@ def usage_lines() -> dict[tuple[str, ...], str]:
         for command in OPTIONS:
             first, *second = command
             if words[1] == first and (not second or second[0] in words[2].split("|")):
-                found[command] = line
+                found.setdefault(command, line)  # what comes later is an example
     return found
 
 

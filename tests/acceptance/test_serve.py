@@ -51,6 +51,14 @@ async def test_it_says_where_it_listens_and_is_ready(demo_service: Service, http
     assert answers == {"/healthz": (200, {"status": "ok"}), "/readyz": (200, {"status": "ready"})}
 
 
+async def test_it_says_where_the_manual_and_the_api_page_are(demo_service: Service, http: ClientSession) -> None:
+    """A line for each names an address that is a page at once, without another address in between."""
+    for about, path in (("the manual", "/docs/"), ("the API, to read and to try", "/api/docs/")):
+        assert f"{about}: {demo_service.base}{path}\n" in demo_service.err
+        async with http.get(demo_service.base + path, allow_redirects=False) as response:
+            assert (response.status, response.content_type) == (200, "text/html")
+
+
 async def test_it_names_the_engine_as_beta_and_the_way_to_production(demo_service: Service) -> None:
     """One line says what keeps the logs, that it is beta, and what to set instead."""
     lines = [line for line in demo_service.err.splitlines() if "SecantusDB" in line]

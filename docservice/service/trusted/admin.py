@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
+from docservice.domain.directory.choosing import NamedFacility, NamedPerson, chosen_facility, chosen_person
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
@@ -15,13 +16,16 @@ from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
-from docservice.service.trusted.document_counts import Census, CensusTaker
+from docservice.service.trusted.document_counts import Census, CensusTaker, counted
 from docservice.service.trusted.tables import LogRows, RowBatch
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
+from docservice.store.directory.names import NameStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
+from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
+from docservice.store.transfer.kolibri_imports import KolibriImportStore
 
 
 class LogsAdmin:
@@ -33,12 +37,14 @@ class LogsAdmin:
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
+        kolibri_imports: notes on the Kolibris that were imported.
     """
 
     database: Database
     backups: Backups
     csv_jobs: ExportJobs
     data_sets: DataSets
+    kolibri_imports: KolibriImportStore
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -51,8 +57,10 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
+        self.kolibri_imports = KolibriImportStore(database, clock)
         self._tables = LogRows(database)
         self._counts = CensusTaker(database)
+        self._names = NameStore(database)
         self._verifier = Verifier(database)
 
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
@@ -79,6 +87,14 @@ class LogsAdmin:
         """
         return await self._counts.take()
 
+    async def collection_counts(self) -> dict[str, int]:
+        """How many documents each collection of the directory and of logs has, as the server estimates it.
+
+        Raises:
+            StoreUnavailable, StoreTimeout: the database did not count; retryable.
+        """
+        return await counted(self.database, (*BACKED_UP, OVERFLOW))
+
     def table_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
     ) -> AsyncGenerator[RowBatch, None]:
@@ -97,6 +113,23 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
         return self._tables.batches(table, facility_id, Span(start, end))
+
+    async def person_called(self, text: str) -> NamedPerson:
+        """The one person that a text means: an id, a username, or `FACILITY/USERNAME`.
+
+        Raises:
+            InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+        """
+        people = await self._names.people(text)
+        return chosen_person(text, people, () if people else await self._names.usernames())
+
+    async def facility_called(self, text: str) -> NamedFacility:
+        """The one facility that a text means: an id or a name.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists those that there are.
+        """
+        return chosen_facility(text, await self._names.facilities())
 
     async def facility_name(self, facility_id: str) -> str:
         """The name of a facility.

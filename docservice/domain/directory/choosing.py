@@ -1,0 +1,131 @@
+"""Who or which facility is meant by what a person types: an id, a name, or both parts of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from docservice.domain.directory.rules import folded
+from docservice.domain.values.ids import parse_uuid
+from docservice.errors import InvalidReference
+
+_MOST_LISTED = 10
+_HOW = "Name a person by id, by username, or as FACILITY/USERNAME."
+
+
+@dataclass(frozen=True)
+class NamedFacility:
+    """A facility with what it can be called by.
+
+    Attributes:
+        id: 32 hex characters.
+        name: as people see it; several may have the same.
+    """
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NamedPerson:
+    """A person with what they can be called by.
+
+    Attributes:
+        id: 32 hex characters.
+        username: which nobody else in the facility has, in upper or lower case.
+        full_name: as people see it; may be empty.
+        facility: whose account it is.
+    """
+
+    id: str
+    username: str
+    full_name: str
+    facility: NamedFacility
+
+
+def id_in(text: str) -> str | None:
+    """The id that a text spells; None if it spells none."""
+    try:
+        return parse_uuid(text)
+    except ValueError:
+        return None
+
+
+def usernames_in(text: str) -> set[str]:
+    """The usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
+    return {folded(text), folded(text.rpartition("/")[2])}
+
+
+def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str] = ()) -> NamedPerson:
+    """The one person that a text means.
+
+    Upper and lower case are the same in names, as Kolibri has it.
+
+    Args:
+        text: an id in any spelling, a username, or `FACILITY/USERNAME` with the facility's name or id.
+        people: with this id or one of these usernames; others may be among them.
+        known: usernames that there are, to find what may be meant if nobody fits.
+
+    Raises:
+        InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+    """
+    facility, _, username = text.rpartition("/")
+    wanted_id = id_in(text)
+    found = [person for person in people if wanted_id is not None and person.id == wanted_id]
+    if not found:
+        found = [
+            person
+            for person in people
+            if folded(person.username) == folded(text)
+            or (facility and folded(person.username) == folded(username) and _is_called(person.facility, facility))
+        ]
+    if not found:
+        raise InvalidReference(_nobody(text, people, known))
+    if len(found) > 1:
+        listed = _listed(f"{_shown(person)} ({person.id})" for person in found)
+        raise InvalidReference(f"Several people are called {text!r}: {listed}. {_HOW}")
+    return found[0]
+
+
+def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFacility:
+    """The one facility that a text means.
+
+    Args:
+        text: an id in any spelling, or a name; upper and lower case are the same.
+        facilities: all that there are.
+
+    Raises:
+        InvalidReference: none fits, or several do; the message lists those that there are, or may be meant.
+    """
+    wanted_id = id_in(text)
+    found = [facility for facility in facilities if facility.id == wanted_id]
+    found = found or [facility for facility in facilities if _is_called(facility, text)]
+    if len(found) == 1:
+        return found[0]
+    listed = _listed(f"{facility.id} ({facility.name})" for facility in found or facilities)
+    if found:
+        raise InvalidReference(f"Several facilities are called {text!r}: {listed}. Name one by id.")
+    raise InvalidReference(f"There is no facility {text!r}. There are: {listed or 'none yet'}.")
+
+
+def _is_called(facility: NamedFacility, text: str) -> bool:
+    return facility.id == id_in(text) or folded(facility.name) == folded(text)
+
+
+def _nobody(text: str, people: Sequence[NamedPerson], known: Iterable[str]) -> str:
+    elsewhere = [_shown(person) for person in people]
+    username = folded(text.rpartition("/")[2])
+    near = elsewhere or get_close_matches(username, sorted(set(known)), n=3)
+    hint = f" Did you mean {_listed(near)}?" if near else ""
+    return f"The directory has no person {text!r}.{hint} {_HOW}"
+
+
+def _shown(person: NamedPerson) -> str:
+    return f"{person.facility.name or person.facility.id}/{person.username}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    all_names = list(names)
+    more = len(all_names) - _MOST_LISTED
+    return ", ".join(all_names[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")

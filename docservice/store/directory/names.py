@@ -1,0 +1,57 @@
+"""People and facilities by what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from docservice.domain.directory.choosing import NamedFacility, NamedPerson, id_in, usernames_in
+from docservice.store.database.port import Database, Document, Filter
+
+_PERSON = {"username": 1, "full_name": 1, "facility_id": 1, "date_deleted": 1}
+_MOST_USERNAMES = 10_000
+
+
+class NameStore:
+    """Looks up names. Without the help of an index where upper and lower case are the same: for commands only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def facilities(self) -> list[NamedFacility]:
+        """All facilities."""
+        query, fields = {"kind": "facility"}, {"name": 1}
+        async with aclosing(self._database.stream("facility_collections", query, fields)) as found:
+            return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in found]
+
+    async def people(self, text: str) -> list[NamedPerson]:
+        """The people whose id or username a text may be, in any facility; see `usernames_in`."""
+        # `$toLower` knows the letters A to Z and no others, as `folded`.
+        named = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(usernames_in(text))}]}
+        queries: list[Filter] = [{"$expr": named}]
+        if (user_id := id_in(text)) is not None:
+            queries.append({"_id": user_id})
+        facilities = {facility.id: facility for facility in await self.facilities()}
+        people: dict[str, NamedPerson] = {}
+        for query in queries:
+            async with aclosing(self._accounts(query)) as found:
+                async for user in found:
+                    facility_id = str(user.get("facility_id") or "")
+                    people[user["_id"]] = NamedPerson(
+                        user["_id"],
+                        str(user.get("username") or ""),
+                        str(user.get("full_name") or ""),
+                        facilities.get(facility_id, NamedFacility(facility_id, "")),
+                    )
+        return list(people.values())
+
+    async def usernames(self) -> list[str]:
+        """The usernames of at most 10,000 people, to find what somebody may have meant."""
+        async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as found:
+            return [str(user["username"]) async for user in found if user.get("username")]
+
+    async def _accounts(self, query: Filter, limit: int = 0) -> AsyncGenerator[Document, None]:
+        async with aclosing(self._database.stream("facility_users", query, _PERSON, limit=limit)) as found:
+            async for user in found:
+                if not user.get("date_deleted"):
+                    yield user

@@ -1,0 +1,111 @@
+"""Who or which facility a text means."""
+
+from __future__ import annotations
+
+import pytest
+
+from docservice.domain.directory.choosing import (
+    NamedFacility,
+    NamedPerson,
+    chosen_facility,
+    chosen_person,
+    usernames_in,
+)
+from docservice.errors import InvalidReference
+
+HILL = NamedFacility("1" * 32, "Hill School")
+LAKE = NamedFacility("2" * 32, "Lake School")
+TWIN = NamedFacility("3" * 32, "lake school")
+ANN = NamedPerson("a" * 32, "ann", "Ann Adams", HILL)
+BEN = NamedPerson("b" * 32, "ben", "", HILL)
+BEN_TOO = NamedPerson("c" * 32, "Ben", "Ben Brown", LAKE)
+HEX = NamedPerson("d" * 32, "a" * 32, "", LAKE)
+SLASH = NamedPerson("e" * 32, "x/ann", "", LAKE)
+EVERYBODY = [ANN, BEN, BEN_TOO, HEX, SLASH]
+
+
+@pytest.mark.parametrize(
+    ("text", "person"),
+    [
+        ("b" * 32, BEN),
+        ("BBBBBBBB-BBBB-BBBB-BBBB-BBBBBBBBBBBB", BEN),
+        ("ann", ANN),
+        ("ANN", ANN),
+        ("Hill School/ben", BEN),
+        ("LAKE school/BEN", BEN_TOO),
+        (f"{'2' * 32}/ben", BEN_TOO),
+        ("a" * 32, ANN),
+        (f"Lake School/{'a' * 32}", HEX),
+        ("x/ann", SLASH),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_one_person_is_meant(text: str, person: NamedPerson) -> None:
+    """An id comes before a username; facilities are named by name or id; upper and lower case are the same."""
+    assert chosen_person(text, EVERYBODY) == person
+
+
+def test_a_name_of_several_people() -> None:
+    """The message lists them with facility and id, and says how to name one."""
+    with pytest.raises(InvalidReference) as refused:
+        chosen_person("ben", EVERYBODY)
+
+    message = str(refused.value)
+    assert f"Hill School/ben ({'b' * 32})" in message
+    assert f"Lake School/Ben ({'c' * 32})" in message
+    assert "FACILITY/USERNAME" in message
+    assert "Adams" not in message
+
+
+def test_a_long_list_is_cut() -> None:
+    """At most ten are listed, with how many more there are."""
+    people = [NamedPerson(f"{n:032x}", "ann", "", NamedFacility(f"{n:032x}", f"School {n}")) for n in range(13)]
+
+    with pytest.raises(InvalidReference, match=r"School 9/ann .* and 3 more"):
+        chosen_person("ann", people)
+
+
+@pytest.mark.parametrize(
+    ("text", "people", "hint"),
+    [
+        ("anna", [], "Did you mean ann?"),
+        ("Sea School/ann", [ANN], "Did you mean Hill School/ann?"),
+        ("zzzz", [], "person 'zzzz'. Name a person by id"),
+    ],
+)
+def test_nobody_is_meant(text: str, people: list[NamedPerson], hint: str) -> None:
+    """The message says who may be meant and what can be given."""
+    with pytest.raises(InvalidReference) as refused:
+        chosen_person(text, people, known=["ann", "ben"])
+
+    assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "facility"),
+    [("1" * 32, HILL), ("hill school", HILL), ("22222222-2222-2222-2222-222222222222", LAKE)],
+)
+def test_one_facility_is_meant(text: str, facility: NamedFacility) -> None:
+    """By id in any spelling, or by a name that one has."""
+    assert chosen_facility(text, [HILL, LAKE, TWIN]) == facility
+
+
+@pytest.mark.parametrize(
+    ("text", "facilities", "said"),
+    [
+        ("Lake School", [HILL, LAKE, TWIN], f"{LAKE.id} (Lake School), {TWIN.id} (lake school). Name one by id."),
+        ("Sea School", [HILL, LAKE], f"There are: {HILL.id} (Hill School), {LAKE.id} (Lake School)."),
+        ("Sea School", [], "There are: none yet."),
+    ],
+)
+def test_no_facility_or_several(text: str, facilities: list[NamedFacility], said: str) -> None:
+    """The message lists those that there are, or those that may be meant."""
+    with pytest.raises(InvalidReference) as refused:
+        chosen_facility(text, facilities)
+
+    assert said in str(refused.value)
+
+
+def test_what_is_looked_up() -> None:
+    """All of a text may be a username, and what is behind its last slash."""
+    assert usernames_in("A/B/Ann") == {"a/b/ann", "ann"}

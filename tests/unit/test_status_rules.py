@@ -1,0 +1,50 @@
+"""What of a service's state needs somebody to act."""
+
+from __future__ import annotations
+
+import pytest
+
+from docservice.domain.upkeep.status import Observed, actions_needed
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Observed("data"),
+        Observed("data", engine="running", free_bytes=5, least_free_bytes=5),
+        Observed("data", engine="not running", free_bytes=5),
+        Observed("data", engine="starting or stopping"),
+        Observed("data", free_bytes=1, least_free_bytes=5),
+    ],
+    ids=["server", "running", "at rest", "starting", "the disk of a server is its own"],
+)
+def test_all_is_well(seen: Observed) -> None:
+    """A server that answers, an engine that runs or rests, and a disk that no engine writes to need nothing."""
+    assert actions_needed(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (Observed("data", engine="not installed", error="Install it."), "Install it."),
+        (Observed("data", engine="no data"), "docservice serve --data-dir data"),
+        (Observed("data", engine="password missing"), "reset-password --data-dir data"),
+        (Observed("data", error="It does not answer."), "It does not answer."),
+        (Observed("data", engine="running", free_bytes=4, least_free_bytes=5), "Make room"),
+        (Observed("data", lacking=("a.b", "view c")), "Missing: a.b, view c. Create them: docservice indexes apply"),
+        (Observed("data", differing=("a.b",)), "docservice indexes apply --rebuild"),
+        (Observed("data", taken=("attempt_logs",)), "Rename them"),
+    ],
+)
+def test_each_fault_says_what_to_do(seen: Observed, said: str) -> None:
+    """One fault is one entry, with the way out."""
+    [action] = actions_needed(seen)
+
+    assert said in action
+
+
+def test_all_faults_are_listed() -> None:
+    """Several faults are several entries."""
+    seen = Observed("data", engine="running", error="Broken.", free_bytes=1, least_free_bytes=2, differing=("a.b",))
+
+    assert len(actions_needed(seen)) == 3
