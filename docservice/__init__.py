@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
+    from docservice.domain.directory.choosing import NamedFacility, NamedPerson
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.tables import TableName
@@ -137,6 +138,8 @@ __all__ = [
     "MasteryModel",
     "MasteryRow",
     "MultipleObjectsReturned",
+    "NamedFacility",
+    "NamedPerson",
     "Page",
     "PersonLogs",
     "Principal",
@@ -179,6 +182,7 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
+    "docservice.domain.directory.choosing": ("NamedFacility", "NamedPerson"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.tables": ("TableName",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from docservice.cli.consolidate import consolidation_table
 from docservice.cli.progress import progress
 from docservice.console import StoreOptions, opened, resumable, run, say
 from docservice.kolibri import ImportReport, import_kolibri
+from docservice.kolibri.import_notes import ImportNotes, KolibriImport
+from docservice.settings import Settings
 
 app = App(name="import", help="Bring data from elsewhere.")
 app.command(ndjson.read, name="ndjson")
@@ -44,12 +47,21 @@ def kolibri(
 
 
 async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, options: StoreOptions) -> None:
-    async with opened(options.settings()) as service:
+    settings = options.settings()
+    async with opened(settings) as service:
         with resumable(), progress() as watch:
             report = await import_kolibri(
                 service, path, consolidate=consolidate, keep_missing=keep_missing, watch=watch
             )
     _show(report)
+    _note(settings, KolibriImport.of(path, datetime.now(UTC), report))
+
+
+def _note(settings: Settings, done: KolibriImport) -> None:
+    try:
+        ImportNotes(settings.data_dir).note(settings.database, done)
+    except OSError as error:
+        say(f"docservice status will not name this import: {error}")
 
 
 _COLUMNS = ("read", "new", "updated", "unchanged", "kept", "withdrawn", "set aside")

@@ -18,11 +18,11 @@ from docservice.domain.values.addresses import without_password
 from docservice.engine.report import EngineReport, engine_report
 from docservice.engine.room import free_bytes, mib, used_bytes
 from docservice.errors import DocServiceError
+from docservice.kolibri.import_notes import ImportNotes, KolibriImport
 from docservice.service import DocService
 from docservice.settings import EffectiveSetting, Settings
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.indexes.views import described_views
-from docservice.store.transfer.kolibri_imports import KolibriImport
 
 
 def status(
@@ -45,13 +45,11 @@ class _Content:
     Attributes:
         version: of the server, as it says.
         documents: how many each collection has.
-        latest_import: the import of a Kolibri that ended last.
         indexes: how indexes and views compare with their description.
     """
 
     version: str
     documents: Mapping[str, int]
-    latest_import: KolibriImport | None
     indexes: IndexReport
 
 
@@ -65,6 +63,7 @@ class _Status:
         engine: the embedded engine; None if a server is used.
         address: of the database, without its password; None if nothing runs.
         content: what the database answers; None if it was not asked, or did not.
+        latest_import: the import of a Kolibri that ended last; None if none is noted in the data folder.
         used_bytes: what the data folder takes.
         free_bytes: room on its disk.
         actions: what needs somebody to act.
@@ -75,6 +74,7 @@ class _Status:
     engine: EngineReport | None
     address: str | None
     content: _Content | None
+    latest_import: KolibriImport | None
     used_bytes: int
     free_bytes: int
     actions: Sequence[str] = field(default_factory=list)
@@ -115,6 +115,7 @@ async def _looked(settings: Settings, effective: Sequence[EffectiveSetting]) -> 
         engine=engine,
         address=None if uri is None else without_password(uri),
         content=content,
+        latest_import=await asyncio.to_thread(ImportNotes(settings.data_dir).latest, settings.database),
         used_bytes=used,
         free_bytes=free,
         actions=actions_needed(
@@ -144,7 +145,6 @@ async def _asked(uri: str, settings: Settings) -> _Content:
         return _Content(
             version=str(build.get("secantusVersion") or build["version"]),
             documents=await admin.collection_counts(),
-            latest_import=await admin.kolibri_imports.latest(),
             indexes=await admin.check_indexes(),
         )
 
@@ -160,7 +160,7 @@ def _index_problems(report: IndexReport) -> dict[str, tuple[str, ...]]:
 
 def _document(found: _Status) -> dict[str, Any]:
     content, engine = found.content, found.engine
-    latest = content.latest_import if content else None
+    latest = found.latest_import
     return {
         "docservice": docservice.__version__,
         "ok": not found.actions,
@@ -224,11 +224,11 @@ def _lines(found: _Status) -> Iterator[str]:
     yield f"database     {found.settings.database}"
     disk = f"{mib(found.used_bytes)}, {mib(found.free_bytes)} are free"
     yield f"data folder  {found.settings.data_dir.absolute()}: {disk}"
+    yield f"last import  {_import_line(found.latest_import)}"
     if content is not None:
         yield f"indexes      {len(content.indexes.present)} of {content.indexes.wanted} are there, and " + (
             f"{len(content.indexes.views.present)} of {len(described_views())} views"
         )
-        yield f"last import  {_import_line(content.latest_import)}"
         yield from _section("documents", [(name, f"{count:,}") for name, count in content.documents.items()])
     rows = [
         (setting.variable, "" if setting.value is None else str(setting.value), setting.source)
@@ -247,7 +247,7 @@ def _lines(found: _Status) -> Iterator[str]:
 
 def _import_line(latest: KolibriImport | None) -> str:
     if latest is None:
-        return "no Kolibri was imported yet"
+        return "none is noted in the data folder"
     numbers = f"{latest.read:,} records read, {latest.written:,} written, {latest.set_aside:,} set aside"
     return f"{latest.path}, {latest.finished:%Y-%m-%d %H:%M} UTC: {numbers}"
 

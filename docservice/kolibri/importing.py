@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -90,23 +88,7 @@ async def import_kolibri(
     order = CopyOrder(lock_wait_seconds)
     async with _opened(Path(path), order) as home:
         rules = list(RULES) if consolidate else []
-        report = await _Import(service, home, watch or Unwatched(), rules, keep_missing=keep_missing).run()
-    await service.admin.kolibri_imports.note(await asyncio.to_thread(_absolute, path), _totals(report))
-    return report
-
-
-def _absolute(path: Path | str) -> str:
-    # A name that is no UTF-8 has no text that can be stored.
-    return os.fsencode(Path(path).resolve()).decode("utf-8", "replace")
-
-
-def _totals(report: ImportReport) -> dict[str, int]:
-    counts = report.counts.values()
-    return {
-        "read": sum(each.read for each in counts),
-        "written": report.changes,
-        "set_aside": sum(each.set_aside for each in counts),
-    }
+        return await _Import(service, home, watch or Unwatched(), rules, keep_missing=keep_missing).run()
 
 
 @asynccontextmanager

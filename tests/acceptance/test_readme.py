@@ -17,6 +17,8 @@ from pymongo import AsyncMongoClient
 
 from docservice import demo
 from docservice.domain.directory.records import directory_records
+from docservice.rest import operations as rest_operations
+from docservice.rest.routes import lists
 from docservice.settings import Settings
 
 from .manual import CONTRIBUTING, EVERYTHING, OUTPUTS, PAGES, README, ROOT, blocks, blocks_of
@@ -26,6 +28,7 @@ from .test_demo import printed_curl
 from .test_help import OPTIONS, STORE, help_of
 
 EXAMPLES = ROOT / "tests" / "examples"
+[OPERATION] = blocks_of(CONTRIBUTING, "python") or [""]
 
 Client = AsyncMongoClient[dict[str, Any]]
 
@@ -56,9 +59,21 @@ def test_every_block_is_looked_at() -> None:
     kinds = re.findall(r"^```(\w+)$", "".join(EVERYTHING.values()), re.MULTILINE)
 
     assert set(kinds) == {"sh", "console", "python", "text", "js", "json", "toml"}
-    assert set(blocks("python")) == {path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
+    assert set(blocks("python")) - {OPERATION} == {path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
     assert all(text in OUTPUTS.values() for text in blocks("text"))
     assert len(blocks("console")) == 1
+
+
+def test_the_operation_of_the_guide_is_one() -> None:
+    """What the guide for contributors shows declares an operation, with the names that the list of attempts uses."""
+    names = {**vars(rest_operations), **vars(lists)}
+
+    exec(OPERATION, names)  # noqa: S102 (our own text)
+
+    [operation] = names["operations"].declared
+    shown = next(each for each in lists.operations.declared if each.name == operation.name)
+    assert (operation.method, operation.path, operation.answer) == (shown.method, shown.path, shown.answer)
+    assert operation.raised == shown.raised
 
 
 @pytest.mark.engine

@@ -326,20 +326,3 @@ async def test_a_killed_import_is_completed_by_the_next(
             log_id: log for log_id, log in undisturbed[collection].items() if (log["user_id"] or "") < "5"
         }
     assert await everything(database) == undisturbed
-
-
-async def test_an_import_that_ended_is_noted(empty: DocService, part: Path) -> None:
-    """The note names the file and what was read, written and set aside; the next import of it replaces the note."""
-    assert await empty.admin.kolibri_imports.latest() is None
-
-    first = await import_kolibri(empty, part)
-    noted = await empty.admin.kolibri_imports.latest()
-    await import_kolibri(empty, part)
-    again = await empty.admin.kolibri_imports.latest()
-
-    assert noted is not None
-    assert again is not None
-    assert Path(noted.path) == Path(again.path) == part
-    assert noted.read == again.read == sum(counts.read for counts in first.counts.values()) > 0
-    assert noted.written == first.changes > again.written == 0
-    assert noted.finished < again.finished

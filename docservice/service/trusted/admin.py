@@ -25,7 +25,6 @@ from docservice.store.directory.names import NameStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
-from docservice.store.transfer.kolibri_imports import KolibriImportStore
 
 
 class LogsAdmin:
@@ -37,14 +36,12 @@ class LogsAdmin:
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
-        kolibri_imports: notes on the Kolibris that were imported.
     """
 
     database: Database
     backups: Backups
     csv_jobs: ExportJobs
     data_sets: DataSets
-    kolibri_imports: KolibriImportStore
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -57,7 +54,6 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
-        self.kolibri_imports = KolibriImportStore(database, clock)
         self._tables = LogRows(database)
         self._counts = CensusTaker(database)
         self._names = NameStore(database)

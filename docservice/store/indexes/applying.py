@@ -144,12 +144,11 @@ async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:
     """
     report = await check(database)
     again = [*report.outdated, *(report.different if rebuild else ())]
-    for index in [*report.superfluous, *again]:
-        with database.guarded():
+    # No deadline: building an index over many documents takes its time, and so does dropping one on some engines.
+    with translated():
+        for index in [*report.superfluous, *again]:
             await database[index.collection].drop_index(index.name)
-    for index in [*report.missing, *again]:
-        # No deadline: building an index over many documents takes its time.
-        with translated():
+        for index in [*report.missing, *again]:
             await database[index.collection].create_index(list(index.keys), name=index.name, **index.options)
     await apply_views(database)
     return report

@@ -36,7 +36,6 @@ SET_ASIDE = "import_set_aside"
 CSV_EXPORTS = "csv_exports"
 DIRECTORY_TURNS = "directory_turns"
 IDEMPOTENCY_KEYS = "idempotency_keys"
-KOLIBRI_IMPORTS = "kolibri_imports"
 USER_SESSION_TURNS = "user_session_turns"
 
 BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
@@ -46,7 +45,6 @@ LEFT_OUT = {
     CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",
     DIRECTORY_TURNS: "where writers of the directory take turns",
     IDEMPOTENCY_KEYS: "answers kept a day for retries",
-    KOLIBRI_IMPORTS: "when this machine imported which folder of its disk",
     USER_SESSION_TURNS: "where requests of a learner take turns",
 }
 """What this service keeps and a backup does not hold: it means nothing in another place or at another time."""
