@@ -31,9 +31,11 @@ class Turns:
         turn: file that whoever has the turn has locked; its time of change tells when a turn began.
         next_turn: file that whoever is next has locked. Without it, a process that has just had its turn would take
             the next one, too, before the others look again.
+        longest_wait_seconds: how long to wait while no other process begins a turn.
     """
 
-    def __init__(self, turn: Path, next_turn: Path) -> None:
+    def __init__(self, turn: Path, next_turn: Path, *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+        self._longest_wait_seconds = longest_wait_seconds
         self._turn = turn
         self._next_turn = next_turn
         # When the turn began that was given up, as nobody ended it; time of change of the file, in nanoseconds.
@@ -75,7 +77,7 @@ class Turns:
                 return None
             if latest != began:
                 began, seen = latest, time.monotonic()
-            if time.monotonic() - seen >= LONGEST_WAIT_SECONDS:
+            if time.monotonic() - seen >= self._longest_wait_seconds:
                 self._given_up = latest
                 return None
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
