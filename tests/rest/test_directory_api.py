@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from docservice.errors import Unauthenticated
 from docservice.identity import TokenVerifier, issue_service_token
+from tests.support.signing import SECRET
 
 from .asking import Client, everything
 
 HeadersOf = Callable[[str], dict[str, str]]
-SECRET = "a key for tests that is long enough for HS256"
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from docservice.rest.limits import Traffic
 
 from .asking import TRACK, start_body
 
+pytestmark = pytest.mark.shared_service
+
 Client = TestClient[Any, Any]
 
 
