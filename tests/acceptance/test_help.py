@@ -99,7 +99,7 @@ async def test_what_the_command_does_not_know(tmp_path: Path, arguments: list[st
     """An unknown option, command or value, and a missing argument: not 0, named on standard error, nothing is made."""
     ended = await run(*arguments, cwd=tmp_path)
 
-    assert ended.code not in (0, None)
+    assert ended.code == 2
     assert ended.out == ""
     assert named.lower() in ended.err.lower()
     assert "Traceback" not in ended.err

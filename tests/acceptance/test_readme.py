@@ -37,7 +37,7 @@ OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
 
 def usage_lines() -> dict[tuple[str, ...], str]:
     """The lines of the reference that show how a command is called, by command."""
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for line in "".join(blocks_of(PAGES["commands"], "sh")).splitlines():
         words = line.partition("#")[0].split()
         if words[:1] != ["docservice"]:

@@ -103,12 +103,13 @@ async def median_seconds(action: Callable[[], Awaitable[Any]], times: int) -> fl
 
 async def measure(rows: int, more: int, form: str) -> None:
     """Print the table."""
-    writer = {"csv": CsvWriter, "parquet": ParquetWriter}[form]
+    writers: dict[str, type[CsvWriter] | type[ParquetWriter]] = {"csv": CsvWriter, "parquet": ParquetWriter}
+    writer = writers[form]
     with tempfile.TemporaryDirectory() as folder:
         # Only the index that an export uses: all of them would make the writing slow, which is not measured here.
         async with DocService(data_dir=Path(folder), apply_indexes=False) as service:
             await service.import_directory(directory())
-            async with AsyncMongoClient(service.connection_string) as mongo:
+            async with AsyncMongoClient[dict[str, Any]](service.connection_string) as mongo:
                 database = mongo["docservice"]
                 await database["content_session_logs"].create_index([("dataset_id", 1), ("_id", 1)])
                 await database["content_nodes"].create_index([("content_id", 1)])

@@ -215,7 +215,9 @@ async def test_a_long_migrated_quiz_counts_once(
     times = {"start_timestamp": day(1), "end_timestamp": day(2)}
     answered = [{"item": f"q{number}", "correct": 1, "time_spent": 0.1, **times} for number in range(240)]
     originals = [{**answer, "content_id": content} for answer in answered]
-    copies = [{**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered]
+    copies: list[dict[str, Any]] = [
+        {**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered
+    ]
     level = migrated_level(ids["quiz01"])
     copied = {"mastery_level": level, "start_timestamp": day(1), "attempts": copies}
     summary = {"user_id": ids["learner1"], "content_id": ids["quiz01"], "kind": "quiz", "start_timestamp": day(1)}
