@@ -24,7 +24,7 @@ from docservice.domain.logs.migrated_quizzes import migrated_level
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
-from tests.benchmarks.exporting import FACILITY, directory, session
+from tests.support.large_facility import FACILITY, directory, session
 
 ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
 MANY = 250

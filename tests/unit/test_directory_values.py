@@ -78,7 +78,12 @@ def test_parents_in_a_circle_come_to_an_end() -> None:
 
 def test_parents_that_are_not_known_yet() -> None:
     """Those of nodes that do not say their ancestors themselves."""
-    nodes = [{"parent_id": "root"}, {"parent_id": "x"}, {"parent_id": "y", "ancestors": [ROOT]}, {}]
+    nodes: list[dict[str, Any]] = [
+        {"parent_id": "root"},
+        {"parent_id": "x"},
+        {"parent_id": "y", "ancestors": [ROOT]},
+        {},
+    ]
 
     assert parents_to_read(nodes, TOPICS) == {"x"}
 
