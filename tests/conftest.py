@@ -139,7 +139,9 @@ def is_shared(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Any:
-    """The database of `service`, or an empty one with indexes, as the plain driver sees it."""
+    """The database of `service`, or an empty one with indexes (without, if so marked), as the plain driver sees it."""
+    if request.node.get_closest_marker("without_indexes"):
+        return request.getfixturevalue("new_database")
     return request.getfixturevalue("shared_database" if is_shared(request) else "own_database")
 
 
