@@ -43,7 +43,8 @@ def classless(tmp_path: Path) -> Path:
             " (SELECT summarylog_id FROM logger_masterylog ORDER BY id LIMIT 1)"
         )
         database.execute(
-            "UPDATE logger_attemptlog SET start_timestamp = 'soon' WHERE id IN (SELECT id FROM logger_attemptlog LIMIT 1)"
+            "UPDATE logger_attemptlog SET start_timestamp = 'soon'"
+            " WHERE id IN (SELECT id FROM logger_attemptlog LIMIT 1)"
         )
         database.commit()
     return target
