@@ -9,8 +9,8 @@ from typing import Any
 
 from docservice.domain.logs.content_logs import ContentSummaryLog
 from docservice.generate import Plan, generate
-from docservice.generate.behaviour import School
-from docservice.generate.people import Learner, learner
+from docservice.generate.behaviour import SchoolSimulation
+from docservice.generate.people import GeneratedLearner, learner
 from docservice.generate.plan import Calendar
 from docservice.generate.writer import directory_files
 from docservice.service import DocService
@@ -69,7 +69,7 @@ async def load(service: DocService, now: datetime) -> Demo:
 
 
 @cache
-def shown() -> tuple[Learner, ContentSummaryLog]:
+def shown() -> tuple[GeneratedLearner, ContentSummaryLog]:
     """The first learner, and a short summary of an exercise to show."""
     school, someone = _school(_ANY_DAY), learner(PLAN, 0)
     exercises = [
@@ -81,5 +81,5 @@ def shown() -> tuple[Learner, ContentSummaryLog]:
     return someone, min(exercises, key=lambda summary: (summary.mastery_logs[0].attempt_count, summary.id))
 
 
-def _school(until: date) -> School:
-    return School(PLAN, Calendar.ending(until, PLAN.weeks))
+def _school(until: date) -> SchoolSimulation:
+    return SchoolSimulation(PLAN, Calendar.ending(until, PLAN.weeks))

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
+from docservice.jwks import JwksCache
 from docservice.ownership import make_private
-from docservice.published_keys import PublishedKeys
 
 _OWN_ALGORITHMS = ["HS256"]
 _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
@@ -175,7 +175,7 @@ class TokenVerifier:
             require_public_key(public_key)
         self._secret = secret
         self._public_key = public_key
-        self._published = PublishedKeys(jwks_url) if jwks_url else None
+        self._published = JwksCache(jwks_url) if jwks_url else None
         self._audience = audience
         self._issuer = issuer
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.export.atomic_files import STANDARD
-from docservice.export.backup import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
+from docservice.export.backup import SHOWN_REFUSALS, RestoreReport, export_ndjson, import_ndjson
 
 
 def write(
@@ -71,7 +71,7 @@ async def _read(file: Path, replace: bool, options: StoreOptions) -> None:
     _show(report)
 
 
-def _show(report: ImportReport) -> None:
+def _show(report: RestoreReport) -> None:
     table = Table("collection", *("read", "written", "replaced", "unchanged", "refused"))
     for column in table.columns[1:]:
         column.justify = "right"

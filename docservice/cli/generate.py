@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.asking import can_ask, confirmed
+from docservice.cli.confirmation import can_ask, confirmed
 from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, opened, resumable, run, say
 from docservice.errors import SettingsInvalid

@@ -13,10 +13,10 @@ from cyclopts import Parameter
 
 import docservice
 from docservice.console import EXIT_FAILED, StoreOptions, run
-from docservice.domain.upkeep.status import Observed, actions_needed
+from docservice.domain.upkeep.status import ServiceState, actions_needed
 from docservice.domain.values.addresses import without_password
+from docservice.engine.disk_space import free_bytes, mib, used_bytes
 from docservice.engine.report import EngineReport, engine_report
-from docservice.engine.room import free_bytes, mib, used_bytes
 from docservice.errors import DocServiceError
 from docservice.kolibri.import_notes import ImportNotes, KolibriImport
 from docservice.service import DocService
@@ -119,7 +119,7 @@ async def _looked(settings: Settings, effective: Sequence[EffectiveSetting]) -> 
         used_bytes=used,
         free_bytes=free,
         actions=actions_needed(
-            Observed(
+            ServiceState(
                 data_dir=str(settings.data_dir),
                 engine=engine.condition if engine else None,
                 error=error,

@@ -14,7 +14,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
-from docservice.client.transport import Answer, TokenProvider, Transport
+from docservice.client.transport import ApiResponse, TokenProvider, Transport
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
@@ -258,20 +258,20 @@ class LogClient:
         return Rows(found.results, found.count, page)
 
 
-def _read(kind: type[Result], answer: Answer) -> Result:
+def _read(kind: type[Result], answer: ApiResponse) -> Result:
     try:
         return kind.model_validate(answer.body)
     except ValidationError as error:
         raise _unexpected(answer) from error
 
 
-def _field(answer: Answer, name: str) -> Any:
+def _field(answer: ApiResponse, name: str) -> Any:
     if not isinstance(answer.body, dict) or name not in answer.body:
         raise _unexpected(answer)
     return answer.body[name]
 
 
-def _unexpected(answer: Answer) -> UnexpectedAnswer:
+def _unexpected(answer: ApiResponse) -> UnexpectedAnswer:
     return UnexpectedAnswer(answer.status, None, "The answer has another form. Does the service have this version?")
 
 

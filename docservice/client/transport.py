@@ -21,7 +21,7 @@ TokenProvider = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """A good answer: its status and JSON body."""
 
     status: int
@@ -76,7 +76,7 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         key: str | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send a request until it is answered or tried often enough.
 
         Args:
@@ -127,7 +127,7 @@ class Transport:
 
     async def _once(
         self, session: aiohttp.ClientSession, method: str, url: URL, headers: Mapping[str, str], data: bytes | None
-    ) -> Answer:
+    ) -> ApiResponse:
         async with session.request(
             method, url, headers=headers, data=data, timeout=self._timeout, allow_redirects=False
         ) as response:
@@ -148,7 +148,7 @@ class Transport:
             raise UnexpectedAnswer(
                 response.status, request_id, "The answer is not JSON of docservice. Check the base URL."
             )
-        return Answer(response.status, body)
+        return ApiResponse(response.status, body)
 
     async def _identity(self) -> dict[str, str]:
         if self._token is None:

@@ -18,7 +18,7 @@ from docservice.engine.events import EngineEvent
 from docservice.engine.files import EngineFiles, refused
 from docservice.engine.lease import Lease, acquire, ask
 from docservice.engine.lease_server import SESSIONS_KEPT
-from docservice.engine.turns import Turns
+from docservice.engine.transaction_lock import TransactionLock
 from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
 
 _CACHE_SIZE = re.compile(r"[1-9][0-9]*[MG]", re.ASCII)
@@ -122,7 +122,7 @@ class EmbeddedEngine:
         self._cache_size = cache_size
         self._choice = engine
         self._lease: Lease | None = None
-        self._turns: Turns | None = None
+        self._turns: TransactionLock | None = None
         self._watch: asyncio.Task[None] | None = None
         self._sessions: OrderedDict[bytes, None] = OrderedDict()
         self._uri = ""
@@ -158,7 +158,7 @@ class EmbeddedEngine:
         """
         if self._turns is None:
             raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
-        return self._turns.turn()
+        return self._transaction_lock.held()
 
     def name_session(self, session_id: bytes) -> None:
         """Name a session of the engine before the first transaction in it, by its id of 16 bytes.
@@ -210,7 +210,7 @@ class EmbeddedEngine:
     async def _acquire(self) -> Lease:
         # In a thread, because a path is made absolute with a look at the file system.
         files = await asyncio.to_thread(EngineFiles, self._data_dir)
-        self._turns = Turns(files.turn, files.next_turn)
+        self._transaction_lock = TransactionLock(files.turn, files.next_turn)
         build = await asyncio.to_thread(chosen_build, files.data_dir, self._choice)
         return await acquire(files, build, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
 

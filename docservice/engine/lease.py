@@ -13,9 +13,9 @@ from typing import Any
 
 from docservice.engine import locks
 from docservice.engine.builds import EngineBuild
+from docservice.engine.disk_space import LEAST_BYTES_TO_START, mib
 from docservice.engine.files import EngineFiles, EngineState, last_lines, password_wrong, refused
 from docservice.engine.launch import PASSWORD_WRONG, SupervisorProcess, spawn
-from docservice.engine.room import LEAST_BYTES_TO_START, mib
 from docservice.errors import EngineNotRunning
 
 _ANSWER_SECONDS = 5.0

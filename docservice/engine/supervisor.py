@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from docservice.engine import account, locks, startup
-from docservice.engine.abandoned import AbandonedSessions
+from docservice.engine.abandoned_sessions import AbandonedSessions
 from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
 from docservice.engine.launch import FAILED, PASSWORD_WRONG

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, TypeVar
 from docservice.errors import SettingsInvalid
 from docservice.export.atomic_files import reading, writing
 from docservice.service import DocService
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Line, LineOutcome
 
 _Made = TypeVar("_Made")
@@ -43,7 +43,7 @@ _LONGEST_LINE = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Exported:
+class BackupReport:
     """What an export wrote.
 
     Attributes:
@@ -55,7 +55,7 @@ class Exported:
     left_out: dict[str, str]
 
 
-async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> Exported:
+async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> BackupReport:
     """Write all documents to a file, gzipped if its name ends with `.gz`.
 
     Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of
@@ -71,7 +71,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
         ExportError: the file cannot be written.
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
-    watch = watch or Unwatched()
+    watch = watch or NoWatch()
     expected = await service.admin.backups.counts()
     written: Counter[str] = Counter()
     watch.begin(_PART, sum(expected.values()))
@@ -84,7 +84,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
                 written.update(name for name, _ in batch)
                 watch.advance(_PART, sum(name == collection for name, _ in batch))
         await _put(file, [_mark(end=True, documents=dict(written))])
-    return Exported(written, await service.admin.backups.left_out())
+    return BackupReport(written, await service.admin.backups.left_out())
 
 
 def _mark(**content: Any) -> str:
@@ -96,7 +96,7 @@ async def _put(file: BinaryIO, lines: list[str]) -> None:
 
 
 @dataclass
-class Counts:
+class RestoreCounts:
     """What became of the documents of one collection."""
 
     read: int = 0
@@ -107,7 +107,7 @@ class Counts:
 
 
 @dataclass
-class ImportReport:
+class RestoreReport:
     """What an import did.
 
     Attributes:
@@ -116,7 +116,7 @@ class ImportReport:
         flaws: what is wrong with the file as a whole, in sentences.
     """
 
-    counts: dict[str, Counts] = field(default_factory=dict)
+    counts: dict[str, RestoreCounts] = field(default_factory=dict)
     refusals: dict[int, str] = field(default_factory=dict)
     flaws: list[str] = field(default_factory=list)
 
@@ -128,7 +128,7 @@ class ImportReport:
     def note(self, lines: list[Line]) -> None:
         """Count what became of lines."""
         for line in lines:
-            counts = self.counts.setdefault(line.collection if line.document else "", Counts())
+            counts = self.counts.setdefault(line.collection if line.document else "", RestoreCounts())
             counts.read += 1
             outcome = (line.outcome or LineOutcome.REFUSED).value
             setattr(counts, outcome, getattr(counts, outcome) + 1)
@@ -138,7 +138,7 @@ class ImportReport:
 
 async def import_ndjson(
     service: DocService, path: Path, *, replace: bool = False, watch: Watch | None = None
-) -> ImportReport:
+) -> RestoreReport:
     """Write the documents of an export where they are not; again changes nothing, and completes what was interrupted.
 
     A line at a time is checked, and some hundred are written at a time. A document that is there and differs stays,
@@ -154,8 +154,8 @@ async def import_ndjson(
         SettingsInvalid: the file cannot be read, or a newer version made it.
         StoreError: some documents were written; run it again.
     """
-    watch = watch or Unwatched()
-    report = ImportReport()
+    watch = watch or NoWatch()
+    report = RestoreReport()
     restore = service.admin.backups.restore(replace=replace)
     with reading(path) as file:
         batches = _Batches(file)

@@ -16,7 +16,7 @@ from docservice.domain.exports.tables import TableName
 from docservice.domain.requests.csv_exports import StoredCsvRequest
 from docservice.errors import DocServiceError, ExportError
 from docservice.export.csv_writer import CsvWriter
-from docservice.export.tables import Exported, write_export
+from docservice.export.tables import TableReport, write_export
 from docservice.service import DocService
 from docservice.service.trusted.csv_exports import span_of
 
@@ -116,7 +116,7 @@ class BackgroundExports:
         path = self.path(export.facility, export.log_type)
         table: TableName = "session" if export.log_type == "session" else "summary"
 
-        async def write() -> Exported:
+        async def write() -> TableReport:
             async with self._slots:
                 return await write_export(
                     self._service, table, export.facility, path, CsvWriter, start=start, end=end, watch=percentage

@@ -13,7 +13,7 @@ _EXAM_QUESTIONS = 8
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PlannedLesson:
     """The lesson of a class in one week: a unit of a channel, the easier things first."""
 
     lesson_id: str
@@ -21,7 +21,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Quiz:
+class PlannedQuiz:
     """A quiz or an old exam, with its questions: the exercise and the item of each."""
 
     quiz_id: str
@@ -29,12 +29,14 @@ class Quiz:
     questions: tuple[tuple[Content, str], ...]
 
 
-def lesson(plan: Plan, library: Library, classroom: int, week: int) -> Lesson:
+def lesson(plan: Plan, library: Library, classroom: int, week: int) -> PlannedLesson:
     """What a class works on in a week."""
-    return Lesson(plan.id(f"lesson {classroom}.{week}"), tuple(library.units[_unit(plan, library, classroom, week)]))
+    return PlannedLesson(
+        plan.id(f"lesson {classroom}.{week}"), tuple(library.units[_unit(plan, library, classroom, week)])
+    )
 
 
-def quiz(plan: Plan, library: Library, classroom: int, week: int) -> Quiz | None:
+def quiz(plan: Plan, library: Library, classroom: int, week: int) -> PlannedQuiz | None:
     """What a class is asked on Friday: every second week, about the lessons of both."""
     if week % 2 == 0:
         return None
@@ -42,7 +44,7 @@ def quiz(plan: Plan, library: Library, classroom: int, week: int) -> Quiz | None
     return _questions(plan, library, f"quiz {classroom}.{week}", f"Quiz {(week + 1) // 2}", units, _QUIZ_QUESTIONS)
 
 
-def old_exam(plan: Plan, library: Library, classroom: int) -> Quiz:
+def old_exam(plan: Plan, library: Library, classroom: int) -> PlannedQuiz:
     """What a class is asked at the beginning, in the form that Kolibri up to 0.14 gave it."""
     return _questions(
         plan, library, f"exam {classroom}", "Placement exam", [_unit(plan, library, classroom, 0)], _EXAM_QUESTIONS
@@ -56,10 +58,12 @@ def _unit(plan: Plan, library: Library, classroom: int, week: int) -> tuple[int,
     return units[(start + week) % len(units)]
 
 
-def _questions(plan: Plan, library: Library, name: str, title: str, units: list[tuple[int, int]], count: int) -> Quiz:
+def _questions(
+    plan: Plan, library: Library, name: str, title: str, units: list[tuple[int, int]], count: int
+) -> PlannedQuiz:
     chance = plan.chance(name)
     all_questions = [(content, item) for unit in units for content in library.exercises[unit] for item in content.items]
-    return Quiz(plan.id(name), title, tuple(chance.sample(all_questions, count)))
+    return PlannedQuiz(plan.id(name), title, tuple(chance.sample(all_questions, count)))
 
 
 def class_records(plan: Plan, library: Library, classroom: int) -> dict[str, list[dict[str, Any]]]:

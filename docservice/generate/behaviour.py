@@ -12,10 +12,10 @@ from random import Random
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.requests.tracking import StartSession
-from docservice.domain.tracking.content_sessions import Visitor
+from docservice.domain.tracking.content_sessions import TrackedPerson
 from docservice.generate import answers, assignments
 from docservice.generate.contents import Content, Library
-from docservice.generate.people import Learner
+from docservice.generate.people import GeneratedLearner
 from docservice.generate.plan import Calendar, Plan
 from docservice.generate.recording import Logs, Recorder
 
@@ -29,7 +29,7 @@ _LOOKS_ELSEWHERE = 0.25
 _VISITORS_PER_LEARNER = 0.06
 
 
-class School:
+class SchoolSimulation:
     """A plan with its calendar and contents: what all people of a data set share."""
 
     def __init__(self, plan: Plan, calendar: Calendar) -> None:
@@ -38,7 +38,7 @@ class School:
         self.calendar = calendar
         self.library = Library(plan)
 
-    def of_learner(self, learner: Learner) -> Logs:
+    def of_learner(self, learner: GeneratedLearner) -> Logs:
         """All logs of a learner."""
         return _Weeks(self, learner).live()
 
@@ -50,7 +50,7 @@ class School:
         for _ in range(int(expected + chance.random())):
             visitor_id = f"{chance.getrandbits(128):032x}"
             moment = self.calendar.moment(week, chance.randrange(7), 7 + 12 * chance.random())
-            person = _Person(Recorder(Visitor(plan.dataset_id, visitor_id=visitor_id), chance, moment), chance)
+            person = _Person(Recorder(TrackedPerson(plan.dataset_id, visitor_id=visitor_id), chance, moment), chance)
             for content in chance.sample(self.library.contents, chance.randint(1, 3)):
                 person.visit(content)
             yield person.recorder.logs()
@@ -138,7 +138,7 @@ class _Person:
         slower = 1.0 if right else 1.3
         return round(max(_QUESTION_SECONDS * self._pace * slower * math.exp(self._chance.gauss(0, 0.45)), 2.0), 1)
 
-    def take_quiz(self, quiz: assignments.Quiz) -> None:
+    def take_quiz(self, quiz: assignments.PlannedQuiz) -> None:
         """Answer a coach's quiz; most hand it in."""
         self.recorder.start(StartSession(quiz_id=quiz.quiz_id))
         count = len(quiz.questions)
@@ -156,7 +156,7 @@ class _Person:
         if self._chance.random() < 0.92:
             self.recorder.report(5.0, progress=1.0)
 
-    def sit_old_exam(self, exam: assignments.Quiz) -> None:
+    def take_old_exam(self, exam: assignments.PlannedQuiz) -> None:
         """Answer an exam of the old kind."""
         recorder = self.recorder
         visitor = recorder.visitor
@@ -192,10 +192,10 @@ class _Person:
 class _Weeks(_Person):
     """A learner's weeks."""
 
-    def __init__(self, school: School, learner: Learner) -> None:
+    def __init__(self, school: SchoolSimulation, learner: GeneratedLearner) -> None:
         chance = school.plan.chance(f"weeks of {learner.number}")
         start = school.calendar.moment(0, 0)
-        recorder = Recorder(Visitor(school.plan.dataset_id, learner.user_id), chance, start)
+        recorder = Recorder(TrackedPerson(school.plan.dataset_id, learner.user_id), chance, start)
         super().__init__(recorder, chance, ability=learner.ability, pace=learner.pace, asks=learner.asks)
         self._school = school
         self._learner = learner
@@ -226,7 +226,7 @@ class _Weeks(_Person):
         plan, library, classroom = self._school.plan, self._school.library, self._learner.classroom
         end = self.recorder.now + answers.seconds_passed(self._chance.uniform(900, 1500))
         if (week, weekday) == (0, 0):
-            self.sit_old_exam(assignments.old_exam(plan, library, classroom))
+            self.take_old_exam(assignments.old_exam(plan, library, classroom))
         if weekday == 4:
             quiz = assignments.quiz(plan, library, classroom, week)
             if quiz is not None:

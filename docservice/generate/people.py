@@ -33,7 +33,7 @@ _HOME_DEVICES = (
 
 
 @dataclass(frozen=True)
-class Learner:
+class GeneratedLearner:
     """A learner and what decides about what comes of the questions.
 
     Attributes:
@@ -67,11 +67,11 @@ class Learner:
         return f"{self.full_name.split()[0].lower()}{self.number + 1}"
 
 
-def learner(plan: Plan, number: int) -> Learner:
+def learner(plan: Plan, number: int) -> GeneratedLearner:
     """The learner with a number, 0 and up; no other learner is looked at."""
     chance = plan.chance(f"learner {number}")
     leaves = chance.randrange(1, plan.weeks) if plan.weeks > 1 and chance.random() < 0.06 else None
-    return Learner(
+    return GeneratedLearner(
         number=number,
         user_id=plan.id(f"learner {number}"),
         full_name=f"{chance.choice(_FIRST_NAMES.split())} {chance.choice(_LAST_NAMES.split())}",
@@ -88,7 +88,7 @@ def learner(plan: Plan, number: int) -> Learner:
     )
 
 
-def learners_of(plan: Plan, classroom: int) -> Iterator[Learner]:
+def learners_of(plan: Plan, classroom: int) -> Iterator[GeneratedLearner]:
     """The learners of a class: neighbours by number."""
     first, last = (-(-edge * plan.learners // plan.class_count) for edge in (classroom, classroom + 1))
     for number in range(first, last):

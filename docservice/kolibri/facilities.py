@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docservice.domain.directory.withdrawal import Held
+from docservice.domain.directory.withdrawal import FacilityRecords
 from docservice.domain.values.ids import is_hex_id
 from docservice.kolibri.tables import Tables
 
@@ -25,7 +25,7 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 """For each collection the columns that hold ids of its records; without the first table nothing is known of it."""
 
 
-def held_facilities(tables: Tables) -> tuple[Held, str]:
+def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
     """All that a Kolibri holds of its facilities, and why that is nothing, if so.
 
     Returns:
@@ -44,7 +44,7 @@ def held_facilities(tables: Tables) -> tuple[Held, str]:
             record_ids[kind] = frozenset(ids)
         else:
             unknown[kind] = f"not all ids in {first} can be read"
-    return Held(dataset_ids, record_ids, unknown), reason
+    return FacilityRecords(dataset_ids, record_ids, unknown), reason
 
 
 def _whole_facilities(tables: Tables) -> tuple[frozenset[str], str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docservice.errors import SettingsInvalid
-from docservice.kolibri.private_copy import CopyOrder, database_copy, is_packed, unpacked_copy
+from docservice.kolibri.database_copy import CopyOrder, database_copy, is_packed, unpacked_copy
 from docservice.kolibri.tables import Tables
 
 _MAIN = "db.sqlite3"

@@ -14,7 +14,7 @@ from typing import Any
 from docservice.domain.logs.record_schema import FieldRole
 from docservice.domain.logs.schema import SCHEMAS
 from docservice.kolibri.records import EXAM_LOGS, TABLES, LogTable
-from docservice.kolibri.report import Counts, ImportReport
+from docservice.kolibri.report import ImportReport, RecordCounts
 from docservice.store.database.port import Document
 
 _SCHEMAS = {schema.model.model_name: schema for schema in SCHEMAS.values()}
@@ -23,7 +23,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def count_records(table: LogTable, document: Mapping[str, Any], report: ImportReport, outcome: str) -> None:
-    """Count a document and all that it embeds under one outcome, the name of a field of `Counts`."""
+    """Count a document and all that it embeds under one outcome, the name of a field of `RecordCounts`."""
     _count(report.of(table.label), outcome)
     for embedded, record in _embedded(table, document):
         count_records(embedded, record, report, outcome)
@@ -112,5 +112,5 @@ def _age(table: LogTable, record: Mapping[str, Any]) -> tuple[datetime, bool]:
     return record.get(table.end) or _LONG_AGO, bool(complete)
 
 
-def _count(counts: Counts, outcome: str) -> None:
+def _count(counts: RecordCounts, outcome: str) -> None:
     setattr(counts, outcome, getattr(counts, outcome) + 1)

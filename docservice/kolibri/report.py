@@ -9,7 +9,7 @@ from docservice.service.trusted.consolidation import ConsolidationReport
 
 
 @dataclass
-class Counts:
+class RecordCounts:
     """What became of the records of one kind; the sum of all but the first and the last is the first.
 
     Attributes:
@@ -30,7 +30,7 @@ class Counts:
     set_aside: int = 0
     withdrawn: int = 0
 
-    def __iadd__(self, other: Counts) -> Counts:
+    def __iadd__(self, other: RecordCounts) -> RecordCounts:
         for name in vars(self):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
@@ -50,16 +50,16 @@ class ImportReport:
         copied: says that a private copy of the database was read, and as of when; empty for a packed file.
     """
 
-    counts: dict[str, Counts] = field(default_factory=dict)
+    counts: dict[str, RecordCounts] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     mended: ConsolidationReport = field(default_factory=ConsolidationReport)
     copied: str = ""
 
-    def of(self, kind: str) -> Counts:
+    def of(self, kind: str) -> RecordCounts:
         """The counts of a kind, to read or to add to."""
-        return self.counts.setdefault(kind, Counts())
+        return self.counts.setdefault(kind, RecordCounts())
 
     def add(self, other: ImportReport) -> None:
         """Take in what a part of the import did."""

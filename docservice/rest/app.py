@@ -21,7 +21,7 @@ from docservice.rest.app_keys import (
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
 from docservice.rest.dispatching import Dispatcher
-from docservice.rest.limits import TRAFFIC, Traffic, lift_deadline, limited
+from docservice.rest.limits import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
@@ -71,7 +71,7 @@ def create_app(
     *,
     identify: Identify,
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-    traffic: Traffic | None = None,
+    limits: RequestLimits | None = None,
     metrics: Metrics | None = None,
     cors: Cors | None = None,
     proxies: Proxies | None = None,
@@ -83,7 +83,7 @@ def create_app(
         identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
             host's middlewares put into it.
         max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
-        traffic: limits of requests under way; None: there are none.
+        limits: limits of requests under way; None: there are none.
         metrics: what to show at `/metrics`; None: that is not there.
         cors: which pages of other origins may call; None: none.
         proxies: whose `X-Forwarded-*` headers are believed; None: nobody's.
@@ -101,13 +101,13 @@ def create_app(
     app[SERVICE] = service
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
-    app[TRAFFIC] = traffic or Traffic()
+    app[LIMITS] = limits or RequestLimits()
     app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:
         app.on_response_prepare.append(cors.add_headers)
     if metrics:
         app[METRICS] = metrics
-        metrics.watch(service, app[TRAFFIC])
+        metrics.watch(service, app[LIMITS])
     app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
     app.on_cleanup.append(_close_exports)
     dispatcher = Dispatcher(service, awaited(identify))

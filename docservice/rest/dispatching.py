@@ -9,12 +9,12 @@ from aiohttp import web
 
 from docservice.errors import NotSignedIn
 from docservice.identity import ANONYMOUS, Principal
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import OPERATION
 from docservice.rest.bodies import read_body
 from docservice.rest.calls import Call
 from docservice.rest.idempotency import idempotency_key
 from docservice.rest.operations import Operation
+from docservice.rest.responses import json_answer
 from docservice.rest.streaming import list_answer
 from docservice.service import DocService
 

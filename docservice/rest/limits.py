@@ -33,7 +33,7 @@ def is_watching(request: web.Request) -> bool:
     return route_of(request).endswith(_WATCHING)
 
 
-class Traffic:
+class RequestLimits:
     """The requests of one application.
 
     Attributes:
@@ -148,15 +148,15 @@ def _token_of(request: web.Request) -> str | None:
         return token
 
 
-TRAFFIC = web.AppKey("TRAFFIC", Traffic)
+LIMITS = web.AppKey("LIMITS", RequestLimits)
 
 
 @web.middleware
 async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Hold requests to the limits of `Traffic`; monitors are free of them."""
+    """Hold requests to the limits of `RequestLimits`; monitors are free of them."""
     if is_watching(request):
         return await handler(request)
-    return await request.config_dict[TRAFFIC].run(request, handler)
+    return await request.config_dict[LIMITS].run(request, handler)
 
 
 async def lift_deadline(request: web.Request, response: web.StreamResponse) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 import docservice
 from docservice.errors import DocServiceError, Unauthenticated
 from docservice.rest import worker_metrics as exposition
-from docservice.rest.limits import Traffic, route_of
+from docservice.rest.limits import RequestLimits, route_of
 from docservice.service import DocService
 
 Others = Callable[[], Awaitable[Mapping[str, bytes]]]
@@ -62,10 +62,10 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
 
-    def watch(self, service: DocService, traffic: Traffic) -> None:
-        """Show what this service and its traffic do; once."""
+    def watch(self, service: DocService, limits: RequestLimits) -> None:
+        """Show what this service and its limits do; once."""
         self._service = service
-        self._registry.register(_ServiceCollector(service, traffic, self._worker, self._restarts))
+        self._registry.register(_ServiceCollector(service, limits, self._worker, self._restarts))
 
     def count(self, request: web.Request, status: int, seconds: float) -> None:
         """Note an answered request."""
@@ -98,7 +98,7 @@ class Metrics:
     async def _about_the_database(self) -> list[Metric]:
         up = GaugeMetricFamily("docservice_database_up", "Whether the database answers.", value=0)
         try:
-            census = await self._service.admin.document_counts()
+            counts = await self._service.admin.document_counts()
             await self._service.ping()
         except DocServiceError:
             return [up]
@@ -106,7 +106,7 @@ class Metrics:
         dirty = GaugeMetricFamily(
             "docservice_dirty_documents", "Log documents with records that wait for sync.", labels=["collection"]
         )
-        for family, numbers in ((documents, census.documents), (dirty, census.dirty)):
+        for family, numbers in ((documents, counts.documents), (dirty, counts.dirty)):
             for collection, number in numbers.items():
                 family.add_metric([collection], number)
         return [
@@ -116,7 +116,7 @@ class Metrics:
             GaugeMetricFamily(
                 "docservice_overflow_buckets",
                 "Buckets with attempts that a summary or a session outgrew.",
-                value=census.overflow_buckets,
+                value=counts.overflow_buckets,
             ),
         ]
 
@@ -130,9 +130,9 @@ def _build() -> Metric:
 class _ServiceCollector(Collector):
     """The numbers that are kept elsewhere, read when a monitor asks."""
 
-    def __init__(self, service: DocService, traffic: Traffic, worker: str | None, restarts: int) -> None:
+    def __init__(self, service: DocService, limits: RequestLimits, worker: str | None, restarts: int) -> None:
         self._service = service
-        self._traffic = traffic
+        self._limits = limits
         self._worker = worker
         self._restarts = restarts
 
@@ -142,7 +142,7 @@ class _ServiceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
-            "docservice_http_requests_in_flight", "Requests under way.", value=self._traffic.in_flight
+            "docservice_http_requests_in_flight", "Requests under way.", value=self._limits.in_flight
         )
         activity = self._service.admin.activity
         yield CounterMetricFamily("docservice_transactions", "Transactions begun.", value=activity.transactions)

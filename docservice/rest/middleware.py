@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID, Handler
 from docservice.rest.bodies import ENCODINGS
 from docservice.rest.kolibri_errors import kolibri_error
-from docservice.rest.limits import TRAFFIC, is_watching, route_of
+from docservice.rest.limits import LIMITS, is_watching, route_of
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 from docservice.rest.proxies import PREFIX
+from docservice.rest.responses import json_answer
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("docservice.access")
@@ -48,7 +48,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
         _note(request, status, time.perf_counter() - began)
     if not response.prepared:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
-        if request.config_dict[TRAFFIC].draining:
+        if request.config_dict[LIMITS].draining:
             response.force_close()
     return response
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from docservice.errors import DocServiceError
-from docservice.rest.answers import dump_json
 from docservice.rest.app_keys import REQUEST_ID
+from docservice.rest.responses import dump_json
 
 logger = logging.getLogger(__name__)
 

@@ -16,17 +16,17 @@ from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, C
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
-from docservice.engine.room import LEAST_BYTES
+from docservice.engine.disk_space import LEAST_BYTES
 from docservice.errors import NotEntered
 from docservice.identity import Principal
-from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
-from docservice.service.acting.document_pages import DocumentReader
-from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.exam_logs import ExamLogs
+from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
 from docservice.service.acting.tracking import Tracking
-from docservice.service.acting.user_sessions import Sittings
+from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
 from docservice.service.base.connection import Connection
 from docservice.service.trusted.admin import LogsAdmin
@@ -63,14 +63,14 @@ class _Parts:
 
     @classmethod
     def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
-        lists = LogReader(database)
+        lists = ListReader(database)
         acting = Acting(
             tracking=Tracking(database, actions, clock),
             lists=lists,
-            documents=DocumentReader(database, lists),
-            exam_logs=Exams(database, actions, lists, clock),
-            user_sessions=Sittings(database, actions, lists, clock),
-            csv_exports=ExportRequests(database, lists, clock),
+            documents=DocumentPageReader(database, lists),
+            exam_logs=ExamLogs(database, actions, lists, clock),
+            user_sessions=UserSessions(database, actions, lists, clock),
+            csv_exports=CsvExportRequests(database, lists, clock),
             directory=DirectoryWriter(database, actions, lists),
         )
         return cls(

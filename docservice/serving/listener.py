@@ -18,7 +18,7 @@ from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
-from docservice.rest.limits import TRAFFIC, Traffic
+from docservice.rest.limits import LIMITS, RequestLimits
 from docservice.rest.metrics import Metrics, Others
 from docservice.rest.proxies import Proxies
 from docservice.service import DocService
@@ -157,7 +157,7 @@ async def serving(
         service,
         identify=bearer_identity(verifier),
         max_body_bytes=settings.max_body_bytes,
-        traffic=Traffic(
+        limits=RequestLimits(
             max_in_flight=settings.max_in_flight_requests,
             max_in_flight_per_token=settings.max_in_flight_requests_per_token,
             timeout_seconds=settings.request_timeout_seconds,
@@ -179,10 +179,10 @@ async def serving(
         site = web.SockSite(runner, listener, backlog=BACKLOG)
         await site.start()
         yield
-        app[TRAFFIC].draining = True
+        app[LIMITS].draining = True
         await asyncio.sleep(settings.drain_seconds)
         await site.stop()
         # The runner's own end stops reading from every connection first: it would never see the rest of a body.
-        await app[TRAFFIC].idle(settings.shutdown_timeout_seconds)
+        await app[LIMITS].idle(settings.shutdown_timeout_seconds)
     finally:
         await runner.cleanup()

@@ -63,7 +63,7 @@ def _is_no_bad_http(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-class Announcer:
+class EventLog:
     """Tells whoever runs `serve` what happens: in sentences, or as events when the log is for machines."""
 
     def __init__(self, log_format: LogFormat) -> None:

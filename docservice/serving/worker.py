@@ -20,8 +20,8 @@ from typing import Any
 
 from docservice.console import opened, run
 from docservice.serving.listener import metrics_of, new_event_loop, serving, token_verifier
-from docservice.serving.log_format import Announcer, configure_logging
-from docservice.serving.worker_metrics import Siblings
+from docservice.serving.log_format import EventLog, configure_logging
+from docservice.serving.worker_metrics import WorkerSnapshots
 from docservice.serving.workers import READY, session_line
 from docservice.settings import Settings
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 async def _work(channel: socket.socket, listener: socket.socket, settings: Settings, order: dict[str, Any]) -> None:
-    with Announcer(settings.log_format).failing():
+    with EventLog(settings.log_format).failing():
         await _answer(channel, listener, settings, order)
 
 
@@ -53,12 +53,12 @@ async def _answer(channel: socket.socket, listener: socket.socket, settings: Set
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     channel.setblocking(False)
     gone = asyncio.create_task(_gone(channel, stopping))
-    siblings = Siblings(Path(order["folder"]), order["number"])
-    metrics = metrics_of(settings, worker=order["number"], restarts=order["restarts"], others=siblings.others)
+    snapshots = WorkerSnapshots(Path(order["folder"]), order["number"])
+    metrics = metrics_of(settings, worker=order["number"], restarts=order["restarts"], others=snapshots.others)
     async with (
         opened(settings, apply_indexes=False, on_engine_event=None, on_session=partial(_name, channel)) as service,
         serving(settings, service, token_verifier(settings), listener, metrics),
-        siblings.answering(metrics.snapshot) if metrics else nullcontext(),
+        snapshots.answering(metrics.snapshot) if metrics else nullcontext(),
     ):
         await loop.sock_sendall(channel, READY)
         await stopping.wait()

@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 2.0
 _SUFFIX = ".sock"
 
 
-class Siblings:
+class WorkerSnapshots:
     """The workers of one `serve`.
 
     Args:

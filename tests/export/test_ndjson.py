@@ -21,8 +21,8 @@ from docservice import ANONYMOUS, DocService, Principal, SaveExamLog, StartSessi
 from docservice.domain.requests.csv_exports import CsvLogRequest
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ExportError, SettingsInvalid
-from docservice.export.backup import ImportReport, export_ndjson, import_ndjson
-from docservice.service.base.progress import Unwatched
+from docservice.export.backup import RestoreReport, export_ndjson, import_ndjson
+from docservice.service.base.progress import NoWatch
 from docservice.store.mapping.extended_json import from_line
 from docservice.store.mapping.schema import LEFT_OUT
 
@@ -124,7 +124,7 @@ def name_of(service: DocService) -> str:
     return service.admin.database.name
 
 
-def fates(report: ImportReport) -> dict[str, int]:
+def fates(report: RestoreReport) -> dict[str, int]:
     """What became of all lines."""
     names = ("read", "written", "replaced", "unchanged", "refused")
     return {name: sum(getattr(counts, name) for counts in report.counts.values()) for name in names}
@@ -189,7 +189,7 @@ async def test_nothing_secret_leaves(worked: DocService, mongo: Any, tmp_path: P
     assert set(exported.left_out) == {*LEFT_OUT, "own_notes"}
 
 
-class Failing(Unwatched):
+class Failing(NoWatch):
     """A watch that ends the work it watches."""
 
     def advance(self, part: str, steps: int = 1) -> None:

@@ -18,7 +18,7 @@ import pytest
 from docservice import DocService
 from docservice.errors import SettingsInvalid
 from docservice.kolibri import ImportReport, import_kolibri
-from docservice.service.base.progress import Unwatched
+from docservice.service.base.progress import NoWatch
 
 from .samples import LEARNER, changing, rows
 
@@ -178,7 +178,7 @@ async def test_a_write_ahead_log(empty: DocService, database: Any, home: Path, l
     assert ("with its write-ahead log" in report.copied) is (left != "closed")
 
 
-class Disturbing(Unwatched):
+class Disturbing(NoWatch):
     """Calls a function when the import comes to a part, and notes that it did."""
 
     def __init__(self, part: str, disturb: Callable[[], None]) -> None:

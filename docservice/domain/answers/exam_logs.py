@@ -11,7 +11,7 @@ from docservice.domain.answers.lists import shown_time
 from docservice.domain.answers.tracking import Answer
 from docservice.domain.logs.content_logs import AnyJson
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 
 
 class ExamLogRow(Answer):
@@ -39,7 +39,7 @@ class ExamLogRow(Answer):
             user=log.user_id,
             closed=log.closed,
             progress=len({attempt.item for attempt in log.attempts}),
-            score=without_dust(sum(attempt.correct for attempt in log.attempts)) if log.attempts else None,
+            score=rounded_sum(sum(attempt.correct for attempt in log.attempts)) if log.attempts else None,
             completion_timestamp=shown_time(log, "completion_timestamp"),
         )
 

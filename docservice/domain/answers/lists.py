@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.requests.lists import Page
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 from docservice.domain.values.times import exact_time, iso_text
 
 
@@ -52,7 +52,7 @@ class MasteryRow(BaseModel):
             completion_timestamp=shown_time(log, "completion_timestamp"),
             complete=log.complete,
             correct=int(round(log.correct_sum, 9)),
-            time_spent=None if log.time_spent is None else without_dust(log.time_spent),
+            time_spent=None if log.time_spent is None else rounded_sum(log.time_spent),
         )
 
 
@@ -188,7 +188,7 @@ def mastery_diff(
         diff = TryDiff(
             correct=shown.correct - before.correct,
             # A try from before the field existed has no time; the real server fails on it.
-            time_spent=None if times[0] is None or times[1] is None else without_dust(times[0] - times[1]),
+            time_spent=None if times[0] is None or times[1] is None else rounded_sum(times[0] - times[1]),
         )
     rows = []
     for attempt in attempts:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog
 from docservice.domain.tracking.content_sessions import Start, Update
 from docservice.domain.tracking.progress import is_complete
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 
 
 class Answer(BaseModel):
@@ -74,7 +74,7 @@ class SessionStarted(Answer):
         fields: dict[str, Any] = {
             "progress": summary.progress if summary else 0,
             "extra_fields": summary.extra_fields if summary else {},
-            "time_spent": without_dust(summary.time_spent) if summary else 0,
+            "time_spent": rounded_sum(summary.time_spent) if summary else 0,
             "complete": summary is not None and is_complete(summary.progress),
             "session_id": start.session.id,
             "context": start.session.context,
@@ -86,7 +86,7 @@ class SessionStarted(Answer):
                 "totalattempts": current.attempt_count if current else 0,
             }
         if current is not None:
-            fields |= {"complete": current.complete, "time_spent": without_dust(current.time_spent or 0)}
+            fields |= {"complete": current.complete, "time_spent": rounded_sum(current.time_spent or 0)}
         return cls(**fields)
 
 

@@ -11,7 +11,7 @@ _READING_KINDS = ("admin", "coach")
 
 
 @dataclass(frozen=True)
-class Role:
+class HeldRole:
     """A role of a person, with the collection it is for.
 
     Attributes:
@@ -37,7 +37,7 @@ class Person:
     user_id: str | None = None
     dataset_id: str | None = None
     is_superuser: bool = False
-    roles: tuple[Role, ...] = ()
+    roles: tuple[HeldRole, ...] = ()
 
 
 @dataclass(frozen=True)

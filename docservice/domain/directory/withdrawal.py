@@ -22,7 +22,7 @@ _OWN_DATASET = ("facility_users", "facility_collections")
 
 
 @dataclass(frozen=True)
-class Held:
+class FacilityRecords:
     """What a Kolibri holds of its facilities.
 
     Attributes:

@@ -24,7 +24,7 @@ _FACILITY_TYPES = {"admin": "Admin", "coach": "Facility coach", "classroom assig
 """From the role that counts most to the one that counts least; the real server takes any of several."""
 
 
-class Learner(NamedTuple):
+class LearnerColumns(NamedTuple):
     """What rows say of whose log it is."""
 
     facility_name: str | None = None
@@ -32,13 +32,13 @@ class Learner(NamedTuple):
     user_type: str = "Learner"
 
 
-UNKNOWN = Learner()
+UNKNOWN = LearnerColumns()
 """Somebody who is not in the directory, as the real server writes it."""
 
-_ANONYMOUS = Learner(user_type="Anonymous")
+_ANONYMOUS = LearnerColumns(user_type="Anonymous")
 
 
-class Place(NamedTuple):
+class ContentLocation(NamedTuple):
     """Where a content stands: its title, and those of the topics above it from below the channel down."""
 
     title: str = ""
@@ -89,8 +89,8 @@ class Catalogue:
     """Where the contents of some rows stand, and what their channels and quizzes are called."""
 
     def __init__(self) -> None:
-        self._nodes: dict[str, Place] = {}
-        self._first: dict[tuple[str, str], tuple[tuple[int, str], Place]] = {}
+        self._nodes: dict[str, ContentLocation] = {}
+        self._first: dict[tuple[str, str], tuple[tuple[int, str], ContentLocation]] = {}
         self._levels: dict[str, int] = {}
         self.channels: dict[str, str] = {}
         self.exams: dict[str, Fields] = {}
@@ -100,7 +100,9 @@ class Catalogue:
     def add(self, node_id: str, node: Fields) -> None:
         """Take in a node of the directory, with the ancestors that lead to it."""
         ancestors = node.get("ancestors") or []
-        place = Place(node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:]))
+        place = ContentLocation(
+            node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:])
+        )
         self._nodes[node_id] = place
         # Several nodes may have the same content; the one that comes first in the channel counts.
         key, rank = (node["content_id"], node["channel_id"]), (node.get("lft") or 0, node_id)
@@ -114,12 +116,12 @@ class Catalogue:
         """Make folder columns for all nodes of these contents."""
         self.deepest = max(self.deepest, *(self._levels.get(content_id, 0) for content_id in content_ids), 0)
 
-    def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> Place:
+    def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> ContentLocation:
         """Where a log's content stands: at the node that was visited, else at the first of the content."""
         if node_id is not None:
-            return self._nodes.get(node_id, Place())
+            return self._nodes.get(node_id, ContentLocation())
         found = self._first.get((content_id, channel_id or ""))
-        return found[1] if found else Place()
+        return found[1] if found else ContentLocation()
 
     def exam(self, exam_id: str) -> Fields:
         """What the directory says of a quiz; empty if nothing."""
@@ -142,7 +144,7 @@ def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Co
     return "Class coach" if "coach" in all_roles else "Learner"
 
 
-def visitor(table: TableName) -> Learner:
+def visitor(table: TableName) -> LearnerColumns:
     """What the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
     return UNKNOWN if table in ("session", "summary") else _ANONYMOUS
 
@@ -155,7 +157,7 @@ def visited_node(session: Fields) -> str | None:
     return node_id if isinstance(node_id, str) and node_id else None
 
 
-def session_row(session: Fields, learner: Learner, catalogue: Catalogue) -> Row:
+def session_row(session: Fields, learner: LearnerColumns, catalogue: Catalogue) -> Row:
     """A row of `SESSION`."""
     content_id, channel_id = session["content_id"], session["channel_id"]
     place = catalogue.place(content_id, channel_id, visited_node(session))
@@ -174,7 +176,7 @@ def session_row(session: Fields, learner: Learner, catalogue: Catalogue) -> Row:
     )
 
 
-def summary_row(summary: Fields, node_id: str | None, learner: Learner, catalogue: Catalogue) -> Row:
+def summary_row(summary: Fields, node_id: str | None, learner: LearnerColumns, catalogue: Catalogue) -> Row:
     """A row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
     return (
         *learner,
@@ -190,7 +192,7 @@ def attempt_row(
     attempt: Fields,
     log: Fields,
     node_id: str | None,
-    learner: Learner,
+    learner: LearnerColumns,
     catalogue: Catalogue,
     *,
     try_number: int | None = None,
@@ -217,7 +219,7 @@ def attempt_row(
     return (*learner, *content, log["kind"], try_number, *_answered(attempt), *ids)
 
 
-def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: Learner, catalogue: Catalogue) -> Row:
+def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: LearnerColumns, catalogue: Catalogue) -> Row:
     """A row of `EXAM`."""
     exam, log = catalogue.exam(exam_id), quiz_try.log
     return (

@@ -40,7 +40,7 @@ class UserSessionLog(SyncableLog):
     device_info: Annotated[str, Field(max_length=LONGEST_DEVICE_INFO)] | None = None
 
 
-def sitting(
+def current_user_session(
     latest: UserSessionLog | None,
     *,
     dataset_id: str,

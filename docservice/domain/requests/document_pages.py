@@ -21,7 +21,7 @@ DEFAULT_PAGE_SIZE = 50
 MAX_CONTENT_IDS = 1000
 
 Split = Literal["user", "content", "whole"]
-"""How a walk is cut into lanes: by person, by content, or not at all."""
+"""How a walk is cut into parts: by person, by content, or not at all."""
 
 _FILTER_KINDS: dict[str, ValueKind] = {
     "content": "id",
@@ -94,18 +94,18 @@ class Cursor:
 
     Attributes:
         filters: their digest: a cursor belongs to the list that gave it.
-        split: how the walk is cut into lanes.
-        lane: the lane it has come to: a person, a content, or empty.
-        last: the log after which it goes on in that lane; None: the lane is done.
+        split: how the walk is cut into parts.
+        part: the part it has come to: a person, a content, or empty.
+        last: the log after which it goes on in that part; None: the part is done.
     """
 
     filters: str
     split: Split
-    lane: str = ""
+    part: str = ""
     last: str | None = None
 
     def __str__(self) -> str:
-        parts = json.dumps([_CURSOR_VERSION, self.filters, self.split, self.lane, self.last], separators=(",", ":"))
+        parts = json.dumps([_CURSOR_VERSION, self.filters, self.split, self.part, self.last], separators=(",", ":"))
         return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
     @classmethod
@@ -132,15 +132,15 @@ class Cursor:
         except (binascii.Error, ValueError):
             return None
         match parts:
-            case [int(version), str(filters), str(split), str(lane), (None | str()) as last]:
+            case [int(version), str(filters), str(split), str(part), (None | str()) as last]:
                 pass
             case _:
                 return None
-        lane_fits = lane == "" if split == "whole" else is_hex_id(lane)
+        part_fits = part == "" if split == "whole" else is_hex_id(part)
         last_fits = last is None or is_hex_id(last)
-        if version != _CURSOR_VERSION or split not in get_args(Split) or not lane_fits or not last_fits:
+        if version != _CURSOR_VERSION or split not in get_args(Split) or not part_fits or not last_fits:
             return None
-        return cls(filters, cast("Split", split), lane, last)
+        return cls(filters, cast("Split", split), part, last)
 
 
 def _bad_cursor(message: str) -> ValidationFailed:

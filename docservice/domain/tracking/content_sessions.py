@@ -79,7 +79,7 @@ def tracked_content(request: StartSession, user_id: str | None) -> TrackedConten
 
 
 @dataclass(frozen=True)
-class Visitor:
+class TrackedPerson:
     """Whose logs are written.
 
     Attributes:
@@ -112,7 +112,7 @@ class Start:
 
 def start(
     content: TrackedContent,
-    visitor: Visitor,
+    visitor: TrackedPerson,
     summary: ContentSummaryLog | None,
     *,
     repeat: bool,
@@ -160,7 +160,7 @@ def start(
     return Start(session, summary, current, criterion)
 
 
-def _new_summary(content: TrackedContent, visitor: Visitor, now: datetime) -> ContentSummaryLog:
+def _new_summary(content: TrackedContent, visitor: TrackedPerson, now: datetime) -> ContentSummaryLog:
     return ContentSummaryLog(
         dataset_id=visitor.dataset_id,
         user_id=str(visitor.user_id),

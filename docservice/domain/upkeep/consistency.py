@@ -61,7 +61,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Problem:
+class FieldProblem:
     """A finding that does not know its document yet; see `Finding`."""
 
     rule: str
@@ -70,7 +70,7 @@ class Problem:
     mendable: bool = False
 
 
-def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str = "") -> Iterator[Problem]:
+def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str = "") -> Iterator[FieldProblem]:
     """What is wrong with the fields of one record; fields that the model does not know are not looked at.
 
     Args:
@@ -89,21 +89,21 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
             if details["type"] in _BOUNDS and issubclass(model, SyncableLog):
                 continue
             where = ".".join(str(part) for part in details["loc"])
-            yield Problem(INVALID, path + where, f"{details['msg']}.")
+            yield FieldProblem(INVALID, path + where, f"{details['msg']}.")
     for name in JSON_FIELDS.intersection(names, values):
         reason = json_problem(values[name])
         if reason is not None:
-            yield Problem(INVALID, path + name, f"No JSON that a document can hold: {reason}.")
+            yield FieldProblem(INVALID, path + name, f"No JSON that a document can hold: {reason}.")
 
 
-def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[Problem]:
+def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """What is wrong with a record of the directory."""
     yield from field_problems(model, {**document, "id": document["_id"]})
 
 
 def identify(
     record: Document, own_id: str, model: type[SyncableLog], partition: str, source_id: str | None, path: str = ""
-) -> Iterator[Problem]:
+) -> Iterator[FieldProblem]:
     """Check partition, source id and id of a record, and set in it what follows from the rest.
 
     A partition or source id is mended only if the id, which is a hash of both, confirms the right one.
@@ -121,12 +121,14 @@ def identify(
     wanted_source = has_source if source_id is None else source_id
     confirmed = record_id(partition, wanted_source, model.model_name) == own_id
     if whole and record.get("_morango_partition") != partition:
-        yield Problem(PARTITION, path + "_morango_partition", "This is not the partition of the learner.", confirmed)
+        yield FieldProblem(
+            PARTITION, path + "_morango_partition", "This is not the partition of the learner.", confirmed
+        )
     elif has_source == wanted_source and not confirmed:
-        yield Problem(ID, "_id" if whole else path + "id", "The id is not the hash of partition and source id.")
+        yield FieldProblem(ID, "_id" if whole else path + "id", "The id is not the hash of partition and source id.")
     if has_source != wanted_source:
         message = "This is not the source id that follows from the record."
-        yield Problem(SOURCE_ID, path + "_morango_source_id", message, confirmed)
+        yield FieldProblem(SOURCE_ID, path + "_morango_source_id", message, confirmed)
     if confirmed:
         record["_morango_source_id"] = wanted_source
         if whole:

@@ -18,7 +18,7 @@ from docservice.domain.upkeep.consistency import (
     INVALID,
     ORPHAN,
     Document,
-    Problem,
+    FieldProblem,
     field_problems,
     identify,
 )
@@ -61,7 +61,7 @@ class Inspection:
         self._schema = SCHEMAS[model]
         self._holder = self._schema.holder
         self.document: Document = dict(document)
-        self.problems: list[Problem] = []
+        self.problems: list[FieldProblem] = []
         self._encode = encode
         self._decode = decode
         self._counts: dict[str | None, int] = {}
@@ -170,7 +170,7 @@ class Inspection:
         if self._holder and (kept or "attempts" in owner or not self._schema.sparse):
             owner["attempts"] = kept
 
-    def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[Problem]:
+    def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[FieldProblem]:
         if self._holder is None or self._holder.embeds is None:
             raise RuntimeError(f"The attempt is in a {self.model.model_name}, which has none.")
         schema, parent_field = self._holder.embeds.record, self._holder.embeds.parent
@@ -178,20 +178,20 @@ class Inspection:
         history = attempt.get("interaction_history")
         if stored_history(history) is not history:
             message = "An object is in the place of a list: it is the only entry, or none if it is empty."
-            yield Problem(INVALID, path + "interaction_history", message, mendable=True)
+            yield FieldProblem(INVALID, path + "interaction_history", message, mendable=True)
             attempt["interaction_history"] = stored_history(history)
         yield from self._field_problems(schema, attempt, {**self._inherited, **parent}, path)
         yield from identify(attempt, attempt["id"], schema.model, self._partition, None, path)
 
     def _field_problems(
         self, schema: LogSchema[Any], record: Document, inherited: Mapping[str, Any], path: str = ""
-    ) -> Iterator[Problem]:
+    ) -> Iterator[FieldProblem]:
         lists = schema.named(FieldRole.RECORDS)
         own = {name: value for name, value in record.items() if name not in lists}
         try:
             values = {**self._decode(schema.model, own), **inherited}
         except (ArithmeticError, ValueError):
-            yield Problem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
+            yield FieldProblem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
             return
         yield from field_problems(schema.model, values, path)
 
@@ -208,41 +208,41 @@ class Inspection:
             float(correct) if isinstance(correct, (int, float)) else 0.0
         )
 
-    def bucket(self, bucket: Mapping[str, Any]) -> tuple[Document, list[Problem]]:
+    def bucket(self, bucket: Mapping[str, Any]) -> tuple[Document, list[FieldProblem]]:
         """Look at a bucket of the log.
 
         Returns:
             the bucket as it should be (without attempts: it should not be), and what is wrong with it.
         """
         right: Document = dict(bucket)
-        problems: list[Problem] = []
+        problems: list[FieldProblem] = []
         sequence = str(bucket["_id"]).removeprefix(f"{self.document['_id']}:")
         if sequence.isdecimal():
             self._last_sequence = max(self._last_sequence, int(sequence))
         partition = self.document.get("_morango_partition")
         if bucket.get("_morango_partition") != partition:
             message = "This is not the partition of its log."
-            problems.append(Problem(BUCKET, "_morango_partition", message, mendable=True))
+            problems.append(FieldProblem(BUCKET, "_morango_partition", message, mendable=True))
             right["_morango_partition"] = partition
         masterylog_id = bucket.get("masterylog_id")
         if masterylog_id not in self._tries:
-            problems.append(Problem(ORPHAN, "masterylog_id", "The log has no such try."))
+            problems.append(FieldProblem(ORPHAN, "masterylog_id", "The log has no such try."))
         attempts = bucket.get("attempts")
         if not isinstance(attempts, list):
             self.readable = False
-            return right, [*problems, Problem(INVALID, "attempts", "A list is expected.")]
+            return right, [*problems, FieldProblem(INVALID, "attempts", "A list is expected.")]
         kept = []
         for position, attempt in enumerate(attempts):
             where = f"attempts.{position}."
             if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
-                problems.append(Problem(INVALID, where[:-1], "This is no attempt."))
+                problems.append(FieldProblem(INVALID, where[:-1], "This is no attempt."))
                 self.readable = False
                 kept.append(attempt)
                 continue
             copy = dict(attempt)
             same = self._seen_before(copy["id"], self._encode(attempt))
             if same is not None:
-                problems.append(Problem(DUPLICATE, where[:-1], "The attempt is in the log already.", same))
+                problems.append(FieldProblem(DUPLICATE, where[:-1], "The attempt is in the log already.", same))
                 if not same:
                     kept.append(copy)
                 continue
@@ -255,11 +255,11 @@ class Inspection:
         starts = [attempt["start_timestamp"] for attempt in readable if attempt.get("start_timestamp") is not None]
         if starts and bucket.get("last_start_timestamp") != max(starts):
             message = "This is not the latest start of the attempts."
-            problems.append(Problem(BUCKET, "last_start_timestamp", message, mendable=True))
+            problems.append(FieldProblem(BUCKET, "last_start_timestamp", message, mendable=True))
             right["last_start_timestamp"] = max(starts)
         dirty = any(attempt.get("_morango_dirty_bit") for attempt in readable)
         if bucket.get("has_dirty") is not dirty and kept:
-            problems.append(Problem(DIRTY, "has_dirty", f"It should be {_word(dirty)}.", mendable=True))
+            problems.append(FieldProblem(DIRTY, "has_dirty", f"It should be {_word(dirty)}.", mendable=True))
             right["has_dirty"] = dirty
         return right, problems
 
@@ -316,14 +316,14 @@ class Inspection:
         self.readable = False
 
     def _problem(self, rule: str, path: str, message: str, *, mendable: bool = False) -> None:
-        self.problems.append(Problem(rule, path, message, mendable))
+        self.problems.append(FieldProblem(rule, path, message, mendable))
 
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[Problem]]:
+def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[FieldProblem]]:
     """What is wrong with where a bucket belongs; its name says which log that is.
 
     Args:
@@ -334,14 +334,14 @@ def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tup
         the fields of the bucket that should be others, and what is wrong.
     """
     if owner is None:
-        return {}, [Problem(ORPHAN, "log_id", "There is no log that it belongs to.")]
+        return {}, [FieldProblem(ORPHAN, "log_id", "There is no log that it belongs to.")]
     setting: Document = {}
     problems = []
     for name in OVERFLOW_BUCKET.named(FieldRole.OWNER):
         right = owner["_id"] if name == "log_id" else owner.get(name)
         if bucket.get(name) != right or name not in bucket:
             setting[name] = right
-            problems.append(Problem(BUCKET, name, "This is not what its log says.", mendable=True))
+            problems.append(FieldProblem(BUCKET, name, "This is not what its log says.", mendable=True))
     return setting, problems
 
 

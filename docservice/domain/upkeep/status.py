@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Observed:
+class ServiceState:
     """What was seen of a service.
 
     Attributes:
@@ -30,7 +30,7 @@ class Observed:
     taken: tuple[str, ...] = ()
 
 
-def actions_needed(seen: Observed) -> list[str]:
+def actions_needed(seen: ServiceState) -> list[str]:
     """What is wrong and what to do about it, one sentence or two each; empty if all is well.
 
     An embedded engine that is not running is well: the next command starts it.

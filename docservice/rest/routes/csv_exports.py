@@ -16,12 +16,12 @@ from docservice.domain.requests.csv_exports import (
     StoredCsvRequest,
 )
 from docservice.errors import LogNotFound, PermissionDenied
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import EXPORTS
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
 from docservice.rest.parameters import Parameter, one_of, related
 from docservice.rest.query_strings import QueryString
+from docservice.rest.responses import json_answer
 
 TAG = "Export requests"
 VIEW = "Generate Csv Log Request"

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS
 from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
-from docservice.rest.answers import json_answer
 from docservice.rest.calls import Call
 from docservice.rest.kolibri_errors import Detail
 from docservice.rest.list_parameters import LogQuery, log_list
 from docservice.rest.operations import Access, Operations
 from docservice.rest.parameters import Parameter
 from docservice.rest.problems import ERROR_CODE_HEADER
+from docservice.rest.responses import json_answer
 
 operations = Operations(tag="Reading")
 

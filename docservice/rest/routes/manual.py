@@ -11,11 +11,11 @@ from aiohttp import ETag, web
 
 import docservice
 from docservice.pages import EVERYTHING, FILES, is_page, manual_page, page_names, start_page
-from docservice.rest.answers import json_answer
 from docservice.rest.calls import Call
 from docservice.rest.operations import PUBLIC, Operations
 from docservice.rest.parameters import Parameter
 from docservice.rest.problems import Problem
+from docservice.rest.responses import json_answer
 
 operations = Operations()
 

@@ -13,7 +13,7 @@ from docservice.domain.requests.kolibri_messages import no_such_choice, no_such_
 from docservice.domain.values.times import KolibriTime
 from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.clock import Clocked
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
@@ -21,10 +21,10 @@ from docservice.store.exports.csv_exports import CsvExportStore
 from docservice.store.exports.csv_requests import CsvRequestStore
 
 
-class ExportRequests(Clocked):
+class CsvExportRequests(Clocked):
     """Facility admins see and change the requests of their facility, superusers all; nobody else any."""
 
-    def __init__(self, database: Database, reader: LogReader, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
 
         Args:

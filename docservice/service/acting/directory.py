@@ -18,22 +18,22 @@ from docservice.domain.directory.records import (
     requested_records,
 )
 from docservice.domain.directory.rules import (
-    Flaw,
+    RuleViolation,
     add_to,
-    flaws,
-    judged_by,
+    checked_part,
     left_behind,
-    place_of,
+    referenced_part,
     taken,
     unique_key,
+    violations,
 )
 from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import DirectoryStore
-from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.directory.writes import DirectoryWriteStore
 
 _QUEUE = "directory"
@@ -54,7 +54,7 @@ class Sent(NamedTuple):
     path: tuple[str | int, ...]
     fields: Mapping[str, Any]
 
-    def error(self, flaw: Flaw) -> FieldError:
+    def error(self, flaw: RuleViolation) -> FieldError:
         """The flaw at the field as the sender calls it: `collection` or `collection_id`."""
         name, *rest = flaw.path
         short = str(name).removesuffix("_id")
@@ -65,12 +65,12 @@ class Sent(NamedTuple):
 class DirectoryWriter:
     """Writes records for admins of a facility, superusers and programs with a service token."""
 
-    def __init__(self, database: Database, actions: Actions, reader: LogReader) -> None:
+    def __init__(self, database: Database, actions: Actions, reader: ListReader) -> None:
         self._actions = actions
         self._reader = reader
         self._store = DirectoryWriteStore(database)
         self._directory = DirectoryStore(database)
-        self._surroundings = SurroundingsStore(database)
+        self._related = RelatedRecordStore(database)
 
     async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
         """See `DocService.upsert_directory`."""
@@ -157,11 +157,11 @@ class DirectoryWriter:
             one
             for one in sent
             if (document := stored.get((type(one.record), one.record.id))) is None
-            or judged_by(type(one.record).model_construct(**_fields(document))) != judged_by(one.record)
+            or checked_part(type(one.record).model_construct(**_fields(document))) != checked_part(one.record)
         ]
-        there = await self._surroundings.of(tx, [one.record for one in new])
+        there = await self._related.of(tx, [one.record for one in new])
         add_to(there, (one.record for one in sent))
-        holders = await self._surroundings.holders(tx, [one.record for one in new])
+        holders = await self._related.holders(tx, [one.record for one in new])
         # What records of the request held before counts no longer; what those hold that stay as they are, does.
         judged = {(type(one.record), one.record.id) for one in new}
         holding: dict[tuple[str, ...], set[str]] = {}
@@ -178,7 +178,7 @@ class DirectoryWriter:
                 others = (holders.get(key, set()) - sent_ids) | holding.setdefault(key, set())
                 others -= {one.record.id}
                 holding[key].add(one.record.id)
-            found_flaws = [*flaws(one.record, there), *([taken(key)] if key is not None and others else [])]
+            found_flaws = [*violations(one.record, there), *([taken(key)] if key is not None and others else [])]
             errors += [one.error(flaw) for flaw in found_flaws]
         errors += await self._left_behind(tx, sent, stored)
         if errors:
@@ -195,23 +195,23 @@ class DirectoryWriter:
             (type(one.record), one.record.id): one
             for one in sent
             if (document := stored.get((type(one.record), one.record.id))) is not None
-            and place_of(type(one.record).model_construct(**_fields(document))) != place_of(one.record)
+            and referenced_part(type(one.record).model_construct(**_fields(document))) != referenced_part(one.record)
         }
         if not moved:
             return []
         sent_too = {(type(one.record), one.record.id) for one in sent}
-        naming = await self._surroundings.naming(
+        naming = await self._related.naming(
             tx,
             {record_id for model, record_id in moved if model is Collection},
             {record_id for model, record_id in moved if model is FacilityUser},
         )
         staying = [record for record in naming if (type(record), record.id) not in sent_too]
-        before, after = await self._surroundings.of(tx, staying), await self._surroundings.of(tx, staying)
+        before, after = await self._related.of(tx, staying), await self._related.of(tx, staying)
         add_to(after, (one.record for one in sent))
         found: dict[tuple[type[DirectoryRecord], str], FieldError] = {}
         for record in staying:
-            known = set(flaws(record, before))
-            new = next((flaw for flaw in flaws(record, after) if flaw not in known), None)
+            known = set(violations(record, before))
+            new = next((flaw for flaw in violations(record, after) if flaw not in known), None)
             if new is not None:
                 references = record.references()
                 for key in (

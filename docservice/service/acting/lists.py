@@ -16,16 +16,16 @@ from docservice.identity import Principal
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
 from docservice.store.lists.attempt_lists import AttemptListStore
-from docservice.store.lists.mastery_lists import Tries, TryStore
+from docservice.store.lists.mastery_lists import MasteryListPart, MasteryListStore
 from docservice.store.lists.scope import Selection, select
 
 
-class LogReader:
+class ListReader:
     """Reads mastery and attempt logs within the scope of whoever asks."""
 
     def __init__(self, database: Database) -> None:
         self._people = PeopleStore(database)
-        self._tries = TryStore(database)
+        self._mastery_logs = MasteryListStore(database)
         self._attempts = AttemptListStore(database)
 
     async def person(self, principal: Principal) -> Person:
@@ -53,7 +53,11 @@ class LogReader:
         if page is not None and page.number < 1:
             raise PageNotFound()
         skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
-        found = Tries([], 0) if selection.empty else await self._tries.find(selection, filters, skip=skip, limit=limit)
+        found = (
+            MasteryListPart([], 0)
+            if selection.empty
+            else await self._mastery_logs.find(selection, filters, skip=skip, limit=limit)
+        )
         if page is not None:
             _require_page(page, found.count)
         return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
@@ -72,12 +76,12 @@ class LogReader:
         selection = await self.selection(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
-        found = (await self._tries.find(selection, filters, skip=back, limit=2)).logs
+        found = (await self._mastery_logs.find(selection, filters, skip=back, limit=2)).logs
         if not found:
             raise LogNotFound("No mastery log found")
         target, previous = found[0], found[1] if len(found) > 1 else None
-        attempts = await self._attempts.of_try(target.summarylog_id, target.id)
-        before = await self._attempts.of_try(previous.summarylog_id, previous.id) if previous else []
+        attempts = await self._attempts.of_mastery_log(target.summarylog_id, target.id)
+        before = await self._attempts.of_mastery_log(previous.summarylog_id, previous.id) if previous else []
         return mastery_diff(target, previous, attempts, before)
 
     async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
@@ -106,7 +110,7 @@ class LogReader:
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         filters.refuse_unused(ATTEMPT_FILTERS)
-        if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
+        if filters.masterylog is not None and not await self._mastery_logs.exists(filters.masterylog):
             raise ValidationFailed([no_such_choice("masterylog")])
         return await self.selection(principal, filters)
 
@@ -123,7 +127,7 @@ class LogReader:
         if principal.user_id is None or principal.user_id != user_id:
             raise PermissionDenied("Progress is for the learner alone.")
         await self.person(principal)
-        return await self._tries.points(user_id)
+        return await self._mastery_logs.points(user_id)
 
     async def selection(self, principal: Principal, filters: LogFilters) -> Selection:
         """Whose logs are left of those that a principal may read; of the filters, those that name people count.

@@ -28,13 +28,13 @@ from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
-from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
-from docservice.service.acting.document_pages import DocumentReader
-from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.exam_logs import ExamLogs
+from docservice.service.acting.lists import ListReader
 from docservice.service.acting.tracking import Tracking
-from docservice.service.acting.user_sessions import Sittings
+from docservice.service.acting.user_sessions import UserSessions
 from docservice.store.mapping.log_kinds import KINDS, LogKind
 
 
@@ -43,11 +43,11 @@ class Acting:
     """What serves people, one part for each subject; all of them check the rights of the principal they are given."""
 
     tracking: Tracking
-    lists: LogReader
-    documents: DocumentReader
-    exam_logs: Exams
-    user_sessions: Sittings
-    csv_exports: ExportRequests
+    lists: ListReader
+    documents: DocumentPageReader
+    exam_logs: ExamLogs
+    user_sessions: UserSessions
+    csv_exports: CsvExportRequests
     directory: DirectoryWriter
 
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from docservice.errors import StoreTimeout
-from docservice.service.base.groups import LONGEST_WAIT_SECONDS, ActionT, AnswerT, CarryOut, Groups
+from docservice.service.base.group_commit import LONGEST_WAIT_SECONDS, ActionT, AnswerT, CarryOut, GroupCommit
 from docservice.store.database.port import Database
 from docservice.store.logs.idempotency import RequestKey
 
@@ -34,11 +34,11 @@ class Actions:
         # One learner's actions would only make each other's transactions start again: within a process they queue.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[Any]] = set()
-        self._groups: list[Groups[Any, Any]] = []
+        self._groups: list[GroupCommit[Any, Any]] = []
 
-    def groups(self, carry_out: CarryOut[ActionT, AnswerT]) -> Groups[ActionT, AnswerT]:
-        """Groups of one kind of action, which are finished with all others; see `Groups`."""
-        made: Groups[ActionT, AnswerT] = Groups(self._database, carry_out)
+    def groups(self, carry_out: CarryOut[ActionT, AnswerT]) -> GroupCommit[ActionT, AnswerT]:
+        """Groups of one kind of action, which are finished with all others; see `GroupCommit`."""
+        made: GroupCommit[ActionT, AnswerT] = GroupCommit(self._database, carry_out)
         self._groups.append(made)
         return made
 

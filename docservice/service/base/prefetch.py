@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 @asynccontextmanager
-async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterator[Item]]:
+async def prefetched(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterator[Item]]:
     """The items of a source, which makes the next one while the caller works on this one.
 
     The source runs in one task of its own from its first item to its end, because it may keep state in context
@@ -58,7 +58,9 @@ def _nothing() -> None:
     pass
 
 
-async def in_thread(items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing) -> AsyncGenerator[Item, None]:
+async def iterated_in_thread(
+    items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing
+) -> AsyncGenerator[Item, None]:
     """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
 
     Args:
@@ -66,11 +68,11 @@ async def in_thread(items: Iterator[Item], ask_to_end: Callable[[], None] = _not
         ask_to_end: is called when an item that is being made is not wanted any more.
     """
     end = object()
-    while (item := await to_its_end(next, items, end, ask_to_end=ask_to_end)) is not end:
+    while (item := await called_in_thread(next, items, end, ask_to_end=ask_to_end)) is not end:
         yield cast("Item", item)
 
 
-async def to_its_end(
+async def called_in_thread(
     function: Callable[..., Result], *arguments: object, ask_to_end: Callable[[], None] = _nothing
 ) -> Result:
     """The result of a function that blocks, called in a thread.

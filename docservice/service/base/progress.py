@@ -20,7 +20,7 @@ class Watch(Protocol):
         """So many more steps of a part are done."""
 
 
-class Unwatched:
+class NoWatch:
     """Nobody watches."""
 
     def begin(self, part: str, total: int | None = None) -> None:

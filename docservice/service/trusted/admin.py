@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
-from docservice.domain.directory.choosing import NamedFacility, NamedPerson, chosen_facility, chosen_person
+from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, chosen_facility, chosen_person
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.domain.upkeep.consolidation import ConsolidationRule
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
-from docservice.service.trusted.document_counts import Census, CensusTaker, counted
-from docservice.service.trusted.tables import LogRows, RowBatch
+from docservice.service.trusted.document_counts import Census, DocumentCounter, collection_counts
+from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
@@ -54,8 +54,8 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
-        self._tables = LogRows(database)
-        self._counts = CensusTaker(database)
+        self._tables = TableReader(database)
+        self._counts = DocumentCounter(database)
         self._names = NameStore(database)
         self._verifier = Verifier(database)
 
@@ -89,7 +89,7 @@ class LogsAdmin:
         Raises:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
         """
-        return await counted(self.database, (*BACKED_UP, OVERFLOW))
+        return await collection_counts(self.database, (*BACKED_UP, OVERFLOW))
 
     def table_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
@@ -152,7 +152,7 @@ class LogsAdmin:
         Raises:
             StoreUnavailable, StoreTimeout: what was repaired until then stays; retryable.
         """
-        return await Consolidation(self.database).run(rules, watch or Unwatched(), dry_run=dry_run)
+        return await Consolidation(self.database).run(rules, watch or NoWatch(), dry_run=dry_run)
 
     async def check_indexes(self) -> IndexReport:
         """Compare the server's indexes and views with the described ones; changes nothing."""
@@ -193,7 +193,7 @@ class LogsAdmin:
         Raises:
             StoreUnavailable, StoreTimeout: what was repaired before stays so; retryable.
         """
-        return await self._verifier.verify(found, watch or Unwatched(), repair=repair)
+        return await self._verifier.verify(found, watch or NoWatch(), repair=repair)
 
     async def compare(
         self, other: LogsAdmin, found: Callable[[Difference], None], *, watch: Watch | None = None
@@ -211,4 +211,4 @@ class LogsAdmin:
         Returns:
             How many documents of this database were compared, by collection.
         """
-        return await self._verifier.compare(other._verifier, found, watch or Unwatched())
+        return await self._verifier.compare(other._verifier, found, watch or NoWatch())

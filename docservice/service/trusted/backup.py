@@ -10,7 +10,7 @@ from itertools import count
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.extended_json import to_line
 from docservice.store.mapping.schema import BACKED_UP, LEFT_OUT
-from docservice.store.transfer.backup import DumpStore
+from docservice.store.transfer.backup import BackupStore
 from docservice.store.transfer.restore import Line, LineOutcome, RestoreStore
 
 __all__ = ["Backups", "Line", "LineOutcome", "Restore"]
@@ -23,7 +23,7 @@ class Backups:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dump = DumpStore(database)
+        self._dump = BackupStore(database)
 
     async def counts(self) -> dict[str, int]:
         """About how many documents each exported collection has, in the order in which they are exported."""

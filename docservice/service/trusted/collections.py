@@ -30,8 +30,8 @@ from docservice.service.base.actions import Actions, random_id
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.content_tree import ContentStore
 from docservice.store.directory.records import DirectoryStore
-from docservice.store.lists.document_pages import WalkStore
-from docservice.store.logs.collections import SavingStore
+from docservice.store.lists.document_pages import DocumentPageStore
+from docservice.store.logs.collections import CollectionStore
 from docservice.store.logs.loading import LoadingStore
 from docservice.store.mapping.log_kinds import LogKind
 
@@ -269,9 +269,9 @@ class DocumentCollection(LogCollection[Log]):
         """
         super().__init__(database, actions, kind.model)
         self._kind = kind
-        self._logs = SavingStore(database)
+        self._logs = CollectionStore(database)
         self._loading = LoadingStore(database)
-        self._walks = WalkStore(database)
+        self._pages = DocumentPageStore(database)
 
     async def count(self, **filters: Any) -> int:
         """How many logs fit the filters; see `LogCollection.count`."""
@@ -291,7 +291,7 @@ class DocumentCollection(LogCollection[Log]):
         """
         if not self._kind.overflows:
             raise ValueError(f"All attempts of a {self._kind.model.__name__} are in the log itself, if it has any.")
-        async with aclosing(self._walks.attempts(self._kind, id_of(log))) as found:
+        async with aclosing(self._pages.attempts(self._kind, id_of(log))) as found:
             async for attempt in found:
                 yield attempt
 

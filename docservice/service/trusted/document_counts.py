@@ -39,7 +39,7 @@ class Census:
         return self.documents[OVERFLOW]
 
 
-class CensusTaker:
+class DocumentCounter:
     """Counts now and then; one for a service."""
 
     def __init__(self, database: Database) -> None:
@@ -75,7 +75,7 @@ class CensusTaker:
         return Census(documents, dirty)
 
 
-async def counted(database: Database, collections: Iterable[str]) -> dict[str, int]:
+async def collection_counts(database: Database, collections: Iterable[str]) -> dict[str, int]:
     """How many documents each of these collections has, as the server estimates it without looking at each."""
     return {name: await _number(database, {"count": name}) for name in collections}
 

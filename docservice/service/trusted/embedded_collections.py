@@ -17,7 +17,7 @@ from docservice.errors import FieldError, ValidationFailed
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.trusted.collections import LogCollection, id_of, not_there
 from docservice.store.database.port import Database, Transaction
-from docservice.store.logs.collections import SavingStore
+from docservice.store.logs.collections import CollectionStore
 from docservice.store.logs.embedded_logs import EmbeddedLogStore
 from docservice.store.logs.embedded_writes import AttemptPlace, EmbeddedWriteStore
 from docservice.store.mapping.embedded_kinds import Conditions, EmbeddedKind, EmbeddedRecord
@@ -47,7 +47,7 @@ class EmbeddedCollection(LogCollection[Log]):
         self._kind = kind
         self._records = EmbeddedLogStore(database)
         self._writes = EmbeddedWriteStore(database)
-        self._saving = SavingStore(database)
+        self._saving = CollectionStore(database)
 
     async def count(self, **filters: Any) -> int:
         """How many logs fit the filters; see `LogCollection.count`."""

@@ -13,7 +13,7 @@ from docservice.domain.exports.quiz_tries import (
 )
 from docservice.domain.logs.migrated_quizzes import QUIZ, is_migrated
 from docservice.store.database.port import Document
-from docservice.store.exports.tables import ExportReads
+from docservice.store.exports.tables import TableReads
 
 NumberedTries = list[tuple[int, QuizTry]]
 
@@ -25,7 +25,7 @@ class QuizTries:
     facility of the log that holds it.
     """
 
-    def __init__(self, reads: ExportReads, dataset_id: str, exam_logs: Sequence[Document]) -> None:
+    def __init__(self, reads: TableReads, dataset_id: str, exam_logs: Sequence[Document]) -> None:
         self._reads = reads
         self._dataset_id = dataset_id
         self._exam_logs: dict[tuple[str, str], list[Document]] = {}
@@ -34,7 +34,7 @@ class QuizTries:
         self._migrated: set[tuple[str, str]] = set()
 
     @classmethod
-    async def read(cls, reads: ExportReads, dataset_id: str, user_ids: Sequence[str]) -> QuizTries:
+    async def read(cls, reads: TableReads, dataset_id: str, user_ids: Sequence[str]) -> QuizTries:
         """Read the exam logs of some learners, and which of them were copied into mastery logs."""
         exam_logs = await reads.exam_logs(user_ids)
         tries = cls(reads, dataset_id, exam_logs)

@@ -26,13 +26,13 @@ class ServerAccess:
     Attributes:
         command: runs a database command once; raises the driver's errors.
         read: likewise, but again on another connection where one was closed.
-        turn: a block that one process at a time is in; see `docservice.engine.turns`.
+        transaction_lock: a block that one process at a time is in; see `docservice.engine.transaction_lock`.
         timeout_seconds: how long a transaction waits for those before it.
     """
 
     command: Callable[[dict[str, Any]], Awaitable[Document]]
     read: Callable[[dict[str, Any]], Awaitable[Document]]
-    turn: Callable[[], AbstractAsyncContextManager[None]]
+    transaction_lock: Callable[[], AbstractAsyncContextManager[None]]
     timeout_seconds: float
 
 
@@ -49,7 +49,7 @@ async def guard_of(hello: Document, access: ServerAccess) -> EngineGuard:
         return EngineGuard()
     if not is_python_build(await access.read({"buildInfo": 1})):
         return EngineGuard(SECANTUS_NATIVE)
-    return SecantusPythonGuard(access.command, access.read, access.turn, access.timeout_seconds, hello)
+    return SecantusPythonGuard(access.command, access.read, access.transaction_lock, access.timeout_seconds, hello)
 
 
 def reads_of(database: Database) -> EngineReads:

@@ -46,20 +46,20 @@ class Transaction:
     may_be_kept: bool = False
 
 
-class Cursor(Protocol):
+class DatabaseCursor(Protocol):
     """The documents that a query finds."""
 
     def __aiter__(self) -> AsyncIterator[Document]: ...
 
 
-class Collection(Protocol):
+class DatabaseCollection(Protocol):
     """The part of PyMongo's (and Motor's) asynchronous collection that is used here."""
 
     async def find_one(self, filter: Filter, projection: Any = None, *, session: Any = None) -> Document | None: ...
 
     def find(
         self, filter: Filter, projection: Any = None, *, sort: Any = None, limit: int = 0, session: Any = None
-    ) -> Cursor: ...
+    ) -> DatabaseCursor: ...
 
     async def insert_one(self, document: Document, *, session: Any = None) -> Any: ...
 
@@ -99,7 +99,7 @@ class Database(Protocol):
         """What the engine can and cannot do."""
         ...
 
-    def __getitem__(self, collection: str) -> Collection: ...
+    def __getitem__(self, collection: str) -> DatabaseCollection: ...
 
     async def transact(self, action: Callable[[Transaction], Awaitable[Result]], *, gives_way: bool = False) -> Result:
         """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.

@@ -18,12 +18,12 @@ from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
 from docservice.store.database.activity import Activity, PoolActivity
+from docservice.store.database.connection_errors import tls_mismatch
 from docservice.store.database.engines import ServerAccess, guard_of
 from docservice.store.database.failures import only_duplicates, translated
-from docservice.store.database.first_contact import tls_mismatch
 from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
-from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
+from docservice.store.database.port import AlreadyKept, Contended, DatabaseCollection, Document, Result, Transaction
 from docservice.store.database.sessions import Sessions, may_be_open
 from docservice.store.database.traits import EngineTraits
 
@@ -70,7 +70,7 @@ class PyMongoDatabase:
         self._owned = owned
         self._timeout_seconds = timeout_seconds
         self._has_room: Callable[[], Awaitable[None]] | None = None
-        self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        self._transaction_lock: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._guard = EngineGuard()
         self._address: MongoAddress | None = None
         self.name = database.name
@@ -85,7 +85,7 @@ class PyMongoDatabase:
         *,
         timeout_seconds: float,
         has_room: Callable[[], Awaitable[None]] | None = None,
-        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+        transaction_lock: Callable[[], AbstractAsyncContextManager[None]] | None = None,
         on_session: Callable[[bytes], None] | None = None,
     ) -> PyMongoDatabase:
         """A database of an own client; nothing is sent before the first statement.
@@ -95,8 +95,8 @@ class PyMongoDatabase:
             name: of the database.
             timeout_seconds: see `__init__`.
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
-            turn: entered for each transaction with the embedded engine, so that it takes turns with those of other
-                processes; None: it does so with those of this object only.
+            transaction_lock: held by each transaction with the embedded engine, one at a time across all processes.
+                None: one at a time in this object only.
             on_session: see `Sessions`.
 
         Raises:
@@ -112,7 +112,7 @@ class PyMongoDatabase:
         made.activity.pool = pool
         made._address = address
         made._has_room = has_room
-        made._turn = turn or nullcontext
+        made._transaction_lock = transaction_lock or nullcontext
         return made
 
     async def move(self, uri: str) -> None:
@@ -128,8 +128,8 @@ class PyMongoDatabase:
         """See `port.Database`; known once the server was asked by `require_transactions`."""
         return self._guard.traits
 
-    def __getitem__(self, collection: str) -> Collection:
-        return cast("Collection", self._database[collection])
+    def __getitem__(self, collection: str) -> DatabaseCollection:
+        return cast("DatabaseCollection", self._database[collection])
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -253,7 +253,7 @@ class PyMongoDatabase:
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self._first_answer()
-        access = ServerAccess(self._raw_command, self._read_command, self._turn, self._timeout_seconds)
+        access = ServerAccess(self._raw_command, self._read_command, self._transaction_lock, self._timeout_seconds)
         with self.guarded():
             self._guard = await guard_of(hello, access)
         if hello.get("setName") or hello.get("msg") == "isdbgrid":

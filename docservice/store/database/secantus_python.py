@@ -1,6 +1,6 @@
 """The Python build of the embedded engine (`secantusd-py`): what it cannot do, and what is done about it.
 
-All that exists for this engine alone is in this module, in `engine.turns`, and behind the traits below.
+All that exists for this engine alone is in this module, in `engine.transaction_lock`, and behind the traits below.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SecantusPythonGuard(EngineGuard):
         self,
         command: Callable[[dict[str, Any]], Awaitable[Document]],
         read: Callable[[dict[str, Any]], Awaitable[Document]],
-        turn: Callable[[], AbstractAsyncContextManager[None]],
+        transaction_lock: Callable[[], AbstractAsyncContextManager[None]],
         timeout_seconds: float,
         hello: Document,
     ) -> None:
@@ -74,7 +74,7 @@ class SecantusPythonGuard(EngineGuard):
         Args:
             command: runs a database command once; raises the driver's errors.
             read: likewise, but again on another connection where one was closed.
-            turn: a block that one process at a time is in; see `docservice.engine.turns`.
+            transaction_lock: a block that one process at a time is in; see `docservice.engine.transaction_lock`.
             timeout_seconds: how long a transaction waits for those before it.
             hello: what the engine answered first.
         """
@@ -82,23 +82,23 @@ class SecantusPythonGuard(EngineGuard):
         self.run = _run_of(hello)
         self._command = command
         self._read = read
-        self._turn = turn
+        self._transaction_lock = transaction_lock
         self._timeout_seconds = timeout_seconds
-        self._own_turn = asyncio.Lock()
+        self._process_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """See `EngineGuard`. The engine stalls under several transactions at once, see `docservice.engine.turns`."""
+        """See `EngineGuard`. The engine stalls under several transactions at once, see `engine.transaction_lock`."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await self._own_turn.acquire()
+                await self._process_lock.acquire()
         except TimeoutError:
             raise StoreTimeout("Too many writes were waiting for the database before this one.") from None
         try:
-            async with self._turn():
+            async with self._transaction_lock():
                 yield
         finally:
-            self._own_turn.release()
+            self._process_lock.release()
 
     async def confirm(self, run: object) -> None:
         """See `EngineGuard`.

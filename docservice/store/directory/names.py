@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from docservice.domain.directory.choosing import NamedFacility, NamedPerson, id_in, usernames_in
+from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, id_in, usernames_in
 from docservice.store.database.port import Database, Document, Filter
 
 _PERSON = {"username": 1, "full_name": 1, "facility_id": 1, "date_deleted": 1}
@@ -26,7 +26,7 @@ class NameStore:
 
     async def people(self, text: str) -> list[NamedPerson]:
         """The people whose id or username a text may be, in any facility; see `usernames_in`."""
-        # `$toLower` knows the letters A to Z and no others, as `folded`.
+        # `$toLower` knows the letters A to Z and no others, as `folded_username`.
         named = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(usernames_in(text))}]}
         queries: list[Filter] = [{"$expr": named}]
         if (user_id := id_in(text)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from docservice.domain.directory.permissions import Person, ReadScope, Role
+from docservice.domain.directory.permissions import HeldRole, Person, ReadScope
 from docservice.store.database.port import Database
 from docservice.store.directory.records import DirectoryStore
 
@@ -48,7 +48,7 @@ class PeopleStore:
             found = self._database["facility_collections"].find(query, {"kind": 1, "dataset_id": 1})
             collections = {collection["_id"]: collection async for collection in found} if held else {}
         roles = tuple(
-            Role(role["kind"], role["collection_id"], collection["kind"], collection["dataset_id"])
+            HeldRole(role["kind"], role["collection_id"], collection["kind"], collection["dataset_id"])
             for role in held
             if (collection := collections.get(role["collection_id"]))
         )

@@ -11,7 +11,7 @@ from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import ReplaceOne
 from docservice.store.directory.records import directory_document
-from docservice.store.mapping.schema import DIRECTORY_TURNS
+from docservice.store.mapping.schema import DIRECTORY_LOCKS
 
 
 class DirectoryWriteStore:
@@ -49,7 +49,7 @@ class DirectoryWriteStore:
         documents = [directory_document(record) for record in records]
         different = [document for document in documents if there.get(document["_id"]) != document]
         if different:
-            await self._database[DIRECTORY_TURNS].update_one(
+            await self._database[DIRECTORY_LOCKS].update_one(
                 {"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
             )
             await self._database[records[0].collection_name].bulk_write(

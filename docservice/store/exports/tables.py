@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read
-from docservice.domain.exports.table_rows import Catalogue, Learner, user_type
+from docservice.domain.exports.table_rows import Catalogue, LearnerColumns, user_type
 from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
 from docservice.store.database.reads import chunks
@@ -50,7 +50,7 @@ def _only(*names: str, **embedded: Collection[str]) -> dict[str, int]:
     return dict.fromkeys(paths, 1)
 
 
-class ExportReads:
+class TableReads:
     """Reads for one export."""
 
     def __init__(self, database: Database) -> None:
@@ -179,19 +179,19 @@ class ExportReads:
                         attempts[log["id"]] = [attempt async for part in parts for attempt in part]
         return attempts
 
-    async def learners(self, user_ids: Collection[str]) -> dict[str, Learner]:
+    async def learners(self, user_ids: Collection[str]) -> dict[str, LearnerColumns]:
         """What rows say of some people, by id; who is not in the directory is left out."""
         found = self._matching("facility_users", "_id", user_ids, _PERSON_FIELDS)
         return await self._described([person async for person in found])
 
-    async def learners_of(self, dataset_id: str) -> dict[str, Learner]:
+    async def learners_of(self, dataset_id: str) -> dict[str, LearnerColumns]:
         """What rows say of all people of a facility, by id."""
         query, fields = {"dataset_id": dataset_id}, _only(*_PERSON_FIELDS)
         found = self._database.batches("facility_users", query, fields, size=_BATCH)
         async with aclosing(found) as batches:
             return await self._described([person async for batch in batches for person in batch])
 
-    async def _described(self, people: Sequence[Document]) -> dict[str, Learner]:
+    async def _described(self, people: Sequence[Document]) -> dict[str, LearnerColumns]:
         facilities = await self._by_id("facility_collections", {person["facility_id"] for person in people}, ("name",))
         user_ids = {person["_id"] for person in people}
         roles: dict[str, list[Document]] = {}
@@ -203,7 +203,7 @@ class ExportReads:
             on_facility = {role["kind"] for role in held if role["collection_id"] == person["facility_id"]}
             kind = user_type(bool(person.get("is_superuser")), on_facility, {role["kind"] for role in held})
             name = facilities.get(person["facility_id"], {}).get("name")
-            found[person["_id"]] = Learner(name, person["username"], kind)
+            found[person["_id"]] = LearnerColumns(name, person["username"], kind)
         return found
 
     async def learn_nodes(self, catalogue: Catalogue, content_ids: Collection[str], node_ids: Collection[str]) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
-from docservice.store.lists.outlines import summaries, visits_with_attempts
+from docservice.store.lists.logs_without_attempts import sessions_with_attempts, summaries_without_attempts
 from docservice.store.lists.scope import Selection
 from docservice.store.logs.attempts import AttemptReader, attempt_logs
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
-_OUTLINE = {
+_OWNER_FIELDS = {
     "dataset_id": 1,
     "user_id": 1,
     "_morango_partition": 1,
@@ -30,7 +30,7 @@ _OUTLINE = {
 
 
 @dataclass(frozen=True)
-class Shelf:
+class AttemptHolder:
     """Where a run of attempts stands: a try, or the loose attempts of a session.
 
     Attributes:
@@ -62,16 +62,16 @@ class AttemptListStore:
         if _looks_inside(filters):
             return await self._page_of_all(selection, filters, skip, limit)
         count, passed = 0, 0
-        shown: list[Shelf] = []
-        async with aclosing(self._shelves(selection, filters)) as shelves:
-            async for shelf in shelves:
-                if count < skip + limit and skip < count + shelf.count:
+        shown: list[AttemptHolder] = []
+        async with aclosing(self._holders(selection, filters)) as holders:
+            async for holder in holders:
+                if count < skip + limit and skip < count + holder.count:
                     passed = passed if shown else skip - count
-                    shown.append(shelf)
-                count += shelf.count
+                    shown.append(holder)
+                count += holder.count
         found: list[AttemptLog] = []
-        for shelf in shown:
-            async with aclosing(self._attempts(shelf, filters)) as attempts:
+        for holder in shown:
+            async with aclosing(self._attempts(holder, filters)) as attempts:
                 async for attempt in attempts:
                     if passed:
                         passed -= 1
@@ -93,9 +93,9 @@ class AttemptListStore:
 
     async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
         """The attempts that match, document by document; one document at a time is in memory."""
-        async with aclosing(self._shelves(selection, filters)) as shelves:
-            async for shelf in shelves:
-                async with aclosing(self._attempts(shelf, filters)) as attempts:
+        async with aclosing(self._holders(selection, filters)) as holders:
+            async for holder in holders:
+                async with aclosing(self._attempts(holder, filters)) as attempts:
                     async for attempt in attempts:
                         yield attempt
 
@@ -114,58 +114,58 @@ class AttemptListStore:
                 return _pick(owner, found, attempt_id) if owner is not None and selection.admits(owner) else None
         return None
 
-    async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
+    async def of_mastery_log(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
         """All attempts of a try."""
         with self._database.guarded():
-            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OUTLINE)
+            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OWNER_FIELDS)
         if owner is None:
             return []
-        shelf = Shelf(owner, masterylog_id, 0)
-        return [attempt async for attempt in self._attempts(shelf, LogFilters())]
+        holder = AttemptHolder(owner, masterylog_id, 0)
+        return [attempt async for attempt in self._attempts(holder, LogFilters())]
 
-    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
-        async with aclosing(summaries(self._database, selection, filters, _OUTLINE)) as found:
+    async def _holders(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptHolder, None]:
+        async with aclosing(summaries_without_attempts(self._database, selection, filters, _OWNER_FIELDS)) as found:
             async for summary in found:
                 for log in summary.get("mastery_logs", ()):
-                    if log["attempt_count"] and _of_try(log, filters):
-                        yield Shelf(summary, log["id"], log["attempt_count"])
+                    if log["attempt_count"] and _is_wanted(log, filters):
+                        yield AttemptHolder(summary, log["id"], log["attempt_count"])
         if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
-            async with aclosing(visits_with_attempts(self._database, selection, _OUTLINE)) as sessions:
+            async with aclosing(sessions_with_attempts(self._database, selection, _OWNER_FIELDS)) as sessions:
                 async for session in sessions:
-                    yield Shelf(session, None, session["loose_attempt_count"])
+                    yield AttemptHolder(session, None, session["loose_attempt_count"])
 
-    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
-        owner, embedded = await self._embedded(shelf)
+    async def _attempts(self, holder: AttemptHolder, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+        owner, embedded = await self._embedded(holder)
         if owner is None:
             return
-        parts = self._reader.of_list(owner, shelf.masterylog_id, embedded, item=filters.item)
+        parts = self._reader.of_list(owner, holder.masterylog_id, embedded, item=filters.item)
         async with aclosing(parts) as found:
             async for part in found:
                 matching = [attempt for attempt in part if _matches(attempt, filters)]
-                for log in attempt_logs(shelf.owner, shelf.masterylog_id, matching):
+                for log in attempt_logs(holder.owner, holder.masterylog_id, matching):
                     yield log
 
-    async def _embedded(self, shelf: Shelf) -> tuple[Document | None, list[Document]]:
+    async def _embedded(self, holder: AttemptHolder) -> tuple[Document | None, list[Document]]:
         """The log's document, None if it is gone, and its embedded attempts; both of the same moment."""
-        key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
+        key = {"_id": holder.owner["_id"], "_morango_partition": holder.owner["_morango_partition"]}
         wanted: Document = {"overflow_buckets": 1, "_morango_partition": 1}
-        if shelf.masterylog_id is None:
+        if holder.masterylog_id is None:
             collection, wanted["attempts"] = SESSIONS, 1
         else:
-            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": shelf.masterylog_id}}
+            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": holder.masterylog_id}}
         with self._database.guarded():
             owner = await self._database[collection].find_one(key, wanted)
         if owner is None:
             return None, []
-        holders = [owner] if shelf.masterylog_id is None else owner.get("mastery_logs", [])
-        return owner, [attempt for holder in holders for attempt in holder.get("attempts", ())]
+        records = [owner] if holder.masterylog_id is None else owner.get("mastery_logs", [])
+        return owner, [attempt for record in records for attempt in record.get("attempts", ())]
 
 
 def _looks_inside(filters: LogFilters) -> bool:
     return filters.item is not None or filters.complete is not None
 
 
-def _of_try(log: Document, filters: LogFilters) -> bool:
+def _is_wanted(log: Document, filters: LogFilters) -> bool:
     return (filters.masterylog is None or log["id"] == filters.masterylog) and (
         filters.mastery_level is None or log["mastery_level"] == filters.mastery_level
     )

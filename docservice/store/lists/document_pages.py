@@ -1,11 +1,11 @@
 """Lists of documents, page by page, that stay right while writers run.
 
-A walk goes through lanes: a lane is what one equality condition selects (one person, one content, one facility), and in
-each lane it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
+A walk goes through parts: a part is what one equality condition selects (one person, one content, one facility), and in
+each part it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
 page looks at what earlier pages gave.
 
-How an engine is asked for a part of a lane is `reads.EngineReads`' business: whether conditions that no index serves
-stand apart, and whether a lane that may be long (a facility, everything) is read range by range of its ids.
+How an engine is asked for a part of a part is `reads.EngineReads`' business: whether conditions that no index serves
+stand apart, and whether a part that may be long (a facility, everything) is read range by range of its ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from docservice.store.lists.scope import Selection
 from docservice.store.logs.attempts import AttemptReader, attempt_logs, in_order
 from docservice.store.mapping.log_kinds import LogKind
 
-MAX_LANES = 1000
+MAX_PARTS = 1000
 """Lanes that one page looks into; a walk over more contents is not cut by content."""
 
 _PAGE_BYTES = 16 * 1024 * 1024
@@ -33,11 +33,11 @@ _PAGE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Lane:
+class ListPart:
     """What one equality condition selects.
 
     Attributes:
-        key: its place in the order of lanes.
+        key: its place in the order of parts.
         match: the condition; an index starts with its fields and goes on with `_id`.
         is_long: whether it may be.
     """
@@ -48,39 +48,39 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Walk:
+class ListPlan:
     """A list to walk through.
 
     Attributes:
-        split: how it is cut into lanes.
-        lanes: in order.
-        residual: conditions besides the lane's.
+        split: how it is cut into parts.
+        parts: in order.
+        residual: conditions besides the part's.
     """
 
     split: Split
-    lanes: Sequence[Lane]
+    parts: Sequence[ListPart]
     residual: Document = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Leg:
+class ReadPage:
     """What a page found.
 
     Attributes:
         documents: as they were read.
-        lane: where the next page goes on; None: there is none.
+        part: where the next page goes on; None: there is none.
         last: see `Cursor.last`.
     """
 
     documents: list[Document]
-    lane: str | None = None
+    part: str | None = None
     last: str | None = None
 
 
 def plan(
     selection: Selection, filters: DocumentFilters, content_ids: Collection[str] | None, split: Split | None = None
-) -> Walk:
-    """Cut a list into lanes.
+) -> ListPlan:
+    """Cut a list into parts.
 
     Args:
         selection: whose logs.
@@ -90,22 +90,22 @@ def plan(
     """
     residual = _residual(filters)
     if selection.user_ids is not None:
-        lanes = [Lane(user_id, {"user_id": user_id}) for user_id in sorted(selection.user_ids)]
+        parts = [ListPart(user_id, {"user_id": user_id}) for user_id in sorted(selection.user_ids)]
         if selection.dataset_id is not None:
             residual["dataset_id"] = selection.dataset_id
-        return Walk("user", lanes, residual | _among(content_ids))
+        return ListPlan("user", parts, residual | _among(content_ids))
     base = {} if selection.dataset_id is None else {"dataset_id": selection.dataset_id}
     if selection.signed_in:
         residual["user_id"] = {"$gt": ""}
     if split is None:
-        split = "content" if content_ids is not None and len(content_ids) <= MAX_LANES else "whole"
+        split = "content" if content_ids is not None and len(content_ids) <= MAX_PARTS else "whole"
     if split == "content" and content_ids is not None:
-        lanes = [Lane(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
-        return Walk("content", lanes, residual)
+        parts = [ListPart(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
+        return ListPlan("content", parts, residual)
     if filters.exam is not None:
         del residual["exam_id"]
-        return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
-    return Walk("whole", [Lane("", base, is_long=True)], residual | _among(content_ids))
+        return ListPlan("whole", [ListPart("", {**base, "exam_id": filters.exam})], residual)
+    return ListPlan("whole", [ListPart("", base, is_long=True)], residual | _among(content_ids))
 
 
 def _among(content_ids: Collection[str] | None) -> Document:
@@ -124,7 +124,7 @@ def _residual(filters: DocumentFilters) -> Document:
     return residual
 
 
-class WalkStore:
+class DocumentPageStore:
     """Reads pages of documents, and single ones with the attempts that they outgrew."""
 
     def __init__(self, database: Database) -> None:
@@ -132,13 +132,13 @@ class WalkStore:
         self._reader = AttemptReader(database)
 
     async def page(
-        self, kind: LogKind[Any], walk: Walk, fields: FieldChoice, size: int, cursor: Cursor | None = None
-    ) -> Leg:
+        self, kind: LogKind[Any], list_plan: ListPlan, fields: FieldChoice, size: int, cursor: Cursor | None = None
+    ) -> ReadPage:
         """The next documents of a walk, with the attempts that are embedded in them.
 
         Args:
             kind: of log.
-            walk: the list.
+            list_plan: the list.
             fields: the parts to read.
             size: how many documents at most.
             cursor: where to go on; None: at the start.
@@ -147,29 +147,29 @@ class WalkStore:
         heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
         found: list[Document] = []
         place, page_bytes = "", 0
-        before: Lane | None = None
-        for number, (lane, last) in enumerate(_ahead(walk.lanes, cursor)):
-            if before is not None and (number >= MAX_LANES or _now() - began > _PAGE_SECONDS):
-                return Leg(found, before.key)
-            before = lane
-            ids = reads.ranges(last, is_long=lane.is_long, is_filtered=bool(walk.residual))
+        before: ListPart | None = None
+        for number, (part, last) in enumerate(_remaining(list_plan.parts, cursor)):
+            if before is not None and (number >= MAX_PARTS or _now() - began > _PAGE_SECONDS):
+                return ReadPage(found, before.key)
+            before = part
+            ids = reads.ranges(last, is_long=part.is_long, is_filtered=bool(list_plan.residual))
             while True:
-                conditions = Conditions({**lane.match, "_id": ids.condition}, walk.residual)
+                conditions = Conditions({**part.match, "_id": ids.condition}, list_plan.residual)
                 asked = _now()
-                part = self._read(reads, kind, conditions, fields, size + 1 - len(found))
-                async with aclosing(part) as documents:
+                reading = self._read(reads, kind, conditions, fields, size + 1 - len(found))
+                async with aclosing(reading) as documents:
                     async for document in documents:
                         if len(found) == size or page_bytes > _PAGE_BYTES:
-                            return Leg(found, place, found[-1]["_id"])
+                            return ReadPage(found, place, found[-1]["_id"])
                         found.append(in_order(document) if kind.overflows and heavy else document)
-                        place = lane.key
+                        place = part.key
                         page_bytes += document.get("attempt_bytes", 0) if heavy else 0
                 if ids.is_last:
                     break
                 ids.advance(_now() - asked, 0)
                 if _now() - began > _PAGE_SECONDS:
-                    return Leg(found, lane.key, ids.last)
-        return Leg(found)
+                    return ReadPage(found, part.key, ids.last)
+        return ReadPage(found)
 
     def _read(
         self, reads: EngineReads, kind: LogKind[Any], conditions: Conditions, fields: FieldChoice, limit: int
@@ -208,13 +208,13 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _ahead(lanes: Sequence[Lane], cursor: Cursor | None) -> Iterator[tuple[Lane, str]]:
-    """The lanes that a cursor leaves, each with the log after which to go on."""
-    for lane in lanes:
-        if cursor is None or lane.key > cursor.lane:
-            yield lane, ""
-        elif lane.key == cursor.lane and cursor.last is not None:
-            yield lane, cursor.last
+def _remaining(parts: Sequence[ListPart], cursor: Cursor | None) -> Iterator[tuple[ListPart, str]]:
+    """The parts that a cursor leaves, each with the log after which to go on."""
+    for part in parts:
+        if cursor is None or part.key > cursor.part:
+            yield part, ""
+        elif part.key == cursor.part and cursor.last is not None:
+            yield part, cursor.last
 
 
 _ALWAYS_READ = ("user_id", "dataset_id", "_morango_partition", "_recorded", "attempt_bytes", "overflow_buckets")

@@ -9,7 +9,7 @@ from docservice.domain.logs.content_logs import MasteryLog
 from docservice.domain.logs.schema import MASTERY_LOG, OWNER_FIELDS
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
-from docservice.store.lists.outlines import summaries
+from docservice.store.lists.logs_without_attempts import summaries_without_attempts
 from docservice.store.lists.scope import Selection
 from docservice.store.mapping.log_documents import inherited_fields, read_mastery
 from docservice.store.mapping.schema import SUMMARIES
@@ -24,7 +24,7 @@ _SLACK = 1000
 
 
 @dataclass(frozen=True)
-class Tries:
+class MasteryListPart:
     """Part of a list of tries.
 
     Attributes:
@@ -36,7 +36,7 @@ class Tries:
     count: int
 
 
-class TryStore:
+class MasteryListStore:
     """Reads mastery logs."""
 
     def __init__(self, database: Database) -> None:
@@ -44,7 +44,7 @@ class TryStore:
 
     async def find(
         self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
-    ) -> Tries:
+    ) -> MasteryListPart:
         """The tries that match, latest end first, those without an end last.
 
         The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
@@ -52,7 +52,7 @@ class TryStore:
         wanted = None if limit is None else skip + limit
         found: list[MasteryLog] = []
         count = 0
-        async for summary in summaries(self._database, selection, filters, _WITHOUT_ATTEMPTS):
+        async for summary in summaries_without_attempts(self._database, selection, filters, _WITHOUT_ATTEMPTS):
             inherited = inherited_fields(summary)
             for document in summary.get("mastery_logs", ()):
                 if _matches(document, filters):
@@ -60,7 +60,7 @@ class TryStore:
                     found.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
             if wanted is not None and len(found) > 2 * wanted + _SLACK:
                 found = sorted(found, key=_latest_first)[:wanted]
-        return Tries(sorted(found, key=_latest_first)[skip:wanted], count)
+        return MasteryListPart(sorted(found, key=_latest_first)[skip:wanted], count)
 
     async def points(self, user_id: str) -> int:
         """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""

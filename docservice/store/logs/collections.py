@@ -25,7 +25,7 @@ from docservice.store.mapping.log_kinds import EXAM_LOGS, LogKind
 from docservice.store.mapping.schema import OVERFLOW, SUMMARIES
 
 
-class SavingStore:
+class CollectionStore:
     """Finds, writes and removes logs of any kind; each write is for a transaction."""
 
     def __init__(self, database: Database) -> None:
@@ -113,26 +113,26 @@ class SavingStore:
         return bool(gone.deleted_count) or tx.may_be_kept
 
     async def _overflowing(self, tx: Transaction, before: Document, document: Document) -> None:
-        shelves = {log["id"]: log for log in document.get("mastery_logs", ())}
+        holders = {log["id"]: log for log in document.get("mastery_logs", ())}
         if "mastery_logs" not in document:
-            shelves = {None: document}
+            holders = {None: document}
         sequence = before.get("overflow_buckets", 0)
-        moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in shelves}
+        moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in holders}
         if sequence:
             for bucket in [bucket async for bucket in self._attempts.buckets(document, tx)]:
-                shelf = shelves.get(bucket["masterylog_id"])
-                stay = [] if shelf is None else await self._trim(tx, bucket, shelf.get("attempts", ()))
+                holder = holders.get(bucket["masterylog_id"])
+                stay = [] if holder is None else await self._trim(tx, bucket, holder.get("attempts", ()))
                 if stay:
                     moved[bucket["masterylog_id"]] += stay
                 else:
                     await self._database[OVERFLOW].delete_one(_key(bucket), session=tx.session)
-        for masterylog_id, shelf in shelves.items():
-            attempts = [*moved[masterylog_id], *shelf.get("attempts", ())]
+        for masterylog_id, holder in holders.items():
+            attempts = [*moved[masterylog_id], *holder.get("attempts", ())]
             if masterylog_id is not None:
-                shelf["attempt_count"] = len(attempts)
-                shelf["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
+                holder["attempt_count"] = len(attempts)
+                holder["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
             elif attempts:
-                shelf["loose_attempt_count"] = len(attempts)
+                holder["loose_attempt_count"] = len(attempts)
         if sequence:
             document["overflow_buckets"] = sequence
         await self._overflow.insert(tx, move_oldest(document))

@@ -10,7 +10,7 @@ from docservice.domain.answers.lists import time_text
 from docservice.domain.answers.shown_fields import shown_fields
 from docservice.domain.logs.content_logs import SyncableLog
 from docservice.domain.requests.document_pages import FieldChoice
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 from docservice.store.mapping.json_codec import from_bson
 
 
@@ -35,7 +35,7 @@ def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldCh
         elif isinstance(value, datetime):
             found[field.name] = time_text(value, recorded.get(field.name))
         elif field.kind == "sum" and isinstance(value, float):
-            found[field.name] = without_dust(value)
+            found[field.name] = rounded_sum(value)
         else:
             found[field.name] = from_bson(value)
     return found

@@ -16,7 +16,7 @@ SECRETS = {FacilityUser.collection_name: ("password",)}
 """Fields that no export holds, should somebody have put them into the directory."""
 
 
-class DumpStore:
+class BackupStore:
     """Reads whole documents for an export."""
 
     def __init__(self, database: Database) -> None:

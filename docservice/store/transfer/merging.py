@@ -15,7 +15,7 @@ from docservice.store.mapping.counters import counters
 from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, OVERFLOW
 
 
-def settled(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
+def counted_and_split(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
     """A document with its counters, and the buckets of the attempts that it cannot hold.
 
     Args:
@@ -38,12 +38,12 @@ def settled(schema: LogSchema[Any], document: Document) -> tuple[Document, list[
     return relieved, move_oldest(relieved)
 
 
-def same(document: Document, stored: Document) -> bool:
+def is_unchanged(document: Document, stored: Document) -> bool:
     """Whether a stored document says all that a settled one says."""
     return all(name in stored and stored[name] == value for name, value in document.items())
 
 
-class ImportedStore:
+class MergingStore:
     """Writes documents that may be here already."""
 
     def __init__(self, database: Database) -> None:
@@ -77,7 +77,7 @@ class ImportedStore:
             before = await self._database[collection].find_one(key, session=tx.session)
             document = combined(await self._whole(before, tx) if before else None, brought)
             if document is not None:
-                await self._write(tx, collection, key, *settled(DOCUMENT_SCHEMAS[collection], document))
+                await self._write(tx, collection, key, *counted_and_split(DOCUMENT_SCHEMAS[collection], document))
 
         await self._database.transact(action)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from docservice.domain.directory.records import DirectoryRecord
-from docservice.domain.directory.rules import add_to, flaws, taken, unique_key
+from docservice.domain.directory.rules import add_to, taken, unique_key, violations
 from docservice.domain.logs.record_schema import FieldRole
 from docservice.domain.logs.schema import OVERFLOW_BUCKET
 from docservice.domain.upkeep.consistency import (
@@ -17,15 +17,15 @@ from docservice.domain.upkeep.consistency import (
     IMPOSSIBLE,
     ORPHAN,
     OVERFULL,
+    FieldProblem,
     Finding,
-    Problem,
     directory_problems,
 )
 from docservice.domain.upkeep.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteOne, ReplaceOne
-from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.overflow import move_oldest, overfull
 from docservice.store.mapping.extended_json import encoded
@@ -56,7 +56,7 @@ class VerifyingStore:
         self._database = database
         self._attempts = AttemptReader(database)
         self._bulk = BulkStore(database)
-        self._surroundings = SurroundingsStore(database)
+        self._related = RelatedRecordStore(database)
 
     async def count(self, collection: str) -> int:
         """How many documents a collection has."""
@@ -128,12 +128,12 @@ class VerifyingStore:
         # What cannot be read is reported by its fields.
         readable = [document for document in documents if not any(directory_problems(model, document))]
         records = [_record(model, document) for document in readable]
-        there = await self._surroundings.of(None, records)
+        there = await self._related.of(None, records)
         add_to(there, records)
         found: list[Finding] = []
         for record in records:
             key = unique_key(record)
-            listed = list(flaws(record, there))
+            listed = list(violations(record, there))
             twice = key is not None and holders.get(hash(key), record.id) != record.id
             for flaw, rule in [
                 *((flaw, ORPHAN if flaw.missing else IMPOSSIBLE) for flaw in listed),
@@ -243,11 +243,11 @@ class VerifyingStore:
         return right, found, changed
 
 
-def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[Problem]]:
+def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[FieldProblem]]:
     setting, problems = misplaced(bucket, owner)
     if owner is not None and owner.get("overflow_buckets", 0) <= sequence:
         message = "Its log does not count so many buckets."
-        problems = [*problems, Problem(BUCKET, "_id", message, mendable=True)]
+        problems = [*problems, FieldProblem(BUCKET, "_id", message, mendable=True)]
     return setting, problems
 
 

@@ -24,7 +24,7 @@ _OWN_FILES = Path("/proc/self/fd")
 
 
 @contextmanager
-def log_kept(database: Path) -> Iterator[bool]:
+def wal_kept(database: Path) -> Iterator[bool]:
     """A block in which the log of a database stays, if it is there when the block begins.
 
     Where the system has no such locks the block runs without one.

@@ -24,7 +24,7 @@ LEAST_BYTES_TO_START = 32 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 
 
-class DiskRoom:
+class DiskSpace:
     """Looks at the disk, a few times a second at most.
 
     Args:

@@ -25,7 +25,7 @@ NEXT_TRY_SECONDS = 2.0
 _FETCH_TIMEOUT_SECONDS = 5.0
 
 
-class PublishedKeys:
+class JwksCache:
     """The key set at one address. Requests that need it at the same time share one fetch."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.directory.permissions import Person, Role, may_write_log
+from docservice.domain.directory.permissions import HeldRole, Person, may_write_log
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog, changed_exam_log, new_exam_log
-from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, current_user_session
 from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ValidationFailed
@@ -30,7 +30,7 @@ def vector(model_name: str) -> dict[str, Any]:
 
 def sit(latest: UserSessionLog | None, now: datetime, source_id: str = "1" * 32) -> UserSessionLog:
     """The sitting of somebody who is active now."""
-    return sitting(
+    return current_user_session(
         latest,
         dataset_id=DATASET,
         user_id=USER,
@@ -188,10 +188,10 @@ def test_attempt_fields() -> None:
         (Person(), False),
         (Person(USER, DATASET), True),
         (Person(OTHER, DATASET), False),
-        (Person(OTHER, DATASET, roles=(Role("admin", "f" * 32, "facility", DATASET),)), True),
-        (Person(OTHER, DATASET, roles=(Role("coach", "f" * 32, "facility", DATASET),)), False),
-        (Person(OTHER, OTHER_DATASET, roles=(Role("admin", "f" * 32, "facility", OTHER_DATASET),)), False),
-        (Person(OTHER, OTHER_DATASET, roles=(Role("admin", "f" * 32, "facility", DATASET),)), False),
+        (Person(OTHER, DATASET, roles=(HeldRole("admin", "f" * 32, "facility", DATASET),)), True),
+        (Person(OTHER, DATASET, roles=(HeldRole("coach", "f" * 32, "facility", DATASET),)), False),
+        (Person(OTHER, OTHER_DATASET, roles=(HeldRole("admin", "f" * 32, "facility", OTHER_DATASET),)), False),
+        (Person(OTHER, OTHER_DATASET, roles=(HeldRole("admin", "f" * 32, "facility", DATASET),)), False),
         (Person(OTHER, OTHER_DATASET, is_superuser=True), True),
     ],
 )

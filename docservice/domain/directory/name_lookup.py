@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from docservice.domain.directory.rules import folded
+from docservice.domain.directory.rules import folded_username
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import InvalidReference
 
@@ -54,7 +54,7 @@ def id_in(text: str) -> str | None:
 
 def usernames_in(text: str) -> set[str]:
     """The usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
-    return {folded(text), folded(text.rpartition("/")[2])}
+    return {folded_username(text), folded_username(text.rpartition("/")[2])}
 
 
 def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str] = ()) -> NamedPerson:
@@ -77,8 +77,12 @@ def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str]
         found = [
             person
             for person in people
-            if folded(person.username) == folded(text)
-            or (facility and folded(person.username) == folded(username) and _is_called(person.facility, facility))
+            if folded_username(person.username) == folded_username(text)
+            or (
+                facility
+                and folded_username(person.username) == folded_username(username)
+                and _is_called(person.facility, facility)
+            )
         ]
     if not found:
         raise InvalidReference(_nobody(text, people, known))
@@ -110,12 +114,12 @@ def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFaci
 
 
 def _is_called(facility: NamedFacility, text: str) -> bool:
-    return facility.id == id_in(text) or folded(facility.name) == folded(text)
+    return facility.id == id_in(text) or folded_username(facility.name) == folded_username(text)
 
 
 def _nobody(text: str, people: Sequence[NamedPerson], known: Iterable[str]) -> str:
     elsewhere = [_shown(person) for person in people]
-    username = folded(text.rpartition("/")[2])
+    username = folded_username(text.rpartition("/")[2])
     near = elsewhere or get_close_matches(username, sorted(set(known)), n=3)
     hint = f" Did you mean {_listed(near)}?" if near else ""
     return f"The directory has no person {text!r}.{hint} {_HOW}"

@@ -18,7 +18,13 @@ from docservice.domain.directory.records import (
     Membership,
     Role,
 )
-from docservice.domain.directory.rules import Place, Surroundings, folded, named_by, unique_key
+from docservice.domain.directory.rules import (
+    CollectionFacts,
+    RelatedRecords,
+    folded_username,
+    referenced_ids,
+    unique_key,
+)
 from docservice.store.database.port import Database, Document, Transaction
 
 _AT_ONCE = 1000
@@ -39,19 +45,21 @@ _NAMING: dict[type[DirectoryRecord], tuple[tuple[str, ...], tuple[str, ...]]] = 
 """The fields of records that name collections, and those that name people."""
 
 
-class SurroundingsStore:
+class RelatedRecordStore:
     """Reads inside a transaction, or outside of one if `tx` is None."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> Surroundings:
+    async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> RelatedRecords:
         """What is stored of what records name, with the nodes above content nodes up to the root."""
-        named, found = named_by(records), Surroundings()
+        named, found = referenced_ids(records), RelatedRecords()
         async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
             found.datasets.add(document["_id"])
         async for document in self._by_id(tx, "facility_collections", named.collections, {"kind": 1, "dataset_id": 1}):
-            found.collections[document["_id"]] = Place(document.get("kind", ""), document.get("dataset_id", ""))
+            found.collections[document["_id"]] = CollectionFacts(
+                document.get("kind", ""), document.get("dataset_id", "")
+            )
         async for document in self._by_id(tx, "facility_users", named.users, {"dataset_id": 1}):
             found.users[document["_id"]] = document.get("dataset_id", "")
         above = named.nodes
@@ -113,10 +121,10 @@ class SurroundingsStore:
         people = [record for record in records if isinstance(record, FacilityUser)]
         if not people:
             return
-        names = {folded(person.username) for person in people}
+        names = {folded_username(person.username) for person in people}
         query: Document = {"dataset_id": {"$in": sorted({person.dataset_id for person in people})}}
         if len(names) <= _FEW_NAMES:
-            # `$toLower` knows the letters A to Z and no others, as `folded`.
+            # `$toLower` knows the letters A to Z and no others, as `folded_username`.
             query["$expr"] = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(names)}]}
         fields = {"username": 1, "facility_id": 1, "date_deleted": 1}
         async for document in self._find(tx, "facility_users", query, fields):

@@ -1,6 +1,6 @@
 """Group commit: actions that wait at the same moment are carried out in one transaction.
 
-    groups = Groups(database, carry_out)
+    groups = GroupCommit(database, carry_out)
     answer = await groups.carry_out(action, queue="whose", size=1)
 
 A group forms while the one before it commits, so that a lone caller waits for nobody. What a transaction costs, the
@@ -38,7 +38,7 @@ MOST_ACTIONS = 64
 """How many actions a group has at most. Beyond some dozens, what is shared is a small part of what each costs."""
 
 MOST_WEIGHT = 2_000
-"""How much the actions of a group weigh together at most; see `Groups.carry_out`."""
+"""How much the actions of a group weigh together at most; see `GroupCommit.carry_out`."""
 
 _PAUSE_SECONDS = 0.05
 _EVERYBODY = ""
@@ -79,7 +79,7 @@ class _Waiting(Generic[ActionT, AnswerT]):
             self.done.set_result(outcome)
 
 
-class Groups(Generic[ActionT, AnswerT]):
+class GroupCommit(Generic[ActionT, AnswerT]):
     """Carries out actions of one kind, in groups; one for a service."""
 
     def __init__(self, database: Database, carry_out: CarryOut[ActionT, AnswerT]) -> None:

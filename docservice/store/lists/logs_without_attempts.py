@@ -11,7 +11,7 @@ from docservice.store.lists.scope import Selection
 from docservice.store.mapping.schema import SESSIONS, SUMMARIES
 
 
-def summaries(
+def summaries_without_attempts(
     database: Database, selection: Selection, filters: LogFilters, fields: Document
 ) -> AsyncGenerator[Document, None]:
     """The selected summaries in order of `_id`; of the filters, `content` and `masterylog` count.
@@ -30,7 +30,9 @@ def summaries(
     return reads_of(database).in_id_order(SUMMARIES, selection.conditions(**more), fields, is_long=is_long)
 
 
-def visits_with_attempts(database: Database, selection: Selection, fields: Document) -> AsyncGenerator[Document, None]:
+def sessions_with_attempts(
+    database: Database, selection: Selection, fields: Document
+) -> AsyncGenerator[Document, None]:
     """The selected visits that hold attempts themselves, in order of `_id`."""
     conditions = selection.conditions(loose_attempt_count={"$gt": 0})
     return reads_of(database).in_id_order(SESSIONS, conditions, fields, is_long=False)

@@ -27,7 +27,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from docservice.errors import SettingsInvalid
-from docservice.kolibri.log_lock import log_kept
+from docservice.kolibri.wal_lock import wal_kept
 
 LOCK_WAIT_SECONDS = 30.0
 """How long a program that writes may keep the file locked, or in change, until the import gives up."""
@@ -203,7 +203,7 @@ def _copied_in_place(database: Path, target: Path, order: CopyOrder, deadline: f
     if not _beside(database, _WAL).exists():
         return not _is_in_wal_mode(database) and _copy_by_sqlite(database, target, order, deadline)
     # Who closes the database as the last one removes the log, and SQLite would make a new one.
-    with log_kept(database) as kept:
+    with wal_kept(database) as kept:
         complete = kept and _beside(database, _WAL).exists() and _beside(database, _SHARED_MEMORY).exists()
         return complete and _copy_by_sqlite(database, target, order, deadline)
 

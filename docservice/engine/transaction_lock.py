@@ -24,37 +24,37 @@ LONGEST_WAIT_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.002
 
 
-class Turns:
+class TransactionLock:
     """Turns of this process.
 
     Args:
-        turn: file that whoever has the turn has locked; its time of change tells when a turn began.
-        next_turn: file that whoever is next has locked. Without it, a process that has just had its turn would take
+        lock_file: file that whoever has the turn has locked; its time of change tells when a turn began.
+        queue_file: file that whoever is next has locked. Without it, a process that has just had its turn would take
             the next one, too, before the others look again.
     """
 
-    def __init__(self, turn: Path, next_turn: Path) -> None:
-        self._turn = turn
-        self._next_turn = next_turn
+    def __init__(self, lock_file: Path, queue_file: Path) -> None:
+        self._lock_file = lock_file
+        self._queue_file = queue_file
         # When the turn began that was given up, as nobody ended it; time of change of the file, in nanoseconds.
         self._given_up: int | None = None
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def held(self) -> AsyncIterator[None]:
         """A block that one process at a time is in.
 
         Turns are for speed, and a process that was halted in its turn must not halt the others: who has waited for
         long while nobody began a turn goes on all the same, and does not wait again before somebody does.
         """
-        is_next = await self._locked(self._next_turn)
+        is_next = await self._locked(self._queue_file)
         try:
-            held = await self._locked(self._turn)
+            held = await self._locked(self._lock_file)
         finally:
             _let_go(is_next)
         try:
             if is_next is not None and held is not None:
                 with suppress(OSError):
-                    os.utime(self._turn)
+                    os.utime(self._lock_file)
             yield
         finally:
             _let_go(held)
@@ -68,7 +68,7 @@ class Turns:
                 held = locks.take(file)
                 if held is not None:
                     return held
-                latest = os.stat(self._turn).st_mtime_ns  # noqa: PTH116 - a look every 2 ms
+                latest = os.stat(self._lock_file).st_mtime_ns  # noqa: PTH116 - a look every 2 ms
             except OSError:  # the data directory is gone: whoever writes next will hear of it from the engine
                 return None
             if latest == self._given_up:
