@@ -197,10 +197,10 @@ class Settings(BaseSettings):
 
     def revealed(self) -> dict[str, object]:
         """All values as JSON has them, secrets included, for another process of the same service. Never log it."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        secrets = {name: value.get_secret_value() for name, value in found.items() if isinstance(value, SecretStr)}
-        paths = {name: str(value) for name, value in found.items() if isinstance(value, Path)}
-        return {**found, **secrets, **paths}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        secrets = {name: value.get_secret_value() for name, value in values.items() if isinstance(value, SecretStr)}
+        paths = {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+        return {**values, **secrets, **paths}
 
     def effective(self, options: Collection[str] = ()) -> list[EffectiveSetting]:
         """All values with where each comes from; secrets are not in it.
@@ -209,7 +209,7 @@ class Settings(BaseSettings):
             options: names of the settings that options of the command gave.
         """
         variables = {name.upper() for name, value in os.environ.items() if value}
-        found = []
+        effective = []
         for name in type(self).model_fields:
             variable = _PREFIX + name.upper()
             value = getattr(self, name)
@@ -218,8 +218,8 @@ class Settings(BaseSettings):
                 source = "option"
             elif name == "database" and source == "default" and value != DEFAULT_DATABASE:
                 source = "address"
-            found.append(EffectiveSetting(name, variable, _shown(name, value), source))
-        return found
+            effective.append(EffectiveSetting(name, variable, _shown(name, value), source))
+        return effective
 
     @classmethod
     def load(cls, **given: object) -> Settings:

@@ -26,10 +26,10 @@ def apply(
 
     async def command() -> None:
         async with opened(options.settings()) as service:
-            found = await service.admin.apply_indexes(rebuild=rebuild)
+            report = await service.admin.apply_indexes(rebuild=rebuild)
             now = await service.admin.check_indexes()
-        say(f"{len(now.present)} indexes are there ({len(found.missing)} were missing).")
-        changed = len(found.views.missing) + len(found.views.different)
+        say(f"{len(now.present)} indexes are there ({len(report.missing)} were missing).")
+        changed = len(report.views.missing) + len(report.views.different)
         say(f"{len(now.views.present)} views are there ({changed} were missing or different).")
         _report(now)
 
@@ -53,13 +53,13 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
 
 
 def _report(report: IndexReport) -> None:
-    for title, found in (
+    for title, names in (
         ("missing", report.missing),
         ("outdated", report.outdated),
         ("different", report.different),
         ("not needed on this engine", report.superfluous),
     ):
-        for index in found:
+        for index in names:
             print(f"{title}: {index.collection}.{index.name} {_keys(index)}")
     for title, views in (("missing", report.views.missing), ("different", report.views.different)):
         for view in views:

@@ -247,15 +247,15 @@ class LogClient:
     ) -> AsyncGenerator[Row, None]:
         number, pages = 1, 1
         while number <= pages:
-            found = await self._page(kind, name, query, Page(page_size, number))
-            for row in found.rows:
+            page = await self._page(kind, name, query, Page(page_size, number))
+            for row in page.rows:
                 yield row
-            number, pages = number + 1, found.total_pages
+            number, pages = number + 1, page.total_pages
 
     async def _page(self, kind: type[Row], name: str, query: Mapping[str, str], page: Page) -> Rows[Row]:
         sent = {**query, "page_size": str(page.size), "page": str(page.number)}
-        found = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
-        return Rows(found.results, found.count, page)
+        page_or_rows = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
+        return Rows(page_or_rows.results, page_or_rows.count, page)
 
 
 def _read(kind: type[Result], answer: ApiResponse) -> Result:

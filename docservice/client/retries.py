@@ -35,12 +35,12 @@ class Retries:
         """
         if attempt >= self.attempts:
             return None
-        asked = _asked_seconds(retry_after)
-        if asked > self.longest_delay_seconds:
+        server_seconds = _asked_seconds(retry_after)
+        if server_seconds > self.longest_delay_seconds:
             return None
         delay = min(self.longest_delay_seconds, self.first_delay_seconds * 2.0 ** min(attempt - 1, 60))
         # Half of it is left to chance, so that clients that failed together do not come back together.
-        return max(asked, delay * random.uniform(0.5, 1.0))  # noqa: S311
+        return max(server_seconds, delay * random.uniform(0.5, 1.0))  # noqa: S311
 
 
 def _asked_seconds(retry_after: str | None) -> float:

@@ -62,12 +62,12 @@ class EngineBuild:
             except PackageNotFoundError:
                 return "unknown"
         try:
-            asked = subprocess.run(
+            process = subprocess.run(
                 [self.program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
             )
         except (OSError, subprocess.SubprocessError):
             return "unknown"
-        lines = asked.stdout.split("\n")
+        lines = process.stdout.split("\n")
         return lines[0].rpartition(" ")[2] or "unknown"
 
 
@@ -90,9 +90,9 @@ def chosen_build(data_dir: Path, choice: str | None = None) -> EngineBuild:
     choice = os.environ.get(VARIABLE, "") if choice is None else choice
     if choice not in ("", "native", "python"):
         return _named(choice)
-    found = None if choice == "python" else _native(data_dir)
-    if found is not None:
-        return found
+    native = None if choice == "python" else _native(data_dir)
+    if native is not None:
+        return native
     if choice == "native":
         raise EngineNotInstalled(
             f"{VARIABLE} asks for the native build of the embedded engine, and there is none: not as "

@@ -60,8 +60,8 @@ class DiskSpace:
 
 def free_bytes(directory: Path) -> int:
     """The room on the disk of a folder, which need not be there yet. Blocks."""
-    there = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
-    return shutil.disk_usage(there).free
+    existing = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
 
 
 def used_bytes(directory: Path) -> int:

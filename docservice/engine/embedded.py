@@ -61,12 +61,12 @@ async def running_engine(data_dir: Path) -> RunningEngine | None:
         SettingsInvalid: the directory cannot be looked at.
     """
     try:
-        found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
+        description = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
     except OSError as error:
         raise refused(data_dir, error) from error
-    if found is None:
+    if description is None:
         return None
-    _, writer, answer = found
+    _, writer, answer = description
     writer.close()
     build = EngineBuild(answer.get("build", "python"), answer.get("program", ""), answer.get("why", ""))
     return RunningEngine(str(answer["uri"]), int(answer["pid"]), build)

@@ -133,8 +133,8 @@ async def acquire(files: EngineFiles, build: EngineBuild, *, cache_size: str, ti
     await asyncio.to_thread(files.has_database)  # a damaged one is named here, not in the log of a supervisor
     ours: SupervisorProcess | None = None
     while True:
-        if found := await ask(files, "lease"):
-            reader, writer, answer = found
+        if connection := await ask(files, "lease"):
+            reader, writer, answer = connection
             # Of several commands that start at once each may start a supervisor, and one of these got the lock.
             return Lease(reader, writer, answer, ours if ours and ours.pid == answer["supervisor_pid"] else None)
         if ours and ours.exit_code == PASSWORD_WRONG:

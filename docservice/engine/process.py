@@ -157,8 +157,8 @@ class EngineProcess:
     def _heed(self, process: asyncio.subprocess.Process, line: bytes) -> None:
         self._last_lines.append(line.decode(errors="replace"))
         # The port is read here and not chosen before: so nobody else can have come first on it.
-        if found := _LISTENING.search(line):
-            self.port = int(found[1])
+        if match := _LISTENING.search(line):
+            self.port = int(match[1])
             self._listens.set()
         elif _BROKE_OFF.match(line) and process.returncode is None:
             log.error("the storage of engine %d broke off and is started again: %s", process.pid, self._last_lines[-1])

@@ -124,8 +124,8 @@ class CsvWriter:
         try:
             # An answer may be longer than the 128 KiB that the csv module reads unasked.
             csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-            with narrow.open(encoding="utf-8-sig", newline="") as before:
-                rows = csv.reader(before)
+            with narrow.open(encoding="utf-8-sig", newline="") as source:
+                rows = csv.reader(source)
                 next(rows)
                 self._open(self._path)
                 self._csv.writerow(self._header())

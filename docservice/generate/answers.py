@@ -48,28 +48,30 @@ def interactions(item: str, right: bool, seconds: float, asks: float, chance: Ra
     """
     if chance.random() < _FAULTY_QUESTION:
         return [{"item": item, "correct": 0, "time_spent": seconds, "error": True, "complete": True}]
-    given, simple = answer(chance)
-    common = {"item": item, "correct": int(right), "answer": given, "simple_answer": simple}
-    found: list[dict[str, Any]] = [{**common, "time_spent": seconds, "complete": right}]
-    while not right and len(found) < _MOST_TRIES:
+    answer_json, simple = answer(chance)
+    common = {"item": item, "correct": int(right), "answer": answer_json, "simple_answer": simple}
+    events: list[dict[str, Any]] = [{**common, "time_spent": seconds, "complete": right}]
+    while not right and len(events) < _MOST_TRIES:
         seconds = round(seconds + chance.uniform(4, 25), 1)
         if chance.random() < asks:
-            found.append({"item": item, "correct": 0, "time_spent": seconds, "hinted": True, "answer": {}})
+            events.append({"item": item, "correct": 0, "time_spent": seconds, "hinted": True, "answer": {}})
             asks = 0.0
         right = chance.random() < 0.6
-        given, simple = answer(chance)
-        found.append({**common, "correct": int(right), "time_spent": seconds, "answer": given, "simple_answer": simple})
-    found[-1]["complete"] = True
-    return found
+        answer_json, simple = answer(chance)
+        events.append(
+            {**common, "correct": int(right), "time_spent": seconds, "answer": answer_json, "simple_answer": simple}
+        )
+    events[-1]["complete"] = True
+    return events
 
 
 def quiz_interaction(item: str, right: bool, seconds: float, chance: Random) -> dict[str, Any]:
     """The answer to a question of a quiz."""
-    given, simple = answer(chance)
+    answer_json, simple = answer(chance)
     return {
         "item": item,
         "correct": int(right),
-        "answer": given,
+        "answer": answer_json,
         "simple_answer": simple,
         "time_spent": seconds,
         "complete": True,

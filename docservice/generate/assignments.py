@@ -70,40 +70,40 @@ def class_records(plan: Plan, library: Library, classroom: int) -> dict[str, lis
     """The assignments of a class in the format of a directory file."""
     class_id = plan.id(f"class {classroom}")
     quizzes = [old_exam(plan, library, classroom)]
-    quizzes += [found for week in range(plan.weeks) if (found := quiz(plan, library, classroom, week)) is not None]
+    quizzes += [planned for week in range(plan.weeks) if (planned := quiz(plan, library, classroom, week)) is not None]
     common = {"collection": class_id, "assignments": [class_id], "creator_id": plan.id(f"coach {classroom}")}
     return {
         "lessons": [
             {
-                "id": found.lesson_id,
-                "title": f"Week {week + 1}: {found.resources[0].title.split(':')[0]}",
+                "id": planned.lesson_id,
+                "title": f"Week {week + 1}: {planned.resources[0].title.split(':')[0]}",
                 "resources": [
                     {"contentnode_id": each.node_id, "content_id": each.content_id, "channel_id": each.channel_id}
-                    for each in found.resources
+                    for each in planned.resources
                 ],
                 "is_active": True,
                 **common,
             }
             for week in range(plan.weeks)
-            for found in [lesson(plan, library, classroom, week)]
+            for planned in [lesson(plan, library, classroom, week)]
         ],
         "exams": [
             {
-                "id": found.quiz_id,
-                "title": found.title,
-                "active": found is quizzes[-1] and found is not quizzes[0],
-                "question_count": len(found.questions),
+                "id": planned.quiz_id,
+                "title": planned.title,
+                "active": planned is quizzes[-1] and planned is not quizzes[0],
+                "question_count": len(planned.questions),
                 "question_sources": [
                     {
                         "section_title": "",
                         "questions": [
                             {"exercise_id": content.content_id, "question_id": item, "title": content.title}
-                            for content, item in found.questions
+                            for content, item in planned.questions
                         ],
                     }
                 ],
                 **common,
             }
-            for found in quizzes
+            for planned in quizzes
         ],
     }

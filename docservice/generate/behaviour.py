@@ -128,9 +128,9 @@ class _Person:
             frustration = 0.0 if right else frustration + 0.06
             item = content.items[(len(results) - 1) % len(content.items)]
             seconds = self._question_seconds(right)
-            given = answers.interactions(item, right, seconds, self._asks, self._chance)
+            reported = answers.interactions(item, right, seconds, self._asks, self._chance)
             done = answers.progress(content, results)
-            self.recorder.report(given[-1]["time_spent"], progress=done, interactions=given)
+            self.recorder.report(reported[-1]["time_spent"], progress=done, interactions=reported)
             if done >= 1 or self._chance.random() < frustration:
                 return
 
@@ -148,8 +148,8 @@ class _Person:
             right = self.knows(content)
             # The last report before handing in leaves room: a quiz is complete when it is handed in.
             done = min(number / count, 0.99)
-            given = answers.quiz_interaction(name, right, seconds, self._chance)
-            self.recorder.report(seconds, progress=done, interactions=[given])
+            reported = answers.quiz_interaction(name, right, seconds, self._chance)
+            self.recorder.report(seconds, progress=done, interactions=[reported])
             if self._chance.random() < 0.08:
                 again = answers.quiz_interaction(name, self.knows(content), seconds + 9.0, self._chance)
                 self.recorder.report(9.0, interactions=[{**again, "replace": True}])
@@ -166,7 +166,7 @@ class _Person:
             begin, seconds = recorder.now, self._question_seconds(True)
             recorder.now += answers.seconds_passed(seconds)
             right = self.knows(content)
-            given, simple = answers.answer(self._chance)
+            answer_json, simple = answers.answer(self._chance)
             attempt = ExamAttemptLog(
                 dataset_id=log.dataset_id,
                 user_id=log.user_id,
@@ -179,9 +179,9 @@ class _Person:
                 time_spent=seconds,
                 complete=True,
                 correct=float(right),
-                answer=given,
+                answer=answer_json,
                 simple_answer=simple,
-                interaction_history=[{"type": "answer", "answer": given, "correct": int(right)}],
+                interaction_history=[{"type": "answer", "answer": answer_json, "correct": int(right)}],
             )
             taken.append(attempt.identified(recorder.random_id()))
         recorder.keep_exam(

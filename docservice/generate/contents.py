@@ -78,10 +78,10 @@ class Library:
     @cached_property
     def units(self) -> dict[tuple[int, int], list[Content]]:
         """The contents by unit, in the order of a course."""
-        found: dict[tuple[int, int], list[Content]] = {}
+        by_unit: dict[tuple[int, int], list[Content]] = {}
         for content in self.contents:
-            found.setdefault(content.unit, []).append(content)
-        return found
+            by_unit.setdefault(content.unit, []).append(content)
+        return by_unit
 
     @cached_property
     def exercises(self) -> dict[tuple[int, int], list[Content]]:

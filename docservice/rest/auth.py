@@ -19,8 +19,8 @@ def awaited(identify: Identify) -> Callable[[web.Request], Awaitable[Principal]]
     """A host's `identify` as the handlers call it: always awaited, always a principal."""
 
     async def identified(request: web.Request) -> Principal:
-        found = identify(request)
-        principal = await found if inspect.isawaitable(found) else found
+        identity = identify(request)
+        principal = await identity if inspect.isawaitable(identity) else identity
         if not isinstance(principal, Principal):
             raise TypeError(f"identify gave {type(principal).__name__}, not a Principal (ANONYMOUS for a visitor)")
         return principal

@@ -41,10 +41,10 @@ async def read_body(request: web.Request) -> Any:
         raise UnsupportedEncoding(
             f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
         )
-    given = request.headers.get("Content-Type", "")
+    content_type = request.headers.get("Content-Type", "")
     header = Message()
-    header["Content-Type"] = given
-    kind = header.get_content_type() if given and "," not in given else ""
+    header["Content-Type"] = content_type
+    kind = header.get_content_type() if content_type and "," not in content_type else ""
     try:
         if kind == "multipart/form-data":
             return await _multipart(request)
@@ -59,9 +59,9 @@ async def read_body(request: web.Request) -> Any:
         raise BodyTooLarge(
             f"The body is larger than {request.client_max_size} bytes. Send less in one request."
         ) from None
-    if kind == "application/json" or given.split(";")[0].strip() in _JSON_RANGES:
+    if kind == "application/json" or content_type.split(";")[0].strip() in _JSON_RANGES:
         return parse_json(raw, header.get_content_charset() or "utf-8")
-    raise UnsupportedMediaType(f'Unsupported media type "{given}" in request.')
+    raise UnsupportedMediaType(f'Unsupported media type "{content_type}" in request.')
 
 
 def _form(raw: bytes, charset: str) -> Any:

@@ -79,8 +79,8 @@ class Metrics:
         Raises:
             Unauthenticated: it may not.
         """
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if self._token is not None and not hmac.compare_digest(given, self._token.encode()):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if self._token is not None and not hmac.compare_digest(token, self._token.encode()):
             raise Unauthenticated("Send the token of DOCSERVICE_METRICS_TOKEN: `Authorization: Bearer TOKEN`.")
 
     async def snapshot(self) -> bytes:

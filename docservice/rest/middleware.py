@@ -34,9 +34,9 @@ _KOLIBRI_PATHS = "/api/logger/"
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (its own `X-Request-Id`, if it is a sane one) and name it in the answer."""
-    given = request.headers.get("X-Request-Id", "")
+    request_id = request.headers.get("X-Request-Id", "")
     request = _limited(request)
-    request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    request[REQUEST_ID] = request_id if _GIVEN_ID.fullmatch(request_id) else uuid.uuid4().hex
     began, status = time.perf_counter(), CLIENT_GONE
     try:
         response = await handler(request)

@@ -143,24 +143,24 @@ def _parameter(parameter: Parameter, place: str) -> _Schema:
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> _Schema:
-    found: dict[int, _Schema] = {}
+    by_status: dict[int, _Schema] = {}
     for status in operation.statuses:
-        found[status] = _response(HTTPStatus(status).phrase, ["X-Request-Id"])
+        by_status[status] = _response(HTTPStatus(status).phrase, ["X-Request-Id"])
         if operation.answer is not None:
             schema = schemas.of("serialization", operation.answer)
-            found[status]["content"] = {operation.media_type: {"schema": schema}}
+            by_status[status]["content"] = {operation.media_type: {"schema": schema}}
     for status, (meaning, kind) in operation.other_answers.items():
-        found[status] = _response(meaning, ["X-Request-Id"])
+        by_status[status] = _response(meaning, ["X-Request-Id"])
         media_type = "application/problem+json" if kind is Problem else "application/json"
-        found[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
+        by_status[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
     for status, errors in _by_status(operation).items():
         meaning = "\n\n".join(f"`{error.code}`: {_first_line(error)}" for error in errors)
         headers = ["X-Request-Id", "X-Error-Code"]
         headers += ["Retry-After"] * (status in (503, 504)) + ["WWW-Authenticate"] * (status == 401)
-        found[status] = _response(meaning, headers)
+        by_status[status] = _response(meaning, headers)
         media_type = "application/json" if operation.kolibri_view else "application/problem+json"
-        found[status]["content"] = {media_type: {"schema": _any_of(operation, errors, schemas)}}
-    return {str(status): found[status] for status in sorted(found)}
+        by_status[status]["content"] = {media_type: {"schema": _any_of(operation, errors, schemas)}}
+    return {str(status): by_status[status] for status in sorted(by_status)}
 
 
 def _response(meaning: str, headers: Sequence[str]) -> _Schema:
@@ -171,10 +171,10 @@ def _response(meaning: str, headers: Sequence[str]) -> _Schema:
 
 
 def _by_status(operation: Operation) -> Mapping[int, list[type[DocServiceError]]]:
-    found: dict[int, list[type[DocServiceError]]] = {}
+    by_status: dict[int, list[type[DocServiceError]]] = {}
     for error in operation.raised:
-        found.setdefault(_error_answer(operation, error)[0], []).append(error)
-    return found
+        by_status.setdefault(_error_answer(operation, error)[0], []).append(error)
+    return by_status
 
 
 def _error_answer(operation: Operation, error: type[DocServiceError]) -> tuple[int, Any]:

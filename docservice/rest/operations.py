@@ -161,20 +161,20 @@ class Operation:
     @property
     def raised(self) -> tuple[type[DocServiceError], ...]:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
-        found = [*self.errors]
+        errors = [*self.errors]
         if self.auth != "none":
-            found += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
+            errors += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
         if self.auth == "required":
-            found.append(NotSignedIn)
+            errors.append(NotSignedIn)
         if self.body is not None:
-            found += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType, RequestTooSlow]
+            errors += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType, RequestTooSlow]
         if self.query is not None:
-            found.append(ValidationFailed)
+            errors.append(ValidationFailed)
         if any(parameter.required for parameter in self.query_parameters):
-            found.append(MissingParameters)
+            errors.append(MissingParameters)
         if self.idempotent:
-            found += [ValidationFailed, IdempotencyMismatch]
-        return tuple(dict.fromkeys(found))
+            errors += [ValidationFailed, IdempotencyMismatch]
+        return tuple(dict.fromkeys(errors))
 
 
 class Declaration(TypedDict, total=False):

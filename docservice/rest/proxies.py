@@ -53,15 +53,15 @@ class Proxies:
 
     def _client(self, request: web.Request) -> IPv4Address | IPv6Address | None:
         """The last address that no trusted proxy has."""
-        found = None
+        client = None
         for value in reversed(_values(request, "X-Forwarded-For")):
             address = _address(value)
             if address is None:
-                return found
-            found = address
+                return client
+            client = address
             if not self._trusts(address):
-                return found
-        return found
+                return client
+        return client
 
 
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:

@@ -44,8 +44,8 @@ class WorkerSnapshots:
     async def others(self) -> Mapping[str, bytes]:
         """The snapshots of the other workers, by their numbers; one that does not answer is left out."""
         paths = [path for path in self._folder.glob(f"*{_SUFFIX}") if path != self._own]
-        found = await asyncio.gather(*(_ask(path) for path in paths))
-        return {path.stem: content for path, content in zip(paths, found, strict=True) if content}
+        snapshots = await asyncio.gather(*(_ask(path) for path in paths))
+        return {path.stem: content for path, content in zip(paths, snapshots, strict=True) if content}
 
 
 async def _ask(path: Path) -> bytes | None:

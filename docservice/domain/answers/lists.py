@@ -183,10 +183,10 @@ def mastery_diff(
     shown = MasteryRow.of(target)
     diff = None
     if previous is not None:
-        before = MasteryRow.of(previous)
-        times = (shown.time_spent, before.time_spent)
+        previous_row = MasteryRow.of(previous)
+        times = (shown.time_spent, previous_row.time_spent)
         diff = TryDiff(
-            correct=shown.correct - before.correct,
+            correct=shown.correct - previous_row.correct,
             # A try from before the field existed has no time; the real server fails on it.
             time_spent=None if times[0] is None or times[1] is None else rounded_sum(times[0] - times[1]),
         )

@@ -72,9 +72,9 @@ def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str]
     """
     facility, _, username = text.rpartition("/")
     wanted_id = id_in(text)
-    found = [person for person in people if wanted_id is not None and person.id == wanted_id]
-    if not found:
-        found = [
+    matches = [person for person in people if wanted_id is not None and person.id == wanted_id]
+    if not matches:
+        matches = [
             person
             for person in people
             if folded_username(person.username) == folded_username(text)
@@ -84,12 +84,12 @@ def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str]
                 and _is_called(person.facility, facility)
             )
         ]
-    if not found:
+    if not matches:
         raise InvalidReference(_nobody(text, people, known))
-    if len(found) > 1:
-        listed = _listed(f"{_shown(person)} ({person.id})" for person in found)
+    if len(matches) > 1:
+        listed = _listed(f"{_shown(person)} ({person.id})" for person in matches)
         raise InvalidReference(f"Several people are called {text!r}: {listed}. {_HOW}")
-    return found[0]
+    return matches[0]
 
 
 def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFacility:
@@ -103,12 +103,12 @@ def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFaci
         InvalidReference: none fits, or several do; the message lists those that there are, or may be meant.
     """
     wanted_id = id_in(text)
-    found = [facility for facility in facilities if facility.id == wanted_id]
-    found = found or [facility for facility in facilities if _is_called(facility, text)]
-    if len(found) == 1:
-        return found[0]
-    listed = _listed(f"{facility.id} ({facility.name})" for facility in found or facilities)
-    if found:
+    matches = [facility for facility in facilities if facility.id == wanted_id]
+    matches = matches or [facility for facility in facilities if _is_called(facility, text)]
+    if len(matches) == 1:
+        return matches[0]
+    listed = _listed(f"{facility.id} ({facility.name})" for facility in matches or facilities)
+    if matches:
         raise InvalidReference(f"Several facilities are called {text!r}: {listed}. Name one by id.")
     raise InvalidReference(f"There is no facility {text!r}. There are: {listed or 'none yet'}.")
 

@@ -274,16 +274,16 @@ def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
     Raises:
         ValidationFailed: with everything that is wrong with each record; paths begin with its position.
     """
-    before: tuple[str | int, ...] = ()
+    path: tuple[str | int, ...] = ()
     if isinstance(body, dict) and isinstance(body.get("records"), list):
-        before, body = ("records",), body["records"]
+        path, body = ("records",), body["records"]
     if not isinstance(body, list):
         message = 'A list of records is expected, or an object {"records": [...]}.'
         raise ValidationFailed([FieldError((), "invalid", message)])
     if len(body) > MAX_RECORDS:
         message = f"At most {MAX_RECORDS} records in a request, not {len(body)}. Send them in several."
-        raise ValidationFailed([FieldError(before, "invalid", message)])
-    records, errors = _records(section, body, before)
+        raise ValidationFailed([FieldError(path, "invalid", message)])
+    records, errors = _records(section, body, path)
     if errors:
         raise ValidationFailed(errors)
     return records
@@ -299,14 +299,14 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
     Raises:
         ValidationFailed: with everything that is wrong with each record; paths begin with section and position.
     """
-    found: dict[str, list[DirectoryRecord]] = {}
+    by_section: dict[str, list[DirectoryRecord]] = {}
     errors: list[FieldError] = []
     for section in SECTIONS:
         listed = content.get(section, [])
         if not isinstance(listed, list):
             errors.append(FieldError((section,), "invalid", "A list of records is expected."))
         elif listed:
-            found[section], wrong = _records(section, listed, (section,))
+            by_section[section], wrong = _records(section, listed, (section,))
             errors += wrong
     for name, value in content.items():
         if name not in SECTIONS and isinstance(value, list):
@@ -316,11 +316,11 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
         errors.append(FieldError(("default_facility",), "invalid", "The id of a facility is expected."))
     if errors:
         raise ValidationFailed(errors)
-    return found
+    return by_section
 
 
 def _records(
-    section: str, listed: list[Any], before: tuple[str | int, ...]
+    section: str, listed: list[Any], path: tuple[str | int, ...]
 ) -> tuple[list[DirectoryRecord], list[FieldError]]:
     """The valid records of a list, and what is wrong with the others."""
     model, kind = SECTIONS[section], _COLLECTION_KINDS.get(section)
@@ -328,7 +328,7 @@ def _records(
     errors: list[FieldError] = []
     positions: dict[str, int] = {}
     for position, fields in enumerate(listed):
-        where = (*before, position)
+        where = (*path, position)
         try:
             require_storable(fields, where)
             errors += _contradictions(model, fields, where)

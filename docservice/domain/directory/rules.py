@@ -90,16 +90,16 @@ class RelatedRecords:
 
 def referenced_ids(records: Iterable[DirectoryRecord]) -> ReferencedIds:
     """What records name that has to be there."""
-    found = ReferencedIds()
+    ids = ReferencedIds()
     for record in records:
         if isinstance(record, ContentNode):
-            found.nodes |= {record.parent_id} if record.parent_id else set()
+            ids.nodes |= {record.parent_id} if record.parent_id else set()
             continue
         references = record.references()
-        found.datasets |= set(references.dataset_ids)
-        found.collections |= set(references.collection_ids)
-        found.users |= set(references.user_ids)
-    return found
+        ids.datasets |= set(references.dataset_ids)
+        ids.collections |= set(references.collection_ids)
+        ids.users |= set(references.user_ids)
+    return ids
 
 
 def checked_part(record: DirectoryRecord) -> Hashable:
@@ -170,35 +170,35 @@ def taken(key: Sequence[str]) -> RuleViolation:
     return RuleViolation(path, message)
 
 
-def violations(record: DirectoryRecord, there: RelatedRecords) -> Iterator[RuleViolation]:
+def violations(record: DirectoryRecord, related: RelatedRecords) -> Iterator[RuleViolation]:
     """Why a record is impossible among what is there; nothing if it is not. What only one may hold is not looked at."""
     match record:
         case Collection():
-            yield from _collection(record, there)
+            yield from _collection(record, related)
         case FacilityUser():
-            facility = there.collections.get(record.facility_id)
+            facility = related.collections.get(record.facility_id)
             if facility is None or facility.kind != "facility":
                 yield RuleViolation(("facility_id",), "There is no such facility.", missing=facility is None)
             elif facility.dataset_id != record.dataset_id:
                 yield RuleViolation(("dataset_id",), "This is not the dataset of the facility.")
         case Membership() | Role():
-            yield from _in_collection(record, there)
+            yield from _in_collection(record, related)
         case Exam() | Lesson() | CourseSession():
-            yield from _assigned(record, there)
+            yield from _assigned(record, related)
         case ContentNode():
-            if _is_in_circle(record, there):
+            if _is_in_circle(record, related):
                 yield RuleViolation(("parent_id",), "The node is below itself.")
 
 
-def _collection(record: Collection, there: RelatedRecords) -> Iterator[RuleViolation]:
+def _collection(record: Collection, related: RelatedRecords) -> Iterator[RuleViolation]:
     wanted = PARENT_KINDS.get(record.kind)
-    if record.dataset_id not in there.datasets:
+    if record.dataset_id not in related.datasets:
         yield RuleViolation(("dataset_id",), "There is no such dataset.", missing=True)
     if wanted is None:
         if record.parent_id is not None:
             yield RuleViolation(("parent_id",), "A facility has no parent.")
         return
-    parent = there.collections.get(record.parent_id or "")
+    parent = related.collections.get(record.parent_id or "")
     if parent is None or parent.kind != wanted:
         message = f"The parent of a {record.kind} is a {wanted}, and there is none with this id."
         yield RuleViolation(("parent_id",), message, missing=parent is None)
@@ -206,8 +206,8 @@ def _collection(record: Collection, there: RelatedRecords) -> Iterator[RuleViola
         yield RuleViolation(("dataset_id",), "This is not the dataset of the parent.")
 
 
-def _in_collection(record: Membership | Role, there: RelatedRecords) -> Iterator[RuleViolation]:
-    dataset_id, collection = there.users.get(record.user_id), there.collections.get(record.collection_id)
+def _in_collection(record: Membership | Role, related: RelatedRecords) -> Iterator[RuleViolation]:
+    dataset_id, collection = related.users.get(record.user_id), related.collections.get(record.collection_id)
     if dataset_id is None:
         yield RuleViolation(("user_id",), "There is no such person.", missing=True)
     if collection is None:
@@ -223,44 +223,44 @@ def _in_collection(record: Membership | Role, there: RelatedRecords) -> Iterator
         yield RuleViolation(("collection_id",), "The collection is of another facility than the person.")
 
 
-def _assigned(record: Exam | Lesson | CourseSession, there: RelatedRecords) -> Iterator[RuleViolation]:
-    own = there.collections.get(record.collection_id)
+def _assigned(record: Exam | Lesson | CourseSession, related: RelatedRecords) -> Iterator[RuleViolation]:
+    own = related.collections.get(record.collection_id)
     if own is None:
         yield RuleViolation(("collection_id",), "There is no such collection.", missing=True)
     for position, collection_id in enumerate(record.assignments):
-        collection = there.collections.get(collection_id)
+        collection = related.collections.get(collection_id)
         if collection is None:
             yield RuleViolation(("assignments", position), "There is no such collection.", missing=True)
         elif own is not None and collection.dataset_id != own.dataset_id:
             yield RuleViolation(("assignments", position), "The collection is of another facility.")
     for position, user_id in enumerate([] if isinstance(record, CourseSession) else record.learner_ids):
-        dataset_id = there.users.get(user_id)
+        dataset_id = related.users.get(user_id)
         if dataset_id is None:
             yield RuleViolation(("learner_ids", position), "There is no such person.", missing=True)
         elif own is not None and dataset_id != own.dataset_id:
             yield RuleViolation(("learner_ids", position), "The person is of another facility.")
 
 
-def _is_in_circle(record: ContentNode, there: RelatedRecords) -> bool:
+def _is_in_circle(record: ContentNode, related: RelatedRecords) -> bool:
     seen = set[str]()
     above = record.parent_id
     while above is not None and above not in seen:
         if above == record.id:
             return True
         seen.add(above)
-        above = there.parents.get(above)
+        above = related.parents.get(above)
     return False
 
 
-def add_to(there: RelatedRecords, records: Iterable[DirectoryRecord]) -> None:
+def add_to(related: RelatedRecords, records: Iterable[DirectoryRecord]) -> None:
     """Count records as there, in the place of those with their ids."""
     for record in records:
         match record:
             case Collection():
-                there.collections[record.id] = CollectionFacts(record.kind, record.dataset_id)
+                related.collections[record.id] = CollectionFacts(record.kind, record.dataset_id)
             case FacilityUser():
-                there.users[record.id] = record.dataset_id
+                related.users[record.id] = record.dataset_id
             case ContentNode():
-                there.parents[record.id] = record.parent_id
+                related.parents[record.id] = record.parent_id
             case _ if record.collection_name == "facility_datasets":
-                there.datasets.add(record.id)
+                related.datasets.add(record.id)

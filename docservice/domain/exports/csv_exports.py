@@ -113,5 +113,5 @@ class RequestedExport:
     @property
     def file(self) -> ExportFile | None:
         """The file of the request, if it is the latest."""
-        found = self.export.file if self.export else None
-        return found if found and found.request == self.request else None
+        export_file = self.export.file if self.export else None
+        return export_file if export_file and export_file.request == self.request else None

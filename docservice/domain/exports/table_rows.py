@@ -120,8 +120,8 @@ class Catalogue:
         """Where a log's content stands: at the node that was visited, else at the first of the content."""
         if node_id is not None:
             return self._nodes.get(node_id, ContentLocation())
-        found = self._first.get((content_id, channel_id or ""))
-        return found[1] if found else ContentLocation()
+        ranked = self._first.get((content_id, channel_id or ""))
+        return ranked[1] if ranked else ContentLocation()
 
     def exam(self, exam_id: str) -> Fields:
         """What the directory says of a quiz; empty if nothing."""

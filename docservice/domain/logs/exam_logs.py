@@ -156,7 +156,7 @@ def _given(request: SaveExamAttempt | ChangeExamAttempt) -> dict[str, Any]:
 
 def _refuse_move(fields: dict[str, tuple[str | None, str | None]]) -> None:
     # Exam and learner make the id of a log, and its log the place of an attempt.
-    moved = [name for name, (given, kept) in fields.items() if given is not None and given != kept]
+    moved = [name for name, (sent, kept) in fields.items() if sent is not None and sent != kept]
     if moved:
         raise ValidationFailed([FieldError((name,), "invalid", "This field cannot be changed.") for name in moved])
 

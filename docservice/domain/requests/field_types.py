@@ -110,8 +110,8 @@ def choice(choices: tuple[str, ...]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if str(value) not in choices:
             # A message is sent as UTF-8, which cannot write half of a surrogate pair.
-            given = str(value).encode(errors="replace").decode()
-            raise PydanticCustomError("invalid_choice", '"{given}" is not a valid choice.', {"given": given})
+            shown = str(value).encode(errors="replace").decode()
+            raise PydanticCustomError("invalid_choice", '"{given}" is not a valid choice.', {"given": shown})
         return str(value)
 
     return check

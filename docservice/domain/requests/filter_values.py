@@ -133,20 +133,20 @@ def conditions(fields: Mapping[str, FilterField], filters: Mapping[str, object],
     Raises:
         FilterInvalid: with every filter that names no field or whose value does not fit.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_field: dict[str, dict[str, Any]] = {}
     errors: list[FieldError] = []
     for argument, value in filters.items():
         try:
             name, operator, compared = _condition(fields, argument, value, about)
-            if operator in found.setdefault(name, {}):
+            if operator in by_field.setdefault(name, {}):
                 raise _invalid(argument, "This filter is given twice, under two names of the field.")
         except FilterInvalid as error:
             errors += error.errors
         else:
-            found[name][operator] = compared
+            by_field[name][operator] = compared
     if errors:
         raise FilterInvalid(errors)
-    return found
+    return by_field
 
 
 def _condition(fields: Mapping[str, FilterField], argument: str, value: object, about: str) -> tuple[str, str, Any]:

@@ -78,17 +78,17 @@ def resume_or_open(
         PermissionDenied: the try is a finished quiz that a coach assigned.
     """
     quiz = is_quiz(mastery_model)
-    found = current_try(summary.mastery_logs, quiz=quiz)
-    if found is not None and not (found.complete and repeat):
-        refuse_finished_coach_quiz(found)
-        return found, False
+    current = current_try(summary.mastery_logs, quiz=quiz)
+    if current is not None and not (current.complete and repeat):
+        refuse_finished_coach_quiz(current)
+        return current, False
     taken = {log.mastery_level for log in summary.mastery_logs}
     if quiz:
         level = random_level
         while level in taken:
             level = level - 1 if level > LOWEST_LEVEL else -1
     else:
-        level = found.mastery_level + 1 if found else 1
+        level = current.mastery_level + 1 if current else 1
         while level in taken:  # an open try of a lower level is resumed first, so a higher one may be there
             level += 1
     opened = MasteryLog(

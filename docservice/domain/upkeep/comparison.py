@@ -43,8 +43,8 @@ def difference(collection: str, one: dict[str, Any] | None, other: dict[str, Any
         other: the document in the other database; None if it is not there.
     """
     if one is None or other is None:
-        there = one or other
-        return Difference(collection, str(there["_id"]), "missing" if one else "extra") if there else None
+        present = one or other
+        return Difference(collection, str(present["_id"]), "missing" if one else "extra") if present else None
     paths = tuple(islice(_paths(one, other, ""), _MOST_PATHS))
     return Difference(collection, str(one["_id"]), "different", paths) if paths else None
 

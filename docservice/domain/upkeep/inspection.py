@@ -95,8 +95,8 @@ class Inspection:
         return bool(
             self.document.get("overflow_buckets")
             or any(
-                isinstance(count, int) and count > here
-                for count, here in zip(counts, self._counts.values(), strict=False)
+                isinstance(count, int) and count > embedded_count
+                for count, embedded_count in zip(counts, self._counts.values(), strict=False)
             )
         )
 
@@ -112,7 +112,7 @@ class Inspection:
             self._problem(INVALID, "schema_version", f"The version is not {SCHEMA_VERSION}.")
 
     def _embedded_tries(self) -> dict[str | None, Document]:
-        found: dict[str | None, Document] = {}
+        by_id: dict[str | None, Document] = {}
         logs = self._list(self.document, "mastery_logs", "")
         self.document["mastery_logs"] = copies = [dict(log) if isinstance(log, Mapping) else log for log in logs]
         for number, log in enumerate(copies):
@@ -120,7 +120,7 @@ class Inspection:
             if not isinstance(log, dict) or not isinstance(log.get("id"), str):
                 self._unreadable(path[:-1], "This is no mastery log.")
                 continue
-            if log["id"] in found:
+            if log["id"] in by_id:
                 self._problem(DUPLICATE, path[:-1], "The same mastery log stands in the list before.")
                 self.readable = False
                 continue
@@ -129,8 +129,8 @@ class Inspection:
             source_id = f"{self.document['_id']}:{log.get('mastery_level')}"
             self.problems += identify(log, log["id"], MasteryLog, self._partition, source_id, path)
             self._dirty = self._dirty or bool(log.get("_morango_dirty_bit"))
-            found[log["id"]] = log
-        return found
+            by_id[log["id"]] = log
+        return by_id
 
     def _list(self, owner: Document, name: str, path: str) -> list[Any]:
         value = owner.get(name)
@@ -198,8 +198,8 @@ class Inspection:
     def _seen_before(self, attempt_id: str, encoded: bytes) -> bool | None:
         """None if the attempt was not seen before, else whether it was the very same."""
         mark = hashlib.sha256(encoded).digest()
-        before = self._seen.setdefault(attempt_id, mark)
-        return None if before is mark else before == mark
+        first_mark = self._seen.setdefault(attempt_id, mark)
+        return None if first_mark is mark else first_mark == mark
 
     def _count(self, masterylog_id: str | None, attempt: Document) -> None:
         correct = attempt.get("correct")

@@ -47,9 +47,11 @@ def device_info_from_user_agent(user_agent: str) -> str:
 
     # A header that is no UTF-8 arrives with halves of surrogate pairs, which the parser does not take.
     text = user_agent[:LONGEST_USER_AGENT].encode(errors="replace").decode()
-    found = ua_parser.parse(text)
+    parsed = ua_parser.parse(text)
     # Kolibri relies on a parser that says "Other" for what it does not know; version 1 of ua-parser says None.
     return device_info(
-        {"name": found.os.family, "major": found.os.major} if found.os else {"name": UNKNOWN},
-        {"name": found.user_agent.family, "major": found.user_agent.major} if found.user_agent else {"name": UNKNOWN},
+        {"name": parsed.os.family, "major": parsed.os.major} if parsed.os else {"name": UNKNOWN},
+        {"name": parsed.user_agent.family, "major": parsed.user_agent.major}
+        if parsed.user_agent
+        else {"name": UNKNOWN},
     )

@@ -29,11 +29,11 @@ def prefix_range(prefix: str) -> tuple[str, str]:
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
-def infer_dataset_id(given: str | None, inferred: str) -> str:
+def infer_dataset_id(dataset_id: str | None, inferred: str) -> str:
     """The dataset a log belongs to: that of its learner, session or default facility.
 
     Args:
-        given: the dataset id that the record names itself, if it does.
+        dataset_id: the dataset id that the record names itself, if it does.
         inferred: the one that follows from the learner (or session, or default facility).
 
     Raises:
@@ -41,7 +41,7 @@ def infer_dataset_id(given: str | None, inferred: str) -> str:
 
     Rule: kolibri/core/auth/models.py, AbstractFacilityDataModel.ensure_dataset.
     """
-    if given is not None and given != inferred:
+    if dataset_id is not None and dataset_id != inferred:
         raise ValidationFailed(
             [FieldError(("dataset_id",), "invalid", "The dataset is not the one that the record belongs to.")]
         )

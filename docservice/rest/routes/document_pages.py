@@ -55,9 +55,9 @@ class DocumentList(BaseModel, Generic[Shown]):
 
 async def find(kind: LogKindName, call: Call[None, DocumentQuery]) -> dict[str, Any]:
     """A page of documents."""
-    asked = call.query
+    query = call.query
     page = await call.logs.document_page(
-        kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor
+        kind, query.filters, fields=query.fields, page_size=query.page_size, cursor=query.cursor
     )
     return page.as_json()
 

@@ -148,10 +148,10 @@ async def user_progress(call: Call[None, None]) -> UserProgress:
     return UserProgress(id=call.path["id"], progress=await call.logs.user_progress(call.path["id"]))
 
 
-def _rows(found: Rows[Row]) -> list[Row] | RowPage[Row]:
+def _rows(rows: Rows[Row]) -> list[Row] | RowPage[Row]:
     """Return the whole list, or a page in Kolibri's envelope; the rows are models that are valid already."""
-    if found.page is None:
-        return list(found.rows)
+    if rows.page is None:
+        return list(rows.rows)
     return RowPage[Any].model_construct(
-        page=found.page.number, count=found.count, total_pages=found.total_pages, results=list(found.rows)
+        page=rows.page.number, count=rows.count, total_pages=rows.total_pages, results=list(rows.rows)
     )

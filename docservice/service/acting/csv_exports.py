@@ -50,8 +50,8 @@ class CsvExportRequests(Clocked):
         person = await self._reader.person(principal)
         if facility is not None and await self._people.facility_dataset(facility) is None:
             raise ValidationFailed([no_such_choice("facility")])
-        found = self._requests.find(facility=facility, log_type=log_type)
-        return [request async for request in found if await self._administers(person, request.facility)]
+        csv_requests = self._requests.find(facility=facility, log_type=log_type)
+        return [request async for request in csv_requests if await self._administers(person, request.facility)]
 
     async def get(self, principal: Principal, number: int) -> StoredCsvRequest:
         """One request.
@@ -83,10 +83,10 @@ class CsvExportRequests(Clocked):
         Raises:
             LogNotFound: there is none that the principal may see.
         """
-        before = await self.get(principal, number)
+        stored = await self.get(principal, number)
         await self._require(principal, asked)
-        given = {name: time for name, time in self._times(asked).items() if asked.has(name)}
-        request = StoredCsvRequest(number, asked.facility, asked.log_type, {**before.times, **given})
+        times = {name: time for name, time in self._times(asked).items() if asked.has(name)}
+        request = StoredCsvRequest(number, asked.facility, asked.log_type, {**stored.times, **times})
         await self._write(lambda tx: self._requests.replace(tx, request))
         return request
 
@@ -130,21 +130,21 @@ class CsvExportRequests(Clocked):
     async def _write(self, action: Callable[[Any], Awaitable[None]]) -> None:
         await self._database.transact(action)
 
-    async def _require(self, principal: Principal, asked: CsvLogRequest) -> None:
-        if await self._people.facility_dataset(asked.facility) is None:
-            raise ValidationFailed([no_such_object("facility", asked.facility)])
+    async def _require(self, principal: Principal, request: CsvLogRequest) -> None:
+        if await self._people.facility_dataset(request.facility) is None:
+            raise ValidationFailed([no_such_object("facility", request.facility)])
         if principal.user_id is None:
             raise NotSignedIn()
-        if not await self._administers(await self._reader.person(principal), asked.facility):
+        if not await self._administers(await self._reader.person(principal), request.facility):
             raise PermissionDenied("Exports are for the admins of the facility.")
 
     async def _administers(self, person: Person, facility: str) -> bool:
         dataset_id = await self._people.facility_dataset(facility)
         return dataset_id is not None and administers(person, dataset_id)
 
-    def _times(self, asked: CsvLogRequest) -> dict[str, KolibriTime | None]:
+    def _times(self, request: CsvLogRequest) -> dict[str, KolibriTime | None]:
         return {
-            "selected_start_date": asked.selected_start_date,
-            "selected_end_date": asked.selected_end_date,
-            "date_requested": asked.date_requested or KolibriTime(self._clock()),
+            "selected_start_date": request.selected_start_date,
+            "selected_end_date": request.selected_end_date,
+            "date_requested": request.date_requested or KolibriTime(self._clock()),
         }

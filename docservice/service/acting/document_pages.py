@@ -61,20 +61,20 @@ class DocumentPageReader:
             log_id = parse_uuid(log_id)
         except ValueError:
             raise LogNotFound() from None
-        found = None if selection.empty else await self._pages.one(kind, selection, log_id, fields)
-        if found is None:
+        document = None if selection.empty else await self._pages.one(kind, selection, log_id, fields)
+        if document is None:
             raise LogNotFound()
-        return shown(kind.model, found, fields)
+        return shown(kind.model, document, fields)
 
     async def _content_ids(self, filters: DocumentFilters) -> set[str] | None:
-        given: list[set[str]] = []
+        id_sets: list[set[str]] = []
         if filters.content is not None:
-            given.append({filters.content})
+            id_sets.append({filters.content})
         if filters.content_ids is not None:
-            given.append(set(filters.content_ids))
+            id_sets.append(set(filters.content_ids))
         if filters.topic is not None:
             below = await self._content.below(filters.topic)
             if below is None:
                 raise ValidationFailed([no_such_choice("topic")])
-            given.append(below)
-        return set.intersection(*given) if given else None
+            id_sets.append(below)
+        return set.intersection(*id_sets) if id_sets else None

@@ -53,14 +53,14 @@ class ListReader:
         if page is not None and page.number < 1:
             raise PageNotFound()
         skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
-        found = (
+        part = (
             MasteryListPart([], 0)
             if selection.empty
             else await self._mastery_logs.find(selection, filters, skip=skip, limit=limit)
         )
         if page is not None:
-            _require_page(page, found.count)
-        return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
+            _require_page(page, part.count)
+        return Rows([MasteryRow.of(log) for log in part.logs], part.count, page)
 
     async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
         """See `DocService.mastery_log`."""
@@ -76,13 +76,13 @@ class ListReader:
         selection = await self.selection(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
-        found = (await self._mastery_logs.find(selection, filters, skip=back, limit=2)).logs
-        if not found:
+        logs = (await self._mastery_logs.find(selection, filters, skip=back, limit=2)).logs
+        if not logs:
             raise LogNotFound("No mastery log found")
-        target, previous = found[0], found[1] if len(found) > 1 else None
+        target, previous = logs[0], logs[1] if len(logs) > 1 else None
         attempts = await self._attempts.of_mastery_log(target.summarylog_id, target.id)
-        before = await self._attempts.of_mastery_log(previous.summarylog_id, previous.id) if previous else []
-        return mastery_diff(target, previous, attempts, before)
+        previous_attempts = await self._attempts.of_mastery_log(previous.summarylog_id, previous.id) if previous else []
+        return mastery_diff(target, previous, attempts, previous_attempts)
 
     async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
         """See `DocService.attempt_logs`."""
@@ -93,19 +93,19 @@ class ListReader:
         if page.number < 1:
             raise PageNotFound()
         skip = (page.number - 1) * page.size
-        found: list[AttemptLog] = []
+        attempts: list[AttemptLog] = []
         count = 0
         if not selection.empty:
-            found, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
+            attempts, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
         _require_page(page, count)
-        return Rows([AttemptRow.of(log) for log in found], count, page)
+        return Rows([AttemptRow.of(log) for log in attempts], count, page)
 
     async def each_attempt_log(self, principal: Principal, filters: LogFilters) -> AsyncGenerator[AttemptRow, None]:
         """See `DocService.each_attempt_log`."""
         selection = await self._attempt_selection(principal, filters)
         if not selection.empty:
-            async with aclosing(self._attempts.find(selection, filters)) as found:
-                async for log in found:
+            async with aclosing(self._attempts.find(selection, filters)) as attempts:
+                async for log in attempts:
                     yield AttemptRow.of(log)
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
@@ -117,10 +117,10 @@ class ListReader:
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
         """See `DocService.attempt_log`."""
         selection = await self.selection(principal, LogFilters())
-        found = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
-        if found is None:
+        attempt = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
+        if attempt is None:
             raise LogNotFound()
-        return AttemptRow.of(found)
+        return AttemptRow.of(attempt)
 
     async def user_progress(self, principal: Principal, user_id: str) -> int:
         """See `DocService.user_progress`."""

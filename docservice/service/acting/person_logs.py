@@ -118,8 +118,8 @@ class ActingLogs:
     ) -> AsyncGenerator[AttemptRow, None]:
         """See `PersonLogs.attempt_logs`; one document's attempts are in memory at a time."""
         del page_size  # of HTTP
-        found = self._parts.lists.each_attempt_log(self.principal, filters or LogFilters())
-        async with aclosing(found) as rows:
+        attempts = self._parts.lists.each_attempt_log(self.principal, filters or LogFilters())
+        async with aclosing(attempts) as rows:
             async for row in rows:
                 yield row
 

@@ -44,8 +44,8 @@ async def prefetched(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncI
                 coming.cancel()
 
     try:
-        async with aclosing(received()) as found:
-            yield found
+        async with aclosing(received()) as prefetched_items:
+            yield prefetched_items
     finally:
         left = True
         reading.cancel()

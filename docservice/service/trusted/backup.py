@@ -44,8 +44,8 @@ class Backups:
         """
         async with aclosing(self._dump.documents(collection)) as documents:
             batch: list[tuple[str, Document]] = []
-            async for found in documents:
-                batch.append(found)
+            async for document in documents:
+                batch.append(document)
                 if len(batch) >= _BATCH_DOCUMENTS:
                     yield await asyncio.to_thread(_encoded, batch)
                     batch = []

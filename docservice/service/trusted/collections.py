@@ -86,8 +86,8 @@ class LogCollection(ABC, Generic[Log]):
             MultipleObjectsReturned: several fit; the class of this collection.
             FilterInvalid: a filter names no field, or its value does not fit.
         """
-        async with aclosing(self._stream([self._query(filters)], limit=2)) as found:
-            fitting = [log async for log in found]
+        async with aclosing(self._stream([self._query(filters)], limit=2)) as logs:
+            fitting = [log async for log in logs]
         if not fitting:
             raise self.DoesNotExist()
         if len(fitting) > 1:
@@ -104,8 +104,8 @@ class LogCollection(ABC, Generic[Log]):
         Raises:
             FilterInvalid: a filter names no field, or its value does not fit.
         """
-        async with aclosing(self._stream([self._query(filters)])) as found:
-            async for log in found:
+        async with aclosing(self._stream([self._query(filters)])) as logs:
+            async for log in logs:
                 yield log
 
     async def filter_by_content_ids(
@@ -134,8 +134,8 @@ class LogCollection(ABC, Generic[Log]):
         query = self._query(filters)
         for start in range(0, len(ids), _IDS_AT_ONCE):
             among = {lookup.stored: {"$in": ids[start : start + _IDS_AT_ONCE]}}
-            async with aclosing(self._stream([query, among] if query else [among])) as found:
-                async for log in found:
+            async with aclosing(self._stream([query, among] if query else [among])) as logs:
+                async for log in logs:
                     yield log
 
     async def filter_by_topic(
@@ -161,8 +161,8 @@ class LogCollection(ABC, Generic[Log]):
         below = await self._content.below(filter_value("topic", "id", topic))
         if below is None:
             raise InvalidReference("The directory has no content node with this id.")
-        async with aclosing(self.filter_by_content_ids(below, content_id_lookup, **filters)) as found:
-            async for log in found:
+        async with aclosing(self.filter_by_content_ids(below, content_id_lookup, **filters)) as logs:
+            async for log in logs:
                 yield log
 
     @abstractmethod
@@ -291,8 +291,8 @@ class DocumentCollection(LogCollection[Log]):
         """
         if not self._kind.overflows:
             raise ValueError(f"All attempts of a {self._kind.model.__name__} are in the log itself, if it has any.")
-        async with aclosing(self._pages.attempts(self._kind, id_of(log))) as found:
-            async for attempt in found:
+        async with aclosing(self._pages.attempts(self._kind, id_of(log))) as stream:
+            async for attempt in stream:
                 yield attempt
 
     async def save(self, log: Log | Mapping[str, Any]) -> Log:
@@ -348,8 +348,8 @@ class DocumentCollection(LogCollection[Log]):
 
     async def _stream(self, queries: Sequence[_Conditions], limit: int = 0) -> AsyncGenerator[Log, None]:
         query = queries[0] if len(queries) == 1 else {"$and": queries}
-        async with aclosing(self._logs.find(self._kind, query, limit=limit)) as found:
-            async for log in found:
+        async with aclosing(self._logs.find(self._kind, query, limit=limit)) as logs:
+            async for log in logs:
                 yield log
 
     async def _known_datasets(self, values: Mapping[str, Any]) -> KnownDatasets:

@@ -83,11 +83,11 @@ class Consolidation:
         consolidated(whole, [rule], looked_at)
         if looked_at.mended_records[rule] and not dry_run:
 
-            def combined(here: Document | None, _: Document) -> Document | None:
+            def combined(stored: Document | None, _: Document) -> Document | None:
                 # Whoever works on it at this moment may have changed it since it was read.
                 nonlocal looked_at
                 looked_at = ConsolidationReport()
-                after = {} if here is None else dict(consolidated(here, [rule], looked_at))
+                after = {} if stored is None else dict(consolidated(stored, [rule], looked_at))
                 return after if looked_at.mended_records[rule] else None
 
             await self._store.combine(SUMMARY_LOGS.collection, summary, combined)

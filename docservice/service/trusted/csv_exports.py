@@ -90,8 +90,8 @@ class ExportJobs(Clocked):
         """Drop the latest export if it, or its file, is that of a request; whether it was."""
 
         async def action(tx: Transaction) -> bool:
-            found = await self._exports.get(request.facility, request.log_type, tx)
-            if found is None or request.id not in {found.request, found.file and found.file.request}:
+            export = await self._exports.get(request.facility, request.log_type, tx)
+            if export is None or request.id not in {export.request, export.file and export.file.request}:
                 return False
             await self._exports.delete(tx, request.facility, request.log_type)
             return True

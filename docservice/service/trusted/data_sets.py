@@ -34,10 +34,10 @@ class DataSets:
 
     async def find(self, dataset_id: str) -> DataSet | None:
         """A data set, None if nobody has begun to load it."""
-        found = await self._store.find(dataset_id)
-        if found is None:
+        document = await self._store.find(dataset_id)
+        if document is None:
             return None
-        return DataSet(dataset_id, date.fromisoformat(found["until"]), found.get("written"))
+        return DataSet(dataset_id, date.fromisoformat(document["until"]), document.get("written"))
 
     async def begin(self, dataset_id: str, plan: Mapping[str, Any], until: date) -> None:
         """Note that a data set is being loaded.

@@ -160,8 +160,8 @@ class EmbeddedCollection(LogCollection[Log]):
         document = attempt_document(log) if isinstance(log, AttemptLog) else exam_attempt_document(log)
         if not await self._writes.put_attempt(tx, place, document):
             return None
-        if stored is not None and (before := AttemptPlace.of(stored)) != place:
-            await self._writes.remove_attempt(tx, before, log.id)
+        if stored is not None and (old_place := AttemptPlace.of(stored)) != place:
+            await self._writes.remove_attempt(tx, old_place, log.id)
         return cast("AttemptLog | ExamAttemptLog", log)
 
 

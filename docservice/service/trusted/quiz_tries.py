@@ -57,7 +57,7 @@ class QuizTries:
         """
         copied = {summary["_id"] for summary in summaries for log in _tries(summary) if is_migrated(summary, log)}
         attempts = await self._reads.attempts_of_tries(copied) if copied else {}
-        found = {}
+        by_summary = {}
         for summary in summaries:
             key = summary["user_id"], summary["content_id"]
             tries = []
@@ -66,8 +66,8 @@ class QuizTries:
                     tries.append(migrated_try(log, attempts.get(log["id"], ()), self._exam_logs.get(key, ())))
                 else:
                     tries.append(stored_try(log))
-            found[summary["_id"]] = list(numbered_quiz_tries([*tries, *self._take(key)]))
-        return found
+            by_summary[summary["_id"]] = list(numbered_quiz_tries([*tries, *self._take(key)]))
+        return by_summary
 
     def without_summary(self) -> Iterator[tuple[str, str, NumberedTries]]:
         """The learner, the quiz and the tries of exam logs of the facility that `of_summaries` has not joined."""

@@ -38,9 +38,9 @@ async def tls_mismatch(
         timeout_seconds: for each question; more than two seconds are not waited.
     """
     seconds = min(timeout_seconds, _LONGEST_SECONDS)
-    asked = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
-    found = await asyncio.gather(*asked)
-    return next((each for each in found if each is not None), None)
+    checks = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
+    results = await asyncio.gather(*checks)
+    return next((each for each in results if each is not None), None)
 
 
 async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float) -> SettingsInvalid | None:

@@ -64,12 +64,12 @@ class MongoAddress:
                 without effect, or names a file that cannot be used. The message shows no values that may be secrets.
         """
         _require_encoding(uri)
-        before, _, after = uri.partition("?")
-        _require_userinfo(before, after)
-        written = list(_pairs(after))
+        prefix, _, options_text = uri.partition("?")
+        _require_userinfo(prefix, options_text)
+        written = list(_pairs(options_text))
         _require_known(written)
         _require_once(written)
-        options = _checked(written, after)
+        options = _checked(written, options_text)
         _require_hosts(uri)
         _require_database(uri)
         tls = _uses_tls(uri, options)
@@ -104,10 +104,10 @@ def _require_encoding(uri: str) -> None:
         raise _unusable("what is written with % is not UTF-8") from None
 
 
-def _require_userinfo(before: str, after: str) -> None:
+def _require_userinfo(prefix: str, suffix: str) -> None:
     """The driver would show a part of the password as the port or the option that it cannot read."""
-    hosts, _, path = before.partition("://")[2].partition("/")
-    if "@" not in hosts and "@" in path + after:
+    hosts, _, path = prefix.partition("://")[2].partition("/")
+    if "@" not in hosts and "@" in path + suffix:
         raise _unusable("in a user name or password write / as %2F, ? as %3F, & as %26, : as %3A and @ as %40")
 
 
@@ -141,11 +141,11 @@ def _require_once(written: list[tuple[str, str]]) -> None:
         if key in _MAY_REPEAT or key not in seen:
             seen[key] = (name, value)
             continue
-        before, value_before = seen[key]
-        if before.lower() == name.lower():
+        first_key, value_before = seen[key]
+        if first_key.lower() == name.lower():
             raise _unusable(f"the option {_NAMES[name.lower()]} is there twice; keep one")
         if value != value_before:
-            raise _unusable(f"{before} and {name} are the same option and say different things; keep one")
+            raise _unusable(f"{first_key} and {name} are the same option and say different things; keep one")
 
 
 def _checked(written: list[tuple[str, str]], text: str) -> dict[str, Any]:

@@ -134,8 +134,8 @@ class EngineReads:
             is_long: they may be too many to be sorted at once.
         """
         pipeline = [*self.matching(conditions), {"$sort": {"_id": 1}}, {"$project": fields}]
-        async with aclosing(self._database.aggregate(collection, pipeline)) as found:
-            async for document in found:
+        async with aclosing(self._database.aggregate(collection, pipeline)) as documents:
+            async for document in documents:
                 yield document
 
     async def whole_list(

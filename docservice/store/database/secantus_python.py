@@ -121,11 +121,11 @@ class SecantusPythonGuard(EngineGuard):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """See `EngineGuard`."""
-        before = await self._ask_run()
+        first_run = await self._ask_run()
         yield
-        await self.confirm(before)
+        await self.confirm(first_run)
         # Several statements: one engine process may have lost what one of them wrote, and the next taken the rest.
-        if await self._ask_run() != before:
+        if await self._ask_run() != first_run:
             raise StoreUnavailable(_MAY_BE_LOST)
 
     async def _ask_run(self) -> object:
@@ -169,13 +169,13 @@ class SecantusPythonReads(EngineReads):
             indexed = {**conditions.indexed, "_id": ids.condition} if is_long else conditions.indexed
             stages = self.matching(Conditions(indexed, conditions.others))
             pipeline = [*stages, {"$project": fields}, {"$sort": {"_id": 1}}]
-            found = [document async for document in self._database.aggregate(collection, pipeline)]
+            documents = [document async for document in self._database.aggregate(collection, pipeline)]
             seconds = loop.time() - began
-            for document in found:
+            for document in documents:
                 yield document
             if ids.is_last or not is_long:
                 return
-            ids.advance(seconds, len(found))
+            ids.advance(seconds, len(documents))
 
     async def whole_list(
         self, collection: str, match: Document, fields: Document, *, size: int, alone: Callable[[], Awaitable[bool]]
@@ -238,8 +238,8 @@ class SecantusPythonReads(EngineReads):
     ) -> AsyncGenerator[Document, None]:
         """See `EngineReads`: by whichever way is shorter."""
         if not await self.is_shorter_whole(collection, len(values)):
-            async with aclosing(super().with_values(collection, name, values, fields)) as found:
-                async for document in found:
+            async with aclosing(super().with_values(collection, name, values, fields)) as documents:
+                async for document in documents:
                     yield document
             return
         async with aclosing(self._database.batches(collection, {}, fields, size=_BATCH)) as batches:

@@ -21,8 +21,8 @@ class NameStore:
     async def facilities(self) -> list[NamedFacility]:
         """All facilities."""
         query, fields = {"kind": "facility"}, {"name": 1}
-        async with aclosing(self._database.stream("facility_collections", query, fields)) as found:
-            return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in found]
+        async with aclosing(self._database.stream("facility_collections", query, fields)) as facilities:
+            return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in facilities]
 
     async def people(self, text: str) -> list[NamedPerson]:
         """The people whose id or username a text may be, in any facility; see `usernames_in`."""
@@ -34,8 +34,8 @@ class NameStore:
         facilities = {facility.id: facility for facility in await self.facilities()}
         people: dict[str, NamedPerson] = {}
         for query in queries:
-            async with aclosing(self._accounts(query)) as found:
-                async for user in found:
+            async with aclosing(self._accounts(query)) as accounts:
+                async for user in accounts:
                     facility_id = str(user.get("facility_id") or "")
                     people[user["_id"]] = NamedPerson(
                         user["_id"],
@@ -47,11 +47,11 @@ class NameStore:
 
     async def usernames(self) -> list[str]:
         """The usernames of at most 10,000 people, to find what somebody may have meant."""
-        async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as found:
-            return [str(user["username"]) async for user in found if user.get("username")]
+        async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as accounts:
+            return [str(user["username"]) async for user in accounts if user.get("username")]
 
     async def _accounts(self, query: Filter, limit: int = 0) -> AsyncGenerator[Document, None]:
-        async with aclosing(self._database.stream("facility_users", query, _PERSON, limit=limit)) as found:
-            async for user in found:
+        async with aclosing(self._database.stream("facility_users", query, _PERSON, limit=limit)) as accounts:
+            async for user in accounts:
                 if not user.get("date_deleted"):
                     yield user

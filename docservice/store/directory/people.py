@@ -77,14 +77,14 @@ class PeopleStore:
         """The direct members of classes or groups."""
         query = {"collection_id": {"$in": sorted(collection_ids)}}
         with self._database.guarded():
-            found = self._database["memberships"].find(query, {"user_id": 1})
-            return {membership["user_id"] async for membership in found}
+            memberships = self._database["memberships"].find(query, {"user_id": 1})
+            return {membership["user_id"] async for membership in memberships}
 
     async def facility_dataset(self, facility_id: str) -> str | None:
         """The dataset of a facility, None if there is no such facility."""
         with self._database.guarded():
             # By the id alone: with a second condition the embedded engine would scan.
-            found = await self._database["facility_collections"].find_one(
+            facility = await self._database["facility_collections"].find_one(
                 {"_id": facility_id}, {"dataset_id": 1, "kind": 1}
             )
-        return found["dataset_id"] if found and found["kind"] == "facility" else None
+        return facility["dataset_id"] if facility and facility["kind"] == "facility" else None

@@ -53,28 +53,28 @@ class RelatedRecordStore:
 
     async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> RelatedRecords:
         """What is stored of what records name, with the nodes above content nodes up to the root."""
-        named, found = referenced_ids(records), RelatedRecords()
+        named, related = referenced_ids(records), RelatedRecords()
         async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
-            found.datasets.add(document["_id"])
+            related.datasets.add(document["_id"])
         async for document in self._by_id(tx, "facility_collections", named.collections, {"kind": 1, "dataset_id": 1}):
-            found.collections[document["_id"]] = CollectionFacts(
+            related.collections[document["_id"]] = CollectionFacts(
                 document.get("kind", ""), document.get("dataset_id", "")
             )
         async for document in self._by_id(tx, "facility_users", named.users, {"dataset_id": 1}):
-            found.users[document["_id"]] = document.get("dataset_id", "")
+            related.users[document["_id"]] = document.get("dataset_id", "")
         above = named.nodes
         while above:
-            found.parents |= dict.fromkeys(above)
+            related.parents |= dict.fromkeys(above)
             async for document in self._by_id(tx, "content_nodes", above, {"parent_id": 1}):
-                found.parents[document["_id"]] = document.get("parent_id")
-            above = {parent for node in above if (parent := found.parents[node]) and parent not in found.parents}
-        return found
+                related.parents[document["_id"]] = document.get("parent_id")
+            above = {parent for node in above if (parent := related.parents[node]) and parent not in related.parents}
+        return related
 
     async def naming(
         self, tx: Transaction | None, collection_ids: AnyOf[str], user_ids: AnyOf[str]
     ) -> list[DirectoryRecord]:
         """The stored records that name one of these collections or people; without those that cannot be read."""
-        found: list[DirectoryRecord] = []
+        records: list[DirectoryRecord] = []
         for model, (of_collections, of_people) in _NAMING.items():
             by_id: dict[str, Document] = {}
             for fields, ids in ((of_collections, collection_ids), (of_people, user_ids)):
@@ -84,15 +84,15 @@ class RelatedRecordStore:
                         by_id[document.pop("_id")] = document
             for record_id, document in by_id.items():
                 with suppress(ValidationError):
-                    found.append(model.model_validate({**document, "id": record_id}))
-        return found
+                    records.append(model.model_validate({**document, "id": record_id}))
+        return records
 
     async def holders(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
     ) -> dict[tuple[str, ...], set[str]]:
         """The ids of the stored records that hold the keys of these records."""
         wanted = {key for record in records if (key := unique_key(record)) is not None}
-        found: dict[tuple[str, ...], set[str]] = {}
+        by_key: dict[tuple[str, ...], set[str]] = {}
         for model, documents in (
             (Collection, self._facilities(tx, records)),
             (FacilityUser, self._accounts(tx, records)),
@@ -103,8 +103,8 @@ class RelatedRecordStore:
                 async for document in documents:
                     key = unique_key(model.model_construct(**{**document, "id": document["_id"]}))
                     if key in wanted:
-                        found.setdefault(key, set()).add(document["_id"])
-        return found
+                        by_key.setdefault(key, set()).add(document["_id"])
+        return by_key
 
     async def _facilities(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
@@ -151,8 +151,8 @@ class RelatedRecordStore:
         self, tx: Transaction | None, collection: str, query: Document, projection: Mapping[str, int] | None
     ) -> AsyncGenerator[Document, None]:
         if tx is None:
-            async with aclosing(self._database.stream(collection, query, projection)) as found:
-                async for document in found:
+            async with aclosing(self._database.stream(collection, query, projection)) as documents:
+                async for document in documents:
                     yield document
             return
         async for document in self._database[collection].find(query, projection, session=tx.session):

@@ -68,10 +68,10 @@ async def check_views(database: Database) -> ViewReport:
     """Compare the server's views with the files; changes nothing."""
     names = [view.name for view in described_views()]
     answer = await database.command({"listCollections": 1, "filter": {"name": {"$in": names}}})
-    there = {found["name"]: found for found in answer["cursor"]["firstBatch"]}
+    existing = {found["name"]: found for found in answer["cursor"]["firstBatch"]}
     report = ViewReport()
     for view in described_views():
-        found = there.get(view.name)
+        found = existing.get(view.name)
         if found is None:
             report.missing.append(view)
         elif found["type"] != "view":

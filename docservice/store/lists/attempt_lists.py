@@ -69,27 +69,27 @@ class AttemptListStore:
                     passed = passed if shown else skip - count
                     shown.append(holder)
                 count += holder.count
-        found: list[AttemptLog] = []
+        attempts_of_page: list[AttemptLog] = []
         for holder in shown:
             async with aclosing(self._attempts(holder, filters)) as attempts:
                 async for attempt in attempts:
                     if passed:
                         passed -= 1
-                    elif len(found) < limit:
-                        found.append(attempt)
-        return found, count
+                    elif len(attempts_of_page) < limit:
+                        attempts_of_page.append(attempt)
+        return attempts_of_page, count
 
     async def _page_of_all(
         self, selection: Selection, filters: LogFilters, skip: int, limit: int
     ) -> tuple[list[AttemptLog], int]:
-        found: list[AttemptLog] = []
+        attempts_of_page: list[AttemptLog] = []
         count = 0
         async with aclosing(self.find(selection, filters)) as attempts:
             async for attempt in attempts:
                 if skip <= count < skip + limit:
-                    found.append(attempt)
+                    attempts_of_page.append(attempt)
                 count += 1
-        return found, count
+        return attempts_of_page, count
 
     async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
         """The attempts that match, document by document; one document at a time is in memory."""
@@ -108,10 +108,10 @@ class AttemptListStore:
         ):
             with self._database.guarded():
                 # Nothing but fields of the index: some engines use it only then.
-                found = await self._database[collection].find_one(query)
-            if found is not None:
-                owner = found if collection != OVERFLOW else await self._reader.owner(found)
-                return _pick(owner, found, attempt_id) if owner is not None and selection.admits(owner) else None
+                document = await self._database[collection].find_one(query)
+            if document is not None:
+                owner = document if collection != OVERFLOW else await self._reader.owner(document)
+                return _pick(owner, document, attempt_id) if owner is not None and selection.admits(owner) else None
         return None
 
     async def of_mastery_log(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
@@ -124,8 +124,10 @@ class AttemptListStore:
         return [attempt async for attempt in self._attempts(holder, LogFilters())]
 
     async def _holders(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptHolder, None]:
-        async with aclosing(summaries_without_attempts(self._database, selection, filters, _OWNER_FIELDS)) as found:
-            async for summary in found:
+        async with aclosing(
+            summaries_without_attempts(self._database, selection, filters, _OWNER_FIELDS)
+        ) as found_summaries:
+            async for summary in found_summaries:
                 for log in summary.get("mastery_logs", ()):
                     if log["attempt_count"] and _is_wanted(log, filters):
                         yield AttemptHolder(summary, log["id"], log["attempt_count"])
@@ -139,8 +141,8 @@ class AttemptListStore:
         if owner is None:
             return
         parts = self._reader.of_list(owner, holder.masterylog_id, embedded, item=filters.item)
-        async with aclosing(parts) as found:
-            async for part in found:
+        async with aclosing(parts) as chunks:
+            async for part in chunks:
                 matching = [attempt for attempt in part if _matches(attempt, filters)]
                 for log in attempt_logs(holder.owner, holder.masterylog_id, matching):
                     yield log

@@ -118,9 +118,9 @@ def _residual(filters: DocumentFilters) -> Document:
         if value is not None:
             residual[name] = value
     starts = {"$gte": filters.start_after, "$lt": filters.start_before}
-    given = {bound: moment for bound, moment in starts.items() if moment is not None}
-    if given:
-        residual["start_timestamp"] = given
+    bounds = {bound: moment for bound, moment in starts.items() if moment is not None}
+    if bounds:
+        residual["start_timestamp"] = bounds
     return residual
 
 
@@ -145,31 +145,31 @@ class DocumentPageStore:
         """
         began, reads = _now(), reads_of(self._database)
         heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
-        found: list[Document] = []
+        page: list[Document] = []
         place, page_bytes = "", 0
-        before: ListPart | None = None
+        previous: ListPart | None = None
         for number, (part, last) in enumerate(_remaining(list_plan.parts, cursor)):
-            if before is not None and (number >= MAX_PARTS or _now() - began > _PAGE_SECONDS):
-                return ReadPage(found, before.key)
-            before = part
+            if previous is not None and (number >= MAX_PARTS or _now() - began > _PAGE_SECONDS):
+                return ReadPage(page, previous.key)
+            previous = part
             ids = reads.ranges(last, is_long=part.is_long, is_filtered=bool(list_plan.residual))
             while True:
                 conditions = Conditions({**part.match, "_id": ids.condition}, list_plan.residual)
-                asked = _now()
-                reading = self._read(reads, kind, conditions, fields, size + 1 - len(found))
+                started = _now()
+                reading = self._read(reads, kind, conditions, fields, size + 1 - len(page))
                 async with aclosing(reading) as documents:
                     async for document in documents:
-                        if len(found) == size or page_bytes > _PAGE_BYTES:
-                            return ReadPage(found, place, found[-1]["_id"])
-                        found.append(in_order(document) if kind.overflows and heavy else document)
+                        if len(page) == size or page_bytes > _PAGE_BYTES:
+                            return ReadPage(page, place, page[-1]["_id"])
+                        page.append(in_order(document) if kind.overflows and heavy else document)
                         place = part.key
                         page_bytes += document.get("attempt_bytes", 0) if heavy else 0
                 if ids.is_last:
                     break
-                ids.advance(_now() - asked, 0)
+                ids.advance(_now() - started, 0)
                 if _now() - began > _PAGE_SECONDS:
-                    return ReadPage(found, part.key, ids.last)
-        return ReadPage(found)
+                    return ReadPage(page, part.key, ids.last)
+        return ReadPage(page)
 
     def _read(
         self, reads: EngineReads, kind: LogKind[Any], conditions: Conditions, fields: FieldChoice, limit: int
@@ -185,10 +185,10 @@ class DocumentPageStore:
         heavy = kind.overflows and (fields.shows("mastery_logs.attempts") or fields.shows("attempts"))
         projection = None if heavy else _projection(kind, fields)
         with self._database.guarded():
-            found = await self._database[kind.collection].find_one({"_id": log_id}, projection)
-        if found is None or not selection.admits(found):
+            document = await self._database[kind.collection].find_one({"_id": log_id}, projection)
+        if document is None or not selection.admits(document):
             return None
-        return await self._reader.whole(found) if heavy else found
+        return await self._reader.whole(document) if heavy else document
 
     async def attempts(self, kind: LogKind[Any], log_id: str) -> AsyncGenerator[AttemptLog, None]:
         """All attempts of a log, try by try, in each in the order of `store.logs.attempts`."""

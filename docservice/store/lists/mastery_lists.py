@@ -50,22 +50,22 @@ class MasteryListStore:
         The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
         """
         wanted = None if limit is None else skip + limit
-        found: list[MasteryLog] = []
+        logs: list[MasteryLog] = []
         count = 0
         async for summary in summaries_without_attempts(self._database, selection, filters, _WITHOUT_ATTEMPTS):
             inherited = inherited_fields(summary)
             for document in summary.get("mastery_logs", ()):
                 if _matches(document, filters):
                     count += 1
-                    found.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
-            if wanted is not None and len(found) > 2 * wanted + _SLACK:
-                found = sorted(found, key=_latest_first)[:wanted]
-        return MasteryListPart(sorted(found, key=_latest_first)[skip:wanted], count)
+                    logs.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
+            if wanted is not None and len(logs) > 2 * wanted + _SLACK:
+                logs = sorted(logs, key=_latest_first)[:wanted]
+        return MasteryListPart(sorted(logs, key=_latest_first)[skip:wanted], count)
 
     async def points(self, user_id: str) -> int:
         """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
-        found = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
-        return sum([_points(summary) async for summary in found])
+        summaries = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
+        return sum([_points(summary) async for summary in summaries])
 
     async def exists(self, masterylog_id: str) -> bool:
         """Whether there is a try with this id, whoever's it is."""

@@ -40,11 +40,11 @@ def joined(moved: Iterable[Document], embedded: Iterable[Document]) -> list[Docu
         embedded: those of the document.
     """
     embedded = list(embedded)
-    here = {attempt["id"] for attempt in embedded}
-    found: dict[str, Document] = {}
-    for attempt in sorted([*(each for each in moved if each["id"] not in here), *embedded], key=_start):
-        found.setdefault(attempt["id"], attempt)
-    return list(found.values())
+    embedded_ids = {attempt["id"] for attempt in embedded}
+    by_id: dict[str, Document] = {}
+    for attempt in sorted([*(each for each in moved if each["id"] not in embedded_ids), *embedded], key=_start):
+        by_id.setdefault(attempt["id"], attempt)
+    return list(by_id.values())
 
 
 def in_order(document: Document) -> Document:
@@ -106,8 +106,10 @@ class AttemptReader:
 
     async def _read_first_starts(self, query: Document, merge: _Merge) -> None:
         first = {"first": {"$min": "$attempts.start_timestamp"}}
-        async with aclosing(self._database.aggregate(OVERFLOW, [{"$match": query}, {"$project": first}])) as found:
-            async for bucket in found:
+        async with aclosing(
+            self._database.aggregate(OVERFLOW, [{"$match": query}, {"$project": first}])
+        ) as first_attempts:
+            async for bucket in first_attempts:
                 merge.expect(bucket["_id"], bucket["first"])
 
     async def whole(self, document: Document, tx: Transaction | None = None) -> Document:
@@ -189,13 +191,13 @@ class _Merge:
         return self._before(None)
 
     def _before(self, moment: datetime | None) -> list[Document]:
-        found = []
+        earlier = []
         while self._waiting and (moment is None or self._waiting[0][0] < moment):
             *_, attempt = heapq.heappop(self._waiting)
             if attempt["id"] not in self._given:
                 self._given.add(attempt["id"])
-                found.append(attempt)
-        return found
+                earlier.append(attempt)
+        return earlier
 
 
 def _with_lists(document: Document, moved: Mapping[str | None, Sequence[Document]]) -> Document:

@@ -54,15 +54,15 @@ class EmbeddedLogStore:
         """
         ids = _listed(conditions, f"{OWN}.id")
         records = self._all(kind, conditions) if ids is None else self._by_ids(kind, ids)
-        async with aclosing(records) as found:
-            async for each in found:
+        async with aclosing(records) as embedded:
+            async for each in embedded:
                 if all(holds(wanted, each) for wanted in conditions):
                     yield each
 
     async def one(self, kind: EmbeddedKind[Any], log_id: str) -> EmbeddedRecord | None:
         """The record with an id; None if there is none."""
-        async with aclosing(self._by_ids(kind, [log_id])) as found:
-            async for each in found:
+        async with aclosing(self._by_ids(kind, [log_id])) as embedded:
+            async for each in embedded:
                 return each
         return None
 
@@ -71,8 +71,8 @@ class EmbeddedLogStore:
         if kind is not MASTERY_LOGS and not any(_of_level(wanted, OWN) for wanted in conditions):
             return await self._count_attempts(kind, conditions)
         count = 0
-        async with aclosing(self.find(kind, conditions)) as found:
-            async for _ in found:
+        async with aclosing(self.find(kind, conditions)) as embedded:
+            async for _ in embedded:
                 count += 1
         return count
 

@@ -56,10 +56,10 @@ class ExamLogStore:
 
     async def _owner(self, query: Document) -> Owner | None:
         with self._database.guarded():
-            found = await self._database[EXAMS].find_one(query, _OWNER)
-        if found is None:
+            document = await self._database[EXAMS].find_one(query, _OWNER)
+        if document is None:
             return None
-        return Owner(found["_id"], found["_morango_partition"], found["dataset_id"], found["user_id"])
+        return Owner(document["_id"], document["_morango_partition"], document["dataset_id"], document["user_id"])
 
 
 class OpenExamLogs:

@@ -162,13 +162,13 @@ class TrackedLogs:
 
     def session(self, key: LogKey) -> ContentSessionLog | None:
         """A session as it is now, None if the partition has no such session."""
-        found = self._sessions.get(key.log_id)
-        return found.log if found and found.log.morango_partition == key.partition else None
+        open_log = self._sessions.get(key.log_id)
+        return open_log.log if open_log and open_log.log.morango_partition == key.partition else None
 
     def summary(self, key: LogKey) -> ContentSummaryLog | None:
         """A summary as it is now, None if the partition has no such summary."""
-        found = self._summaries.get(key.log_id)
-        return found.log if found and found.log.morango_partition == key.partition else None
+        open_log = self._summaries.get(key.log_id)
+        return open_log.log if open_log and open_log.log.morango_partition == key.partition else None
 
     async def chosen_attempts(self, logs: SessionLogs, interactions: Sequence[Interaction]) -> list[AttemptLog]:
         """The stored attempts that interactions may choose.
@@ -263,14 +263,14 @@ class TrackedLogs:
             limit: how many at most; None for all.
         """
         embedded = self._summaries[summary.id].attempts(mastery_log.id)
-        found = joined((), embedded)[::-1]
+        attempts = joined((), embedded)[::-1]
         if mastery_log.attempt_count > len(embedded):
-            since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
+            since = attempts[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(attempts) else None
             buckets = self._overflow.recent(self._tx, summary.morango_partition, summary.id, mastery_log.id, since)
             by_number = sorted([bucket async for bucket in buckets], key=lambda bucket: str(bucket["_id"]))
-            found = joined([attempt for bucket in by_number for attempt in bucket["attempts"]], embedded)[::-1]
+            attempts = joined([attempt for bucket in by_number for attempt in bucket["attempts"]], embedded)[::-1]
         inherited = _Owner.of(summary).inherited
-        return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in found[:limit]]
+        return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in attempts[:limit]]
 
     def keep_start(self, start: Start) -> None:
         """Take over what a start made of the logs."""

@@ -82,12 +82,12 @@ class LogKind(Generic[Log]):
 
 def plain_fields(schema: LogSchema[Any]) -> dict[str, FilterField]:
     """The fields of a log that can be compared, by their names in the model and where it is stored."""
-    found: dict[str, FilterField] = {}
+    fields: dict[str, FilterField] = {}
     for field in schema.fields:
         if field.in_model and field.kind in _VALUE_KINDS:
             comparable = FilterField(field.stored, _VALUE_KINDS[field.kind], schema.is_optional(field.name))
-            found[field.name] = found[field.stored] = comparable
-    return found
+            fields[field.name] = fields[field.stored] = comparable
+    return fields
 
 
 SUMMARY_LOGS = LogKind(SUMMARY_LOG, (*PEOPLE_FILTERS, *_CONTENT, *_DATES))

@@ -24,18 +24,18 @@ def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldCh
         path: where an embedded log is, with a dot at the end.
     """
     recorded = document.get("_recorded", {})
-    found: dict[str, Any] = {}
+    public: dict[str, Any] = {}
     for field in shown_fields(model):
         where = path + field.name
         if field.stored not in document or not (where == "id" or fields.shows(where)):
             continue
         value = document[field.stored]
         if field.embeds is not None:
-            found[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
+            public[field.name] = [shown(field.embeds, embedded, fields, f"{where}.") for embedded in value]
         elif isinstance(value, datetime):
-            found[field.name] = time_text(value, recorded.get(field.name))
+            public[field.name] = time_text(value, recorded.get(field.name))
         elif field.kind == "sum" and isinstance(value, float):
-            found[field.name] = rounded_sum(value)
+            public[field.name] = rounded_sum(value)
         else:
-            found[field.name] = from_bson(value)
-    return found
+            public[field.name] = from_bson(value)
+    return public
