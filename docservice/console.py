@@ -194,7 +194,7 @@ def _cancel(running: asyncio.Future[None]) -> None:
 
 
 def fail(error: DocServiceError) -> NoReturn:
-    """Print the error and leave: 2 if the caller can mend it, else 1."""
+    """Print the error and exit: 2 if the caller can correct it, else 1."""
     message, notes = str(error), _notes(error)
     # What may be tried again says so itself where there is more to it than that.
     if notes and " again" not in message:
@@ -208,5 +208,5 @@ def _notes(error: BaseException) -> tuple[str, ...]:
 
 
 def exit_code_of(error: DocServiceError) -> int:
-    """2 if the caller can mend it, else 1."""
+    """Return 2 if the caller can correct the error, else 1."""
     return EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED

@@ -28,7 +28,7 @@ class Demo:
     Attributes:
         learner_id: one of the learners.
         learner_name: the same one's name.
-        node_id: where an exercise stands that the learner worked on; it is mastered by 3 right answers of 5.
+        node_id: node of an exercise that the learner worked on; 3 right answers of 5 complete it.
         content_id: the exercise itself.
         channel_id: its channel.
         loaded: False if the demo was there already.

@@ -1,7 +1,7 @@
 """Every error that docservice raises, as one tree.
 
     DocServiceError
-    ├── RequestError                 the caller can mend it
+    ├── RequestError                 the caller can correct it
     │   ├── MalformedRequest         the body cannot be read at all
     │   ├── ValidationFailed         the body was read, some fields are wrong
     │   │   └── FilterInvalid        a filter of the library names no field, or its value does not fit
@@ -43,7 +43,7 @@
     │   ├── StoreUnavailable         the database does not answer (retryable)
     │   ├── StoreTimeout             the database answered too late (retryable)
     │   ├── StoreRefused             the database refused the sign-in or the command
-    │   └── StandaloneServer         the database is no replica set
+    │   └── StandaloneServer         the database is not a replica set
     ├── ServiceBusy                  too many requests are under way, or the service is stopping (retryable)
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
@@ -146,7 +146,7 @@ class UnstorableValue(RequestError):
     """A value cannot be stored.
 
     Attributes:
-        path: where in the request the value stands.
+        path: path of the value in the request.
         reason: which limit it passes, in a sentence.
     """
 

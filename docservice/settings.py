@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         for origin in _listed(value):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} is no origin; write it as https://learn.example or https://learn.example:8443"
+                    f"{origin!r} is not an origin; write it as https://learn.example or https://learn.example:8443"
                 )
         return value
 

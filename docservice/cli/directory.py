@@ -34,7 +34,7 @@ def import_(
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return f"it is no JSON in UTF-8 ({error})."
+    return f"it is not JSON in UTF-8 ({error})."
 
 
 def _read(file: Path) -> dict[str, Any]:

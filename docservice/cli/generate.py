@@ -77,8 +77,8 @@ async def _generate(plan: Plan, until: date | None, options: StoreOptions, *, ye
 async def _wanted(service: DocService, plan: Plan, settings: Settings, *, yes: bool) -> bool:
     """Say what will be done, and ask where there is a reason to.
 
-    Where nobody can be asked it is done: whoever wrote a script has chosen the size in it, and stopping is safe. While
-    the disk of the embedded engine has too little room, its writes are refused.
+    Without a terminal there is no question: the author of a script has chosen the size in it, and stopping is safe.
+    While the disk of the embedded engine has too little room, its writes are refused.
     """
     if await service.admin.data_sets.find(plan.dataset_id) is not None:
         return True

@@ -19,7 +19,7 @@ app = App(name="indexes", help="Indexes and views: apply, compare, show.")
 @app.command
 def apply(
     *,
-    rebuild: Annotated[bool, Parameter(negative="", help="also drop and make anew indexes that differ")] = False,
+    rebuild: Annotated[bool, Parameter(negative="", help="also drop and rebuild indexes that differ")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Create the indexes and views that are missing. `serve` does this at its start, too."""
@@ -95,7 +95,8 @@ def script(
 ) -> None:
     """Print mongosh commands that create the indexes and, with --shard, shard the collections. No database is asked.
 
-    For whoever may do that on a server where the service itself may not: docservice indexes script | mongosh URI
+    For an administrator, on a server where the service itself may not create indexes: docservice indexes script |
+    mongosh URI
     """
     print(mongosh_script(options.settings().database, shard=shard))
 

@@ -53,7 +53,7 @@ async def _answer(settings: Settings, event_log: EventLog, *, with_demo: bool) -
     with listen(settings.host, settings.port) as listener:
         base = address_of(listener)
         async with opened(settings, on_engine_event=event_log.engine_event) as service:
-            # Whoever reads the address may ask at once: what is to be there, is there by then.
+            # The address is shown only when the demo data is loaded, because requests may follow at once.
             shown = await demo.load(service, datetime.now(UTC)) if with_demo else None
             if settings.workers > 1:
                 workers = Workers(settings, listener, service.admin.end_sessions)

@@ -29,7 +29,7 @@ def answered_error(status: int, code: str | None, body: Any, request_id: str | N
     Args:
         status: HTTP status, 400 or higher.
         code: the header `X-Error-Code`; without it the `code` of a problem document counts.
-        body: JSON value in Kolibri's shape or a problem document; None if the body is no JSON.
+        body: JSON value in Kolibri's shape or a problem document; None if the body is not JSON.
         request_id: the header `X-Request-Id`.
 
     Returns:

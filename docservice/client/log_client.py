@@ -47,7 +47,7 @@ class LogClient:
     All calls raise the errors that the same method of `DocService` names, and besides:
 
     - `ServiceUnavailable`: no answer in all attempts. A write may have been carried out or not.
-    - `UnexpectedAnswer`: what answers is no docservice, or failed in a way that it tells nobody about.
+    - `UnexpectedAnswer`: what answers is not a docservice, or failed in a way that it tells nobody about.
     - `NotEntered`: the client was not entered, or has been left.
     """
 
@@ -72,7 +72,7 @@ class LogClient:
             session: an HTTP session to use; it stays open when the client is left.
 
         Raises:
-            ValueError: `base_url` is no http or https URL, or holds a password.
+            ValueError: `base_url` is not an http or https URL, or holds a password.
         """
         self._transport = Transport(
             base_url,
@@ -124,8 +124,8 @@ class LogClient:
     ) -> AsyncGenerator[MasteryRow, None]:
         """The tries that one may read, latest end first; see `PersonLogs.mastery_logs`.
 
-        Pages are numbered: a try that begins or ends during the walk may come twice or not at all. `documents` has
-        pages that stay right.
+        Pages are numbered: a mastery log that starts or ends between two pages may come twice or not at all.
+        `documents` has pages that stay right.
         """
         return self._rows(MasteryRow, "masterylog", {"content": "", "user": "", **_log_query(filters)}, page_size)
 

@@ -1,4 +1,4 @@
-"""Sends requests, sends them again when that is worth it, and turns answers into values or errors."""
+"""Sends requests, retries them where a retry is useful, and converts responses to values or errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Transport:
         """See `LogClient`."""
         base = URL(base_url)
         if base.scheme not in ("http", "https") or not base.host:
-            raise ValueError(f"{base_url!r} is no http or https URL")
+            raise ValueError(f"{base_url!r} is not an http or https URL")
         if base.raw_user is not None or base.raw_password is not None:
             raise ValueError("Name and password do not belong into the base URL; the service takes a token.")
         self._base = str(base.with_query(None).with_fragment(None)).rstrip("/")
@@ -90,7 +90,7 @@ class Transport:
             NotEntered: the client was not entered, or has been left.
             DocServiceError: what the service raised.
             ServiceUnavailable: the service does not answer.
-            UnexpectedAnswer: whatever answered is no docservice.
+            UnexpectedAnswer: whatever answered is not a docservice.
         """
         url = URL(self._base + path, encoded=True).with_query(query)
         headers = {"Accept": "application/json, application/problem+json"}

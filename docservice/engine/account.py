@@ -28,7 +28,8 @@ _USER_EXISTS = 51003
 
 IDLE_TRANSACTION_SECONDS = 10
 """How long the engine keeps a transaction in which nothing happens, if it can be told. A command that is at work lets
-none lie for so long, and one that has died is dealt with before (see `abandoned`): this is for other programs."""
+none lie for so long, and one that has died is dealt with before (see `abandoned_sessions`): this is for other
+programs."""
 
 _SCRATCH = "docservice_tables"
 _OWN_DATABASES = {"admin", "config", "local"}

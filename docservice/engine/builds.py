@@ -81,11 +81,11 @@ def chosen_build(data_dir: Path, choice: str | None = None) -> EngineBuild:
 
     Args:
         data_dir: the data directory.
-        choice: what stands in the place of `DOCSERVICE_ENGINE`; None asks the environment.
+        choice: used instead of `DOCSERVICE_ENGINE`; if None, the environment decides.
 
     Raises:
         EngineNotInstalled: there is no build, or not the one that was chosen.
-        SettingsInvalid: what was chosen is no program, or the one in the data directory is another user's.
+        SettingsInvalid: what was chosen is not a program, or the one in the data directory is another user's.
     """
     choice = os.environ.get(VARIABLE, "") if choice is None else choice
     if choice not in ("", "native", "python"):

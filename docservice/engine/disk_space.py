@@ -1,6 +1,6 @@
-"""Whether the disk of a data directory has room to write.
+"""Checks that the disk of a data directory has free space for writes.
 
-An engine that runs out of it in the middle of a write breaks off and has to be started anew; so nothing is begun that
+An engine that runs out of space in the middle of a write stops and has to be restarted; so no write is started that
 may not fit.
 """
 
@@ -29,7 +29,7 @@ class DiskSpace:
 
     Args:
         directory: on the disk.
-        least_bytes: how much must be free; 0: nothing is asked.
+        least_bytes: how much must be free; 0 disables the check.
     """
 
     def __init__(self, directory: Path, least_bytes: int) -> None:
@@ -39,10 +39,10 @@ class DiskSpace:
         self._looked = float("-inf")
 
     async def require(self) -> None:
-        """Do nothing if there is room.
+        """Check that there is enough free space.
 
         Raises:
-            StoreUnavailable: there is not; the message says how much is missing.
+            StoreUnavailable: there is not enough; the message says how much is missing.
         """
         if not self._least_bytes:
             return

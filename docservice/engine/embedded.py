@@ -85,7 +85,7 @@ class EmbeddedEngine:
             client = AsyncMongoClient(engine.uri)
 
     The engine stops when the last of them has gone, however it went. Close clients before the block ends. If the engine
-    dies it comes back with the same `uri`; `on_event` hears of it.
+    dies it comes back with the same `uri`; `on_event` is called with it.
 
     Args:
         data_dir: data directory on a local disk; made when it is not there.

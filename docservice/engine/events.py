@@ -12,7 +12,7 @@ class EngineEvent:
     Attributes:
         name: `engine-died` and `engine-restarted` (the supervisor brings it back on the same port), `engine-lost` (the
             supervisor is gone), `engine-recovered` (a new supervisor runs it on the same port), `engine-moved` (it does
-            on another port: clients must be made anew), `engine-recovery-failed` (it will be tried again).
+            on another port: clients must be created again), `engine-recovery-failed` (it will be tried again).
         message: a sentence for the log; holds no secret.
         pid: process id of the engine, or None when it is not known.
         count: how often the engine has been brought back.

@@ -2,8 +2,8 @@
 
     DATA_DIR/engine/              0700
         lock                      held by the supervisor as long as it lives; never removed
-        turn, turn.next           held by the process that runs a transaction and by the one that runs the next, see
-                                  `turns`; never removed
+        turn, turn.next           locked by the process that runs a transaction and by the first in the queue, see
+                                  `transaction_lock`; never removed
         state.json                0600; written by the supervisor, removed by it when the engine has stopped cleanly
         password                  0600; the password of the account `docservice`, made once; `reset` makes another
         port                      the port used last, preferred at the next start

@@ -138,7 +138,7 @@ class EngineProcess:
             )
 
     async def _follow(self, process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
-        """Write what the engine says to its log, and heed it.
+        """Write the output of the engine to its log, and react to it.
 
         It is not left to write the log itself: on a full disk nobody would hear that its storage broke off.
         """
@@ -215,7 +215,7 @@ class EngineProcess:
 
 
 def _write_config(path: Path, text: str) -> None:
-    # Only if it changes: on a full disk the engine starts all the same, to be read.
+    # Only if it changes: on a full disk the engine still starts, for reads.
     if not path.exists() or path.read_bytes() != text.encode():
         path.write_bytes(text.encode())
 

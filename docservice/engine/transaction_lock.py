@@ -1,10 +1,10 @@
-"""Whose turn it is to run a transaction, of all processes that share an engine.
+"""One transaction at a time across all processes that share an engine.
 
 The engine carries out one statement at a time, so several transactions at once win nothing. They even bring it to a
 standstill: each holds pages of the database from its first statement to its last, and while some transaction always
-holds a page that has grown, the engine tries in vain to write it out, and waits, at every look at it. After some
-seconds of eight writers it came to one report in three seconds, until they gave up. One at a time, it writes such pages
-out in between.
+holds a page that has grown, each access to it waits while the engine tries, without success, to write it out. After
+some seconds of eight writers it came to one report in three seconds, until they gave up. One at a time, it writes such
+pages out in between.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from pathlib import Path
 from docservice.engine import locks
 
 LONGEST_WAIT_SECONDS = 5.0
-"""How long a process waits while no other one begins a turn: most transactions take less than a tenth of a second."""
+"""How long a process waits while no other one takes the lock: most transactions take less than a tenth of a second."""
 
 _LOOK_AGAIN_SECONDS = 0.002
 
 
 class TransactionLock:
-    """Turns of this process.
+    """The lock, as this process takes it.
 
     Args:
-        lock_file: file that whoever has the turn has locked; its time of change tells when a turn began.
-        queue_file: file that whoever is next has locked. Without it, a process that has just had its turn would take
-            the next one, too, before the others look again.
+        lock_file: file that the process with the lock holds; its modification time is when the lock was taken.
+        queue_file: file that the first process in the queue holds. Without it, a process that has just had the lock
+            would take the next one, too, before the others look again.
     """
 
     def __init__(self, lock_file: Path, queue_file: Path) -> None:
         self._lock_file = lock_file
         self._queue_file = queue_file
-        # When the turn began that was given up, as nobody ended it; time of change of the file, in nanoseconds.
+        # When the lock was taken whose holder was given up; modification time of the file, in nanoseconds.
         self._given_up: int | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """A block that one process at a time is in.
+        """Hold the lock: one process at a time is in the block.
 
-        Turns are for speed, and a process that was halted in its turn must not halt the others: who has waited for
-        long while nobody began a turn goes on all the same, and does not wait again before somebody does.
+        The lock is for speed, and a process that was halted while it holds it must not halt the others: a process that
+        has waited for long while no other one took the lock goes on without it, and does not wait again until another
+        one takes it.
         """
         is_next = await self._locked(self._queue_file)
         try:
@@ -60,7 +61,7 @@ class TransactionLock:
             _let_go(held)
 
     async def _locked(self, file: Path) -> int | None:
-        """Wait for the lock on a file; its descriptor, or None if whoever has it has been halted."""
+        """Wait for the lock on a file; return its descriptor, or None if its holder has been halted."""
         began: int | None = None
         seen = 0.0
         while True:
@@ -69,7 +70,7 @@ class TransactionLock:
                 if held is not None:
                     return held
                 latest = os.stat(self._lock_file).st_mtime_ns  # noqa: PTH116 - a look every 2 ms
-            except OSError:  # the data directory is gone: whoever writes next will hear of it from the engine
+            except OSError:  # the data directory was removed: the next write fails with an error of the engine
                 return None
             if latest == self._given_up:
                 return None

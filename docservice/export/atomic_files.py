@@ -114,7 +114,7 @@ def replaceable(path: Path) -> Path:
         OSError: something else than a file is there, as `/dev/stdout`, and would be gone.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no plain file; - writes to standard output")
+        raise OSError(errno.EINVAL, "it is not a plain file; - writes to standard output")
     return path.resolve() if path.is_symlink() else path
 
 

@@ -65,7 +65,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
     Args:
         service: entered.
         path: `-`: standard output. Another file appears when it is whole, in the place of what was there.
-        watch: hears of progress.
+        watch: is called with the progress.
 
     Raises:
         ExportError: the file cannot be written.
@@ -111,7 +111,7 @@ class RestoreReport:
     """What an import did.
 
     Attributes:
-        counts: by collection; those of lines that could not be read stand under an empty name.
+        counts: by collection; those of lines that could not be read are under an empty name.
         refusals: the first lines that were refused, by number, each with the reason.
         flaws: what is wrong with the file as a whole, in sentences.
     """
@@ -148,7 +148,7 @@ async def import_ndjson(
         service: entered.
         path: plain or gzipped; `-`: standard input.
         replace: put documents of the file in the place of those that differ.
-        watch: hears of progress.
+        watch: is called with the progress.
 
     Raises:
         SettingsInvalid: the file cannot be read, or a newer version made it.
@@ -171,7 +171,7 @@ async def import_ndjson(
 async def _apart(work: Callable[[], _Made]) -> _Made:
     """Run work that may wait for a pipe in a thread that nobody waits for, not even the end of the program.
 
-    A thread cannot be stopped: Ctrl-C would be heard only when whoever writes into the pipe sends something.
+    A thread cannot be stopped: Ctrl-C would work only when the program that writes into the pipe sends something.
     """
     made: concurrent.futures.Future[_Made] = concurrent.futures.Future()
     made.set_running_or_notify_cancel()  # What comes when nobody waits any more is dropped.
@@ -207,7 +207,7 @@ class _Batches:
         return sum(promised.values())
 
     def next(self) -> tuple[int, list[str]] | None:
-        """The next lines that stand behind one another, and the number of the first; None at the end of the file."""
+        """Return the next consecutive lines and the number of the first; None at the end of the file."""
         waiting, self._waiting = self._waiting or next(self._lines, None), None
         if waiting is None:
             return None
@@ -234,7 +234,7 @@ class _Batches:
             self._damage = f"The file is damaged or cut short behind line {self._number}."
 
     def _text(self, line: bytes) -> str:
-        """A line as text; one that is too long or no UTF-8 as something that is refused like all that is no JSON."""
+        """A line as text; one that is too long or not UTF-8 becomes a text that is refused as not JSON."""
         if len(line) == _LONGEST_LINE:
             while line and not line.endswith(b"\n"):
                 line = self._file.readline(_LONGEST_LINE)

@@ -1,7 +1,7 @@
 """CSV exports that run beside requests, one for each facility and type at a time.
 
 Files are `<facility>-<type>.csv` in one folder. A file is replaced by the next export of its facility and type, and
-removed with the request that it was made for. How far an export is stands in the database, where every service sees it;
+removed with the request that it was made for. The state of an export is in the database, where every service sees it;
 the files are on the disk of the service that made them.
 """
 
@@ -92,7 +92,7 @@ class BackgroundExports:
                 await jobs.interrupt(export)
                 raise
             except Exception as error:
-                # Whoever asked has long gone: what went wrong has to stand where they look, and in the log.
+                # The request is long over: the error has to be in the state of the export, and in the log.
                 logger.exception("export failed", extra={"request": request.id})
                 following = await self._failed(export, error)
             request = await jobs.request(following) if following is not None else None
@@ -109,7 +109,7 @@ class BackgroundExports:
             return None  # without a word it counts as interrupted soon
 
     async def _write(self, export: CsvExport, request: StoredCsvRequest) -> int | None:
-        """Write the file; None if meanwhile nobody wants it any more."""
+        """Write the file; return None if its request was deleted in the meantime."""
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         percentage = _Percentage()
         start, end = span_of(request)

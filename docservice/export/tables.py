@@ -66,8 +66,8 @@ async def write_export(
         facility_id: whose logs.
         path: the file.
         writer: makes the file: `CsvWriter` or `ParquetWriter`.
-        start: see there.
-        end: see there.
+        start: see `TableReader.batches`.
+        end: see `TableReader.batches`.
         watch: hears how many percent are read.
 
     Raises:
@@ -84,7 +84,7 @@ async def write_export(
         opened: list[TableWriter] = []
         try:
             await _in_thread(make_private, unfinished)
-            # Kept by the thread: who is cancelled meanwhile gets no result, and has a file to close all the same.
+            # Set by the thread: a cancelled caller gets no result, but still has to close the file.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
             async with aclosing(service.admin.table_rows(table, facility_id, start=start, end=end)) as batches:
                 watch.begin(part, PERCENT)
@@ -100,7 +100,7 @@ async def write_export(
             size = await _in_thread(put_in_place, unfinished, path)
         finally:
             # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be
-            # written is closed already, and says so with an error that is no OSError.
+            # written is closed already, and says so with an error that is not an OSError.
             for left in opened:
                 with contextlib.suppress(Exception):
                     left.close()

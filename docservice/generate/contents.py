@@ -47,7 +47,8 @@ class Content:
 
     Attributes:
         unit: which unit of the channel it is in; learners get better at a unit.
-        difficulty: in the units of a learner's ability: whoever has as much gets half of the questions right.
+        difficulty: in the units of a learner's ability: a learner with the same number gets half of the questions
+            right.
         items: the questions of an exercise.
         mastery_model: None for what is not an exercise.
         seconds: how long a video or an audio is, or how long reading takes.

@@ -20,7 +20,7 @@ class Plan:
     """The size of a data set and the seed of its chance.
 
     Two plans that are equal give the same data set; its ids follow from the plan, so that data sets of different
-    plans can stand in one database.
+    plans can be in one database.
 
     Attributes:
         seed: any integer.

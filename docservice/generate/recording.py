@@ -34,7 +34,7 @@ class Recorder:
     """Takes what one person does, as the service takes it from a front end.
 
     Attributes:
-        now: UTC; whoever uses it sets it, and reports let it pass.
+        now: UTC; set by the caller, and moved on by reports.
         device: what the person sits at.
     """
 

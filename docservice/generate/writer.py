@@ -47,7 +47,7 @@ class Generated:
 async def generate(
     service: DocService, plan: Plan, *, until: date, fixed: bool = True, watch: Watch | None = None
 ) -> Generated:
-    """Load the data set of a plan; if it is there in full, do nothing; if it was begun, add what is missing.
+    """Load the data set of a plan; safe to repeat: what is already loaded is not loaded again.
 
     Documents that are there are never changed. One learner is in memory at a time, and a few hundred documents.
 

@@ -223,7 +223,7 @@ _PARENTS = (
 
 
 def attempts_without_session(tables: Tables) -> int:
-    """How many attempts stand in their try although the session that made them is missing."""
+    """Return how many attempts are in their mastery log although their content session is missing."""
     if ATTEMPTS.name not in tables or SESSIONS.name not in tables:
         return 0
     return tables.number(

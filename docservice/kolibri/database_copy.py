@@ -148,7 +148,7 @@ def database_copy(database: Path, folder: Path, order: CopyOrder) -> DatabaseCop
     """Copy a database with its journals as they are at one moment.
 
     Args:
-        database: with what lies beside it; not a link. Neither is changed.
+        database: with the files beside it; not a link. They are not changed.
         folder: an empty one.
         order: how long to wait for others.
 
@@ -332,7 +332,7 @@ def _no_room(database: Path, folder: Path) -> SettingsInvalid:
 
 
 def _no_database(database: Path) -> SettingsInvalid:
-    return SettingsInvalid(f"{database} is no SQLite database.")
+    return SettingsInvalid(f"{database} is not an SQLite database.")
 
 
 def _beside(database: Path, ending: str) -> Path:

@@ -26,7 +26,7 @@ class KolibriHome:
 
     Attributes:
         tables: those of the main database.
-        channel_files: the databases of channels that lie beside it.
+        channel_files: the databases of channels, which are beside it.
         copied: says that a private copy is read, of what and as of when; empty for a file that was unpacked.
         order: how the databases of channels are to be copied.
     """
@@ -54,7 +54,7 @@ def opened_home(path: Path, order: CopyOrder | None = None) -> Iterator[KolibriH
         database, folder = _located(path)
         tables, copied = stack.enter_context(_opened_copy(database, order))
         if "logger_contentsummarylog" not in tables:
-            raise SettingsInvalid(f"{path} is no Kolibri database: it has no table logger_contentsummarylog.")
+            raise SettingsInvalid(f"{path} is not a Kolibri database: it has no table logger_contentsummarylog.")
         channels = sorted((folder / _CHANNELS).glob("*.sqlite3")) if folder else []
         yield KolibriHome(tables, channels, copied, order)
 
@@ -116,7 +116,7 @@ def _connected(database: Path, copy: Path) -> sqlite3.Connection:
 
 
 def _located(path: Path) -> tuple[Path, Path | None]:
-    """The database file, and the home folder that it lies in."""
+    """Return the database file and the home folder that it is in."""
     if path.is_dir():
         path = path / _MAIN
     if not path.is_file():

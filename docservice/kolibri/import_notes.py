@@ -1,6 +1,6 @@
 """Which Kolibris were imported into the databases of a data folder, and when: a file in that folder.
 
-It is no document, because it speaks of this machine (its paths, its clock), and because a repeated import changes no
+It is not a document, because it speaks of this machine (its paths, its clock), and because a repeated import changes no
 document.
 """
 
@@ -42,7 +42,7 @@ class KolibriImport:
         """The note on an import with this report."""
         counts = report.counts.values()
         return cls(
-            # A name that is no UTF-8 has no text.
+            # A name that is not UTF-8 has no text.
             path=os.fsencode(path.resolve()).decode("utf-8", "replace"),
             finished=finished,
             read=sum(each.read for each in counts),

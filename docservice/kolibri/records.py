@@ -136,7 +136,7 @@ def _whole(
 
 
 def _answered(row: Row, at: int, recorded: dict[str, str], altered: list[str]) -> Document:
-    """The fields that attempts in visits and in exams have in common; `item` stands at position `at`."""
+    """Return the fields that attempts of content sessions and of exams have in common; `item` is at position `at`."""
     (item, start, end, completed, spent, complete, correct, hinted, error, answer, simple, history) = row[at : at + 12]
     return {
         "id": hex_id(row[0], "id"),

@@ -42,7 +42,7 @@ class ImportReport:
 
     Attributes:
         counts: by kind of record, in the order of the import.
-        mended: what was put right in imported summaries, if that was asked for.
+        mended: repairs of imported summaries, if they were requested.
         reasons: how many records of a kind were set aside for a reason: `{(kind, reason): number}`.
         altered: how many imported records of a kind hold less than their row in a column: `{(kind, column): number}`;
             those rows are kept in `import_set_aside` as well.

@@ -47,7 +47,7 @@ class Tables:
 
         Args:
             table: its name.
-            columns: names, each with the SQL literal that stands for a column which this table does not have.
+            columns: names, each with the SQL literal to use if this table does not have the column.
         """
         there = self.columns(table)
         return ", ".join(f't."{name}"' if name in there else default for name, default in columns.items())
@@ -106,7 +106,7 @@ class Tables:
             except sqlite3.OperationalError as error:
                 if "UTF-8" not in str(error):
                     raise
-            # Some text is not: read it all the same; what it stands in is refused when it is looked at.
+            # Some text is not valid UTF-8: read it anyway; the record with it is refused when it is checked.
             self._connection.text_factory = _lenient_text
             try:
                 return self._connection.execute(query, values).fetchall()

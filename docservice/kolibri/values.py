@@ -30,7 +30,7 @@ class RowRefused(ValueError):
 def hex_id(value: Any, column: str) -> str:
     """An id that other rows name: 32 lower-case hex characters."""
     if not is_hex_id(value):
-        raise RowRefused(f"{column} is no id of 32 hex characters")
+        raise RowRefused(f"{column} is not an id of 32 hex characters")
     return str(value)
 
 
@@ -41,7 +41,7 @@ def uuid(value: Any, column: str) -> str:
     try:
         return parse_uuid(value)
     except (AttributeError, TypeError, ValueError):
-        raise RowRefused(f"{column} is no UUID") from None
+        raise RowRefused(f"{column} is not a UUID") from None
 
 
 def optional_uuid(value: Any, column: str, altered: list[str]) -> str | None:
@@ -62,7 +62,7 @@ def text(value: Any, column: str, altered: list[str]) -> str:
     if isinstance(value, bytes):
         value = value.decode(errors="surrogateescape")
     if not isinstance(value, str):
-        raise RowRefused(f"{column} is no text")
+        raise RowRefused(f"{column} is not a text")
     held = storable(value)
     if not held.is_exact:
         altered.append(column)
@@ -86,7 +86,7 @@ def short_text(value: Any, column: str, longest: int, altered: list[str]) -> str
 def key_text(value: Any, column: str, longest: int) -> str:
     """A text that an id is computed from: not empty, UTF-8, of at most so many characters."""
     if not isinstance(value, str) or not value or len(value) > longest:
-        raise RowRefused(f"{column} is no text of 1 to {longest} characters")
+        raise RowRefused(f"{column} is not a text of 1 to {longest} characters")
     if not value.isascii():
         try:
             value.encode()
@@ -122,7 +122,7 @@ def _time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
         else:
             moment = to_milliseconds(KolibriTime.parse(value).moment)
     except (TypeError, ValueError, OverflowError):
-        raise RowRefused(f"{column} is no Kolibri time") from None
+        raise RowRefused(f"{column} is not a Kolibri time") from None
     recorded[column] = value
     return moment
 
@@ -130,7 +130,7 @@ def _time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
 def number(value: Any, column: str) -> float:
     """A finite number. Kolibri shows one that is out of the range that its forms allow like any other."""
     if not isinstance(value, (float, int)):
-        raise RowRefused(f"{column} is no number")
+        raise RowRefused(f"{column} is not a number")
     if not math.isfinite(value):
         raise RowRefused(f"{column} is not finite")
     return float(value)
@@ -148,7 +148,7 @@ def amount(value: Any, column: str, altered: list[str]) -> float:
 def integer(value: Any, column: str) -> int:
     """An integer."""
     if not isinstance(value, int):
-        raise RowRefused(f"{column} is no integer")
+        raise RowRefused(f"{column} is not an integer")
     return value
 
 
@@ -165,7 +165,7 @@ def json_value(value: Any, column: str, default: Any, altered: list[str]) -> Any
     Args:
         value: as SQLite gives it; see `column_value` for what is read.
         column: its name.
-        default: stands for an empty text and for NULL.
+        default: used for an empty text and for NULL.
         altered: gets the column's name if the document cannot hold the value as it is.
     """
     if value is None or value == "":

@@ -44,7 +44,7 @@ def bearer_identity(verifier: TokenVerifier) -> Identify:
 
 
 def _visitor_id(request: web.Request) -> str | None:
-    """The visitor's id; a cookie that is no UUID, which the real server fails on, is no visitor id."""
+    """The visitor's id; a cookie that is not a UUID, which the real server fails on, is not a visitor id."""
     try:
         return parse_uuid(request.cookies.get(VISITOR_COOKIE, ""))
     except ValueError:

@@ -32,7 +32,7 @@ async def read_body(request: web.Request) -> Any:
 
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
-        MalformedRequest: it is no JSON.
+        MalformedRequest: it is not JSON.
         UnsupportedEncoding: it is packed in a way that is not known.
         UnsupportedMediaType: it is neither JSON nor a form.
     """

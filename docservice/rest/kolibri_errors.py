@@ -66,7 +66,7 @@ def _kolibri_status(kind: type[DocServiceError]) -> int | None:
 
 
 def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
-    """Status and body for an error, None for one that the caller can do nothing about.
+    """Return status and body for an error; None for an internal error.
 
     Args:
         error: what was raised.

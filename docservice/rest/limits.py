@@ -1,4 +1,4 @@
-"""Requests under way: how many there may be, how long one may take, and when the last has gone."""
+"""Limits of running requests: their number, their time, and waiting for the last one to end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNMATCHED = "(none)"
 """The route of requests that fit none."""
 
 _WATCHING = ("/healthz", "/readyz", "/metrics")
-"""Whoever watches the service is answered also when it is busy."""
+"""Paths of monitors, which get a response even when the service is busy."""
 
 _DEADLINE: web.RequestKey[asyncio.Timeout] = web.RequestKey("DEADLINE")
 
@@ -48,7 +48,7 @@ class RequestLimits:
         max_in_flight_per_token: int | None = None,
         timeout_seconds: float | None = None,
     ) -> None:
-        """Choose limits; None: there is none.
+        """Choose limits; None disables one.
 
         Args:
             max_in_flight: for all together; more are answered with 503.

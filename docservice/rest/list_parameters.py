@@ -81,7 +81,7 @@ DOCUMENT_FILTERS = _by_name(
         {"type": "array", "items": UUID_SCHEMA, "maxItems": MAX_CONTENT_IDS},
         uuids(MAX_CONTENT_IDS),
     ),
-    Parameter("topic", "Logs of content that lies below this node in its channel.", read=uuid),
+    Parameter("topic", "Logs of content below this node in its channel.", read=uuid),
     Parameter("channel", "Logs of visits through this channel.", read=uuid),
     Parameter("kind", "Logs of this kind of content.", _WORD),
     Parameter("exam", "Logs of this exam.", read=uuid),

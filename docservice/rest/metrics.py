@@ -40,9 +40,9 @@ class Metrics:
 
         Args:
             token: bearer token that a monitor has to send; None: anybody may read.
-            worker: which of several processes this is; None: there is one.
-            restarts: how often that worker was started anew.
-            others: asks the other workers; None: there are none.
+            worker: number of this process; None if there is only one.
+            restarts: how often that worker was restarted.
+            others: gets the metrics of the other workers; None if there are none.
         """
         self._token = token
         self._worker = worker
@@ -74,7 +74,7 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def admit(self, request: web.Request) -> None:
-        """Do nothing if the request may read the metrics.
+        """Check that the request may read the metrics.
 
         Raises:
             Unauthenticated: it may not.
@@ -115,7 +115,7 @@ class Metrics:
             dirty,
             GaugeMetricFamily(
                 "docservice_overflow_buckets",
-                "Buckets with attempts that a summary or a session outgrew.",
+                "Buckets with attempts that did not fit into their summary or session.",
                 value=counts.overflow_buckets,
             ),
         ]
@@ -176,5 +176,5 @@ class _ServiceCollector(Collector):
             )
         if self._worker is not None:
             yield CounterMetricFamily(
-                "docservice_worker_restarts", "How often the worker was started anew.", value=self._restarts
+                "docservice_worker_restarts", "How often the worker was restarted.", value=self._restarts
             )

@@ -83,7 +83,7 @@ def _limited(request: web.Request) -> web.Request:
 
 @web.middleware
 async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what a handler raises into an answer; handlers never build an error body."""
+    """Convert errors of handlers to responses; handlers never build an error body."""
     try:
         return await handler(request)
     except DocServiceError as error:

@@ -106,7 +106,7 @@ class Operation:
         statuses: of the answers when all is well; the first is that of what a handler returns.
         media_type: of those answers.
         errors: what the handler raises, beside what `raised` adds.
-        other_answers: answers that are no errors of the tree: for a status, what it means and the type of the body.
+        other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
         slash_optional: also served without the slash at the end.
     """

@@ -93,7 +93,7 @@ class Problem(BaseModel):
 
 
 def status_of(kind: type[DocServiceError]) -> int:
-    """The HTTP status of a class of errors; `INTERNAL_ERROR` for one that the caller can do nothing about."""
+    """The HTTP status of a class of errors; `INTERNAL_ERROR` for one that the caller cannot correct."""
     return next((status for known, status in _STATUSES.items() if issubclass(kind, known)), INTERNAL_ERROR)
 
 

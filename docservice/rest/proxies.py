@@ -30,7 +30,7 @@ class Proxies:
     async def believed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Give the handler the client's address, scheme and host in place of the proxy's; see also `PREFIX`.
 
-        Each header counts as its last value, which the nearest proxy wrote: what stands before may come from anybody.
+        Only the last value of each header counts, which the nearest proxy wrote: earlier ones may come from any client.
         """
         if not self._trusts(_address(request.remote)):
             return await handler(request)

@@ -1,6 +1,6 @@
 """Metrics of several processes in one answer: each as it is, under the label of its worker.
 
-Counters are not added up: a worker that is started anew begins at zero, and a monitor sees that only series by series.
+Counters are not added up: a worker that is restarted begins at zero, and a monitor sees that only series by series.
 """
 
 from __future__ import annotations

@@ -136,9 +136,10 @@ class DocService:
                 has its own and takes none here.
             data_dir: folder of the embedded engine, and of exported files.
             timeout_seconds: deadline for each action on the database.
-            min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0: never.
+            min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0 disables the
+                check.
             clock: gives the current time, aware; for tests and for loading the past.
-            on_engine_event: hears of the embedded engine's restarts.
+            on_engine_event: is called with restarts of the embedded engine.
             on_session: is called with the id of each session of the database before its first transaction, and must
                 not block. If this process dies, another one can end what it has left open: `admin.end_sessions`. With
                 the embedded engine that is done anyway.
@@ -171,7 +172,7 @@ class DocService:
             EngineNotRunning: the embedded engine does not start.
             RuntimeError: the service is entered already, or the handle's client belongs to another event loop.
             SettingsInvalid: the address is not one.
-            StandaloneServer: the server is no replica set.
+            StandaloneServer: the server is not a replica set.
             StoreRefused: the server refuses the sign-in.
             StoreUnavailable: the server does not answer.
         """

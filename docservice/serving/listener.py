@@ -35,7 +35,7 @@ _LAST_WRITES_SECONDS = 1.0
 """How long answers that are made may take to be sent, after the requests have been waited for."""
 
 _LINGERING_SECONDS = 2.0
-"""How long the rest of a body is read that nobody wants, so that its sender sees the answer."""
+"""How long the rest of a refused body is read, so that its sender sees the response."""
 
 
 def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop]:

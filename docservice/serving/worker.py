@@ -2,7 +2,7 @@
 
     python -m docservice.serving.worker CHANNEL LISTENER DATA_DIR
 
-Started by `workers`, which hands it two open sockets by their numbers. The folder is there for whoever looks at the
+Started by `workers`, which passes it two open sockets by their numbers. The folder is there for readers of the
 list of processes; all settings come through the channel, because others can read a command line.
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
     with channel, listener, channel.makefile("rb") as orders:
         line = orders.readline()
         if not line:
-            return  # whoever started it has gone
+            return  # the first process has ended
         order = json.loads(line)
         settings = Settings.load(**order["settings"])
         configure_logging(settings.log_format, access_log=settings.access_log, worker=order["number"])
@@ -72,7 +72,7 @@ def _name(channel: socket.socket, session_id: bytes) -> None:
 
 
 async def _gone(channel: socket.socket, stopping: asyncio.Event) -> None:
-    """Nothing is said after the order: what is read here is the end of whoever started this process."""
+    """Nothing follows the order: the end of the stream is the end of the first process."""
     await asyncio.get_running_loop().sock_recv(channel, 1)
     stopping.set()
 

@@ -1,7 +1,7 @@
 """Several processes behind one listening socket, and the one that keeps them running.
 
     serve ── channel ── worker 0 ┐
-      └───── channel ── worker 1 ┴─ the same listening socket; whoever is free takes the next connection
+      └───── channel ── worker 1 ┴─ the same listening socket; a free worker takes the next connection
 
 The first process owns the socket and the lease of the embedded engine, and answers nothing itself. A channel is a pair
 of sockets: the settings go down, `ready` comes up, then the name of each session that transactions run in, and its end
@@ -86,7 +86,7 @@ class Workers:
 
     @asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """All workers answer when the block begins, those that die are started anew, and none is left at its end.
+        """All workers respond when the block begins, those that die are restarted, and none is left at its end.
 
         Args:
             stopping: set when the start is no longer wanted.
@@ -131,7 +131,7 @@ class Workers:
                 pause = 0.0
             restarts += 1
             logger.error(
-                "worker ended and is started anew",
+                "worker ended and is restarted",
                 extra={"number": number, "pid": worker.process.pid, "exit_code": code, "pause_seconds": pause},
             )
             with contextlib.suppress(TimeoutError):

@@ -177,7 +177,7 @@ class School:
     def content_summary_log(
         self, learner: int = 0, content: str = "exercise", *, attempts: int = 3, **fields: Any
     ) -> ContentSummaryLog:
-        """A learner's log of an exercise: one mastery log with attempts, right and wrong in turn.
+        """A learner's log of an exercise: one mastery log with attempts, alternately right and wrong.
 
         Args:
             learner: number of the learner.

@@ -79,7 +79,7 @@ async def work(service: DocService, database: Any, recorded_directory: dict[str,
     await service.acting_as(Principal(user_id=ids["superuser"])).create_csv_request(asked)
     row = {"id": "x", "time_spent": b"\xff", "extra_fields": "{"}
     await database["import_set_aside"].insert_one(
-        {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is no id", "row": row}
+        {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is not an id", "row": row}
     )
     await service.admin.data_sets.begin("d" * 32, {"learners": 3}, date(2026, 1, 31))
     await service.admin.data_sets.finish("d" * 32, {"exams": 1})
@@ -272,13 +272,13 @@ async def test_cut_short_and_completed(
     assert len(short.flaws) == len(damaged.flaws) == 1
     assert "cut short" in short.flaws[0]
     assert "cut short" in damaged.flaws[0]
-    assert short.refusals == {behind_log + 1: "it is no Extended JSON"}
+    assert short.refusals == {behind_log + 1: "it is not Extended JSON"}
     assert (whole.flaws, fates(whole)["refused"]) == ([], 0)
     assert await everything(mongo, name_of(empty)) == await everything(mongo, name_of(worked))
 
 
 async def test_a_line_that_is_lost_is_noticed(backup: Path, empty: DocService, tmp_path: Path) -> None:
-    """The last line counts the others; lines picked out by hand, without first and last, are no flaw."""
+    """The last line counts the others; lines picked out by hand, without first and last, are not flaw."""
     lines = lines_in(backup)
     (tmp_path / "lost.ndjson").write_text("".join([*lines[:3], *lines[4:]]), encoding="utf-8")
     (tmp_path / "some.ndjson").write_text("".join(lines[2:5]), encoding="utf-8")
@@ -321,7 +321,7 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     "an attempt is wrong": (SUMMARY, putting(mastery_logs__0__attempts__3__correct="7"), "mastery_logs.0.attempts.3"),
     "no JSON in an answer": (SUMMARY, putting(mastery_logs__0__attempts__0__answer={"x": ObjectId()}), "ObjectId"),
     "NaN in an answer": (SUMMARY, putting(mastery_logs__0__attempts__0__answer={"x": float("nan")}), "finite"),
-    "tries are no list": (SUMMARY, putting(mastery_logs={}), "mastery_logs"),
+    "tries are not list": (SUMMARY, putting(mastery_logs={}), "mastery_logs"),
     "a bucket of another log": (BUCKET, putting(log_id="f" * 32), "bucket"),
     "a bucket without attempts": (BUCKET, putting(attempts=[]), "attempts"),
     "a bucket with a wrong span": (BUCKET, putting(last_start_timestamp=None), "last_start_timestamp"),

@@ -178,7 +178,7 @@ HISTORIES: dict[str, list[Any]] = {
 
 
 async def test_histories_of_any_kind(empty: DocService, part: Path) -> None:
-    """An empty object is an empty history, and what is no list is the only entry of one."""
+    """An empty object is an empty history, and what is not a list is the only entry of one."""
     found = rows(part, "SELECT id FROM logger_attemptlog WHERE user_id = ? ORDER BY id", (LEARNER,))
     ids = [row["id"] for row in found][: len(HISTORIES)]
     with changing(part) as kolibri:

@@ -334,7 +334,7 @@ async def test_an_anonymous_start_is_made_once(line: Line, database: Any) -> Non
 
 
 async def test_the_service_restarts(line: Line, token_of: Callable[[str], str], database: Any) -> None:
-    """A call made while the service is away gets through when it is back; the connection of before is no harm."""
+    """A call made while the service is away gets through when it is back; an old connection does no harm."""
     patient = Retries(attempts=10_000, first_delay_seconds=0.01, longest_delay_seconds=0.02)
     attempts = asyncio.Semaphore(0)
 
@@ -533,7 +533,7 @@ async def test_errors_are_those_of_the_service(line: Line, logs: LogClient) -> N
 
 @pytest.mark.parametrize("session_id", ["../attemptlog", "a/b", "..", "%2e%2e", "a?b=c", "a#b", "ü"])
 async def test_ids_stay_in_their_place(logs: LogClient, session_id: str) -> None:
-    """Text that is no id cannot turn a request into another one."""
+    """Text that is not an id cannot turn a request into another one."""
     with pytest.raises(LogNotFound):
         await logs.update_session(session_id, UpdateSession())
 

@@ -196,7 +196,7 @@ async def test_unstorable_value(
 async def test_no_json_number(
     client: Client, database: Any, headers_of: Callable[[str], dict[str, str]], constant: bytes
 ) -> None:
-    """What is no JSON number, or longer than the parser reads, is malformed JSON; nothing is written."""
+    """What is not a JSON number, or longer than the parser reads, is malformed JSON; nothing is written."""
     headers = {**headers_of("learner1"), "Content-Type": "application/json"}
     session_id = (await start(client, headers_of("learner1")))["session_id"]
     before = await everything(database)

@@ -119,7 +119,7 @@ async def test_unknown_keys_do_not_flood(publisher: Publisher, clock: Clock) -> 
 
 @pytest.mark.parametrize("key_id", [None, 1, ["a"]])
 async def test_a_token_has_to_name_its_key(publisher: Publisher, key_id: object) -> None:
-    """A token without a key id, or with one that is no text, is refused."""
+    """A token without a key id, or with one that is not a text, is refused."""
     with pytest.raises(Unauthenticated):
         await JwksCache(publisher.url).key(key_id)
 

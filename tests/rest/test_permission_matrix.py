@@ -132,7 +132,7 @@ class Case:
 
     @property
     def person(self) -> str | None:
-        """The owner's name; None: nobody, since the role is no person."""
+        """The owner's name; None: nobody, since the role is not a person."""
         if self.owner == "anonymous":
             return "anonymous"
         return ACTORS[self.role] if self.owner == "own" else OWNERS[self.owner]

@@ -97,5 +97,5 @@ async def test_several_lines_are_one_list(service: DocService) -> None:
     ],
 )
 async def test_what_makes_no_sense_is_left_out(service: DocService, headers: dict[str, str]) -> None:
-    """Values that are no scheme, no host and no path change nothing."""
+    """Values that are not scheme, no host and no path change nothing."""
     assert await seen(service, ["127.0.0.1"], headers) == PLAIN

@@ -212,7 +212,7 @@ async def test_racing_without_queues(
 
 async def test_kinds(client: Client, database: Any, headers_of: HeadersOf, recorded_directory: dict[str, Any]) -> None:
     """The description lists the kinds of the caller's roles, as a Kolibri 0.19.5 was seen to: a superuser leads with
-    that, who has no role either is no learner, and may manage content; others may if the directory says so."""
+    that, who has no role either is not a learner, and may manage content; others may if the directory says so."""
     ids = recorded_directory["ids"]
     await database.roles.delete_many({"user_id": ids["superuser"]})
     await database.facility_users.update_one({"_id": ids["learner1"]}, {"$set": {"can_manage_content": True}})

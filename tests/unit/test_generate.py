@@ -65,7 +65,7 @@ def test_it_ends_before_its_end(learners: list[tuple[people.GeneratedLearner, Lo
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"learners": 25}, {"weeks": 4}, {"channels": 2}])
 def test_another_plan_has_other_ids(change: dict[str, int]) -> None:
-    """Data sets of two plans can stand in one database."""
+    """Data sets of two plans can be in one database."""
     sizes = {"seed": 5, "learners": 24, "weeks": 3, "channels": 1}
     other = Plan(**{**sizes, **change})
 

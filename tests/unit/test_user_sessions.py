@@ -145,7 +145,7 @@ def test_handing_in() -> None:
 
 
 def test_exam_log_stays_with_its_learner() -> None:
-    """Exam and learner, which make the id of a log, cannot be changed; naming the same ones is no change."""
+    """Exam and learner, which make the id of a log, cannot be changed; naming the same ones is not a change."""
     log = new_exam_log(SaveExamLog(exam=EXAM, user=USER), DATASET, NOW)
 
     with pytest.raises(ValidationFailed) as refused:

@@ -29,7 +29,7 @@ def ancestors_of(node: Node, topics: Mapping[str, Node]) -> list[dict[str, Any]]
 
     Args:
         node: of the directory.
-        topics: nodes above it by id. A parent that is not among them stands at the beginning with an empty title: it is
+        topics: nodes above it by id. A parent that is not among them comes first, with an empty title: it is
             most likely the root, whose title is the channel's name and is not a folder.
     """
     ancestors: list[dict[str, Any]] = []

@@ -28,7 +28,7 @@ class HeldRole:
 
 @dataclass(frozen=True)
 class Person:
-    """What the directory says of whoever asks.
+    """What the directory says of the caller.
 
     Attributes:
         user_id: None for an anonymous visitor, who has no dataset either.

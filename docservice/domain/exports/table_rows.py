@@ -39,7 +39,7 @@ _ANONYMOUS = LearnerColumns(user_type="Anonymous")
 
 
 class ContentLocation(NamedTuple):
-    """Where a content stands: its title, and those of the topics above it from below the channel down."""
+    """The place of a content in its channel: its title, and the titles of the topics above it, from the top down."""
 
     title: str = ""
     folders: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Span:
 
 
 class Catalogue:
-    """Where the contents of some rows stand, and what their channels and quizzes are called."""
+    """The places of contents in their channels, and the names of channels and quizzes, for some rows."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, ContentLocation] = {}
@@ -117,7 +117,7 @@ class Catalogue:
         self.deepest = max(self.deepest, *(self._levels.get(content_id, 0) for content_id in content_ids), 0)
 
     def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> ContentLocation:
-        """Where a log's content stands: at the node that was visited, else at the first of the content."""
+        """Return the place of a log's content: the node that was visited, else the first node of the content."""
         if node_id is not None:
             return self._nodes.get(node_id, ContentLocation())
         ranked = self._first.get((content_id, channel_id or ""))

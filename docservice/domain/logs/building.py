@@ -100,7 +100,7 @@ def _items(
         ]
         log = _log(embedded.record.model, {**item, **inherited}, where, new_source_id, errors)
         if log is not None and log.id in seen:
-            errors.append(FieldError(where, "invalid", "The same record stands in the list before."))
+            errors.append(FieldError(where, "invalid", "The list has the same record twice."))
         elif log is not None:
             seen.add(log.id)
             items.append(log)

@@ -180,7 +180,7 @@ class LogSchema(RecordSchema, Generic[Log]):
         model: its class. The schema describes each of its fields exactly once, or it cannot be made.
         embeds: what it embeds; None if it embeds nothing.
         collection: where the documents are; empty for a log that is embedded in others.
-        moves_to: the collection of the attempts that a document outgrows; empty if they stay.
+        moves_to: collection of the attempts that no longer fit into the document; empty if attempts never move.
         sparse: whether a document without embedded records has neither the list nor what counts them.
     """
 

@@ -1,4 +1,4 @@
-"""What a list of logs as documents is asked for: filters, the fields to show, and where a walk goes on."""
+"""Requests for lists of documents: filters, the fields to show, and the cursor of a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_PAGE_SIZE = 50
 MAX_CONTENT_IDS = 1000
 
 Split = Literal["user", "content", "whole"]
-"""How a walk is cut into parts: by person, by content, or not at all."""
+"""How a list is split into parts: by person, by content, or not at all."""
 
 _FILTER_KINDS: dict[str, ValueKind] = {
     "content": "id",
@@ -48,7 +48,7 @@ class DocumentFilters:
         people: of whom: `user`, `facility`, `classroom`, `learner_group`; its other fields are for other lists.
         content: logs of this content.
         content_ids: logs of one of these contents.
-        topic: id of a node: logs of content that lies below it in its channel.
+        topic: id of a node: logs of content below it in its channel.
         channel: logs of visits through this channel.
         kind: logs of this kind of content.
         exam: logs of this exam.
@@ -74,7 +74,7 @@ class DocumentFilters:
             object.__setattr__(self, name, value)
 
     def refuse_unused(self, offered: Collection[str]) -> None:
-        """Do nothing if only filters have a value that the list has.
+        """Check that only filters of this list have a value.
 
         Raises:
             FilterInvalid: with every other one.
@@ -90,11 +90,11 @@ class DocumentFilters:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a walk goes on.
+    """The position in a list at which the next page starts.
 
     Attributes:
         filters: their digest: a cursor belongs to the list that gave it.
-        split: how the walk is cut into parts.
+        split: how the list is split into parts.
         part: the part it has come to: a person, a content, or empty.
         last: the log after which it goes on in that part; None: the part is done.
     """
@@ -110,16 +110,16 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str, filters: str) -> Cursor:
-        """Read what `str` wrote. A cursor only says where to go on; what may be read is decided anew for each page.
+        """Read what `str` wrote. A cursor is only a position; the rights of the caller are checked for each page.
 
         Raises:
-            ValidationFailed: it is no cursor, or one of another list.
+            ValidationFailed: the cursor is not valid, or belongs to another list.
         """
         cursor = cls._read(text)
         if cursor is None or str(cursor) != text:
-            raise _bad_cursor("This is no cursor. Take it from `next` of the page before as it is.")
+            raise _bad_cursor("Not a valid cursor. Pass `next` from the previous page unchanged.")
         if cursor.filters != filters:
-            raise _bad_cursor("The cursor belongs to a list with other filters. Begin anew without a cursor.")
+            raise _bad_cursor("The cursor belongs to a list with other filters. Start again without a cursor.")
         return cursor
 
     @classmethod
@@ -183,7 +183,7 @@ class FieldChoice:
         return cls(only or None, without)
 
     def shows(self, path: str) -> bool:
-        """Whether a field is shown, and not left out with what it stands in."""
+        """Whether a field and all fields that contain it are shown."""
         parts = path.split(".")
         above = {".".join(parts[: end + 1]) for end in range(len(parts))}
         return (self.only is None or parts[0] in self.only) and not above & self.without
@@ -200,7 +200,7 @@ class FieldChoice:
 
 @dataclass(frozen=True)
 class DocumentPage:
-    """One page of a walk.
+    """One page of a list of documents.
 
     Attributes:
         results: documents as JSON, at most the page size. A page may hold fewer, even none, while `next` is there: a

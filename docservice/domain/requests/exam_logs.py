@@ -73,7 +73,7 @@ class _ExamAttempt(Request):
     nullable = frozenset({"completion_timestamp", "answer"})
 
     def require_storable(self) -> None:
-        """Do nothing if all JSON of the attempt can be stored.
+        """Check that all JSON values of the attempt can be stored.
 
         Raises:
             UnstorableValue: it names the field.

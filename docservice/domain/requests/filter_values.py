@@ -198,7 +198,7 @@ def normalized(values: Mapping[str, Any], kinds: Mapping[str, ValueKind]) -> dic
 
 
 def refuse_unused(filters: Mapping[str, Any], offered: Iterable[str]) -> None:
-    """Do nothing if only offered filters have a value.
+    """Check that only the offered filters have a value.
 
     Raises:
         FilterInvalid: with every other one: it would be passed over in silence.

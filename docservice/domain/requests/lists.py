@@ -67,7 +67,7 @@ class LogFilters:
             object.__setattr__(self, name, value)
 
     def refuse_unused(self, offered: Iterable[str]) -> None:
-        """Do nothing if only filters have a value that the list has.
+        """Check that only filters of this list have a value.
 
         Raises:
             FilterInvalid: with every other one.

@@ -53,7 +53,7 @@ def record(
     now: datetime,
     new_source_id: Callable[[], str],
 ) -> AttemptChanges:
-    """Turn interactions into new and changed attempts.
+    """Convert interactions to new and changed attempts.
 
     Args:
         interactions: in the order sent.
@@ -65,7 +65,7 @@ def record(
 
     Raises:
         InvalidReference: an interaction names an attempt that is not there.
-        ValidationFailed: an answer took so long that its start lies before the calendar.
+        ValidationFailed: the start of an answer would be before the year 1.
     """
     changes = AttemptChanges()
     book = {attempt.id: attempt for attempt in known}

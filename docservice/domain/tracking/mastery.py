@@ -47,7 +47,7 @@ def _age_key(log: MasteryLog) -> float:
 
 
 def refuse_finished_coach_quiz(log: MasteryLog) -> None:
-    """Do nothing unless the try is a finished quiz that a coach assigned.
+    """Refuse changes to a finished quiz that a coach assigned.
 
     Raises:
         PermissionDenied: it is one; nothing can be added to it.

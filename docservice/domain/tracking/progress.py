@@ -37,7 +37,7 @@ def add_time(old: float | None, delta: float) -> float:
     """Seconds spent so far plus `delta`.
 
     Raises:
-        ValidationFailed: the sum is no finite number.
+        ValidationFailed: the sum is not a finite number.
     """
     total = (old or 0.0) + delta
     if not math.isfinite(total):

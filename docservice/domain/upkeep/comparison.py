@@ -1,6 +1,6 @@
 """Two documents, compared: where they differ.
 
-Equal are documents with the same fields in any order and numbers of the same value in any type; true is no number.
+Equal are documents with the same fields in any order and numbers of the same value in any type; true is not a number.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Finding:
         path: where in the document; empty for the whole of it.
         message: what is wrong, in a sentence; no values but ids, counts and times.
         mendable: whether what is right follows from the rest of the data.
-        mended: whether it was mended.
+        mended: whether it was repaired.
     """
 
     collection: str
@@ -77,7 +77,7 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
         model: of the record.
         values: by field or stored name, JSON as it was sent, with what an embedded record takes from its parent, and
             without embedded lists.
-        path: where the record stands, with a dot at the end.
+        path: path of the record in its document, with a dot at the end.
     """
     names = {name for name, field in model.model_fields.items()} | {
         field.alias for field in model.model_fields.values() if field.alias
@@ -106,7 +106,7 @@ def identify(
 ) -> Iterator[FieldProblem]:
     """Check partition, source id and id of a record, and set in it what follows from the rest.
 
-    A partition or source id is mended only if the id, which is a hash of both, confirms the right one.
+    A partition or source id is repaired only if the id, which is a hash of both, confirms the right one.
 
     Args:
         record: with its own `_morango_source_id`, and `_morango_partition` if it is a document; changed in place.
@@ -114,7 +114,7 @@ def identify(
         model: of the record.
         partition: the right one.
         source_id: the right one; None where the model takes a random one.
-        path: where the record stands, with a dot at the end; empty for the document itself.
+        path: path of the record in its document, with a dot at the end; empty for the document itself.
     """
     whole = not path
     has_source = str(record.get("_morango_source_id"))

@@ -1,4 +1,4 @@
-"""A stored log, looked at whole: the document, all that is embedded in it, and the buckets it has outgrown into."""
+"""Checks a stored log with everything that it embeds and with its overflow buckets."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Inspection:
     that any number of attempts needs little more memory than their ids.
 
     Attributes:
-        document: the log as it should be; equal to the stored one if nothing that can be mended is wrong.
+        document: the log as it should be; equal to the stored one if there is nothing to repair.
         problems: what is wrong with the document, by path.
-        readable: False if a list holds something else than records: then nothing can be mended.
+        readable: False if a list holds something other than records: then nothing can be repaired.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class Inspection:
         for number, log in enumerate(copies):
             path = f"mastery_logs.{number}."
             if not isinstance(log, dict) or not isinstance(log.get("id"), str):
-                self._unreadable(path[:-1], "This is no mastery log.")
+                self._unreadable(path[:-1], "This is not a mastery log.")
                 continue
             if log["id"] in by_id:
-                self._problem(DUPLICATE, path[:-1], "The same mastery log stands in the list before.")
+                self._problem(DUPLICATE, path[:-1], "The list has the same mastery log twice.")
                 self.readable = False
                 continue
             inherited = {**self._inherited, "summarylog_id": self.document["_id"]}
@@ -149,14 +149,14 @@ class Inspection:
         for position, attempt in enumerate(listed):
             where = f"{path}attempts.{position}."
             if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
-                self._unreadable(where[:-1], "This is no attempt.")
+                self._unreadable(where[:-1], "This is not an attempt.")
                 kept.append(attempt)
                 continue
             copy = dict(attempt)
             encoded = self._encode(attempt)
             same = self._seen_before(copy["id"], encoded)
             if same is not None:
-                self._problem(DUPLICATE, where[:-1], "The same attempt stands before.", mendable=same)
+                self._problem(DUPLICATE, where[:-1], "The log has the same attempt twice.", mendable=same)
                 if not same:
                     kept.append(copy)
                 continue
@@ -235,7 +235,7 @@ class Inspection:
         for position, attempt in enumerate(attempts):
             where = f"attempts.{position}."
             if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
-                problems.append(FieldProblem(INVALID, where[:-1], "This is no attempt."))
+                problems.append(FieldProblem(INVALID, where[:-1], "This is not an attempt."))
                 self.readable = False
                 kept.append(attempt)
                 continue
@@ -279,7 +279,7 @@ class Inspection:
                     message = f"It should be {_word(self._dirty)}."
                     self._problem(DIRTY, path + counter.stored, message, mendable=True)
                     owner[counter.stored] = self._dirty
-            elif counter.counts is not Counted.VERSION:  # another version is not mended by a number
+            elif counter.counts is not Counted.VERSION:  # the number alone does not repair another version
                 self._look_at_counter(schema, counter, owner, masterylog_id, path)
 
     def _look_at_counter(
@@ -346,6 +346,6 @@ def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tup
 
 
 def bucket_owner(bucket_id: str) -> tuple[str, int] | None:
-    """The log that a bucket belongs to, and the bucket's number, by its `_id`; None if it is no name of a bucket."""
+    """The log that a bucket belongs to, and the bucket's number, by its `_id`; None if it is not a name of a bucket."""
     log_id, _, sequence = bucket_id.rpartition(":")
     return (log_id, int(sequence)) if log_id and sequence.isdecimal() else None

@@ -18,7 +18,7 @@ UNKNOWN = "Other"
 
 
 def device_info(os_info: Mapping[str, object] | None, browser_info: Mapping[str, object] | None) -> str:
-    """The device as a sitting names it: `{os name},{os major}/{browser name},{browser major}`.
+    """Return the device as user sessions name it: `{os name},{os major}/{browser name},{browser major}`.
 
     Args:
         os_info: `name` and `major` of the operating system; what is missing or None becomes the empty text.
@@ -42,10 +42,10 @@ def device_info_from_user_agent(user_agent: str) -> str:
 
     Reading the parser's rules takes a tenth of a second once in a process: call it where that does no harm.
     """
-    # Half of this package's import time, and needed only by a service that gets a sitting without device data.
+    # Half of this package's import time, and needed only when a user session comes without device data.
     import ua_parser  # noqa: PLC0415
 
-    # A header that is no UTF-8 arrives with halves of surrogate pairs, which the parser does not take.
+    # A header that is not UTF-8 arrives with halves of surrogate pairs, which the parser does not take.
     text = user_agent[:LONGEST_USER_AGENT].encode(errors="replace").decode()
     parsed = ua_parser.parse(text)
     # Kolibri relies on a parser that says "Other" for what it does not know; version 1 of ua-parser says None.

@@ -1,6 +1,6 @@
 """Ids: 32 lower-case hex characters, computed from partition, source id and model name.
 
-Rule: morango, models/core.py (`calculate_uuid`) and kolibri/core/logger/models.py; vectors of a real device stand in
+Rule: morango, models/core.py (`calculate_uuid`) and kolibri/core/logger/models.py; vectors of a real device are in
 `tests/data/morango-test-vectors.json`.
 """
 
@@ -12,7 +12,7 @@ import uuid
 from typing import Literal
 
 ID_PLACEHOLDER = "${id}"
-"""Stands in a partition for the record's own id while that id is being computed (facility users)."""
+"""Replaces the record's own id in a partition while that id is being computed (facility users)."""
 
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _UNIT_TEST_NAMESPACE = uuid.UUID("7c9e4b1a-3d5f-4a8e-9c2b-6d0e1f2a3b4c")
@@ -32,7 +32,7 @@ def parse_uuid(value: str | int) -> str:
         value: plain, dashed, upper case, in braces, `urn:uuid:...`, or the UUID's number.
 
     Raises:
-        ValueError: `value` is no UUID.
+        ValueError: `value` is not a UUID.
 
     Rule: rest_framework, fields.py, UUIDField, which Kolibri's `HexStringUUIDField` extends.
     """
@@ -56,7 +56,7 @@ def record_id(partition: str, source_id: str, model_name: str) -> str:
     """The id of a syncable record, the same on every device that makes it.
 
     Args:
-        partition: the record's partition, with `ID_PLACEHOLDER` where the record's own id will stand.
+        partition: the record's partition, with `ID_PLACEHOLDER` in place of the record's own id.
         source_id: see `calculate_source_id` of the models.
         model_name: Morango's name of the model, for example `attemptlog`.
     """

@@ -53,7 +53,7 @@ def column_value(column: Any) -> Any:
 
 
 def as_object(value: Any) -> StorableValue:
-    """Return the object that a value stands for; an empty one, if it stands for none."""
+    """Return a value that is an object as it is, for others an empty object."""
     if isinstance(value, dict):
         return StorableValue(value)
     is_empty = not value.strip('"\\ ') if isinstance(value, str) else value is None or value == []

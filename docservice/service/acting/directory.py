@@ -46,7 +46,7 @@ class Sent(NamedTuple):
 
     Attributes:
         record: as it was read.
-        path: where it stands.
+        path: its path in the request.
         fields: as they were sent.
     """
 
@@ -138,7 +138,7 @@ class DirectoryWriter:
             raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
     async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
-        """Do nothing if all records are possible with what is stored and with each other.
+        """Check that all records are possible together with the stored ones and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
 
@@ -234,7 +234,7 @@ class DirectoryWriter:
     async def _require_own(
         self, tx: Transaction, scope: DirectoryScope, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
     ) -> None:
-        """Do nothing if all records, and what is there in their place, belong to the facility with all they name.
+        """Check that all records, the stored ones that they replace, and all they reference belong to the facility.
 
         A membership of somebody from another facility would show that person's logs to a coach of this one, so what a
         record points at has to be of the facility, too.
@@ -278,7 +278,7 @@ def _makes_a_facility(record: DirectoryRecord, stored: DirectoryRecord | None) -
 
 
 def _require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
-    """Do nothing if no record makes somebody a superuser, or changes one.
+    """Check that no record makes an account a superuser, or changes a superuser.
 
     Raises:
         PermissionDenied: with the position of the first that does.

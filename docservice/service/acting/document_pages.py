@@ -1,4 +1,4 @@
-"""Every log as a document, within the scope of whoever asks."""
+"""Logs as documents, within the read scope of the principal."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class DocumentPageReader:
             return DocumentPage([])
         list_plan = plan(selection, filters, content_ids, place.split if place else None)
         if place is not None and place.split != list_plan.split:
-            # A role that came or went during the walk has changed what it goes through.
+            # A role that was added or removed between two pages has changed the parts of the list.
             raise ValidationFailed(
-                [FieldError(("cursor",), "invalid", "What you may read has changed. Begin anew without a cursor.")]
+                [FieldError(("cursor",), "invalid", "What you may read has changed. Start again without a cursor.")]
             )
         page = await self._pages.page(kind, list_plan, fields, size, place)
         following = None if page.part is None else str(Cursor(digest, list_plan.split, page.part, page.last))

@@ -21,7 +21,7 @@ from docservice.store.lists.scope import Selection, select
 
 
 class ListReader:
-    """Reads mastery and attempt logs within the scope of whoever asks."""
+    """Reads mastery and attempt logs within the read scope of the principal."""
 
     def __init__(self, database: Database) -> None:
         self._people = PeopleStore(database)

@@ -2,7 +2,7 @@
 
 The way of a report: parse (`rest`) → principal → learner → read (`store.logs.tracking`) → rule
 (`domain.tracking.content_sessions`) → write → answer. Several actions can share a transaction: their logs are read
-together, each action is applied in turn to what the one before it left, and all is written together (see
+together, each action is applied to the result of the one before it, and all is written together (see
 `service.base.groups`).
 """
 

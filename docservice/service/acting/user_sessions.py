@@ -1,4 +1,4 @@
-"""Sittings: who is using the app, and on what; what waits together is one transaction."""
+"""User sessions: who uses the app and on which device; waiting reports are written in one transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Interaction:
 
 
 class UserSessions(Clocked):
-    """Keeps the sittings of people who are signed in."""
+    """Starts and extends the user sessions of people who are signed in."""
 
     def __init__(self, database: Database, actions: Actions, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
@@ -94,7 +94,7 @@ class UserSessions(Clocked):
     async def _carry_out(self, tx: Transaction, actions: Sequence[_Interaction]) -> list[Outcome[UserSessionLog]]:
         """Read the latest user sessions of all learners, extend each or begin a new one, write them."""
         await self._sessions.take_turns(tx, {action.user_id for action in actions})
-        # Taken at their turn: one that comes later is not earlier.
+        # Times are taken in order: a later report never has an earlier time.
         moments = [action.now() for action in actions]
         since = min(moments) - LONGEST_BREAK
         current = await self._sessions.latest(tx, {action.partition for action in actions}, since)

@@ -87,9 +87,9 @@ class GroupCommit(Generic[ActionT, AnswerT]):
 
         Args:
             database: connected.
-            carry_out: reads what the actions need, applies each in turn and writes what changed, in the transaction
-                that it is given; it may run several times. Returns for each action its answer, or the error that
-                refuses it. What it raises fails the whole transaction.
+            carry_out: reads what the actions need, applies them one after the other and writes what changed, in the
+                transaction that it is given; it may run several times. Returns for each action its answer, or the error
+                that refuses it. What it raises fails the whole transaction.
         """
         self._database = database
         self._carry_out = carry_out

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, to whomever is watching."""
+"""The progress of long work, for callers that show it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _BATCH_DOCUMENTS = 200
 
 
 class Backups:
-    """Reads and writes the whole database; for whoever runs the service, without permissions."""
+    """Reads and writes the whole database; for operators, without checks of rights."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class Backups:
     async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
         """The documents of a collection as lines, some hundred at a time, each with the collection it is of.
 
-        A log that has outgrown itself is followed by its buckets, which are of `attempt_overflow`. A document that is
+        A log with moved attempts is followed by its buckets of `attempt_overflow`. A document that is
         there all the time comes exactly once; a log and its buckets are of one moment.
 
         Raises:

@@ -147,12 +147,12 @@ class LogCollection(ABC, Generic[Log]):
         ['q0']
 
         Args:
-            topic: id of a content node; of one that is no topic, the logs of its own content.
+            topic: id of a content node; of one that is not a topic, the logs of its own content.
             content_id_lookup: see `filter_by_content_ids`.
             filters: see the class.
 
         Raises:
-            FilterInvalid: the topic is no id, a filter or the lookup names no field, or its value does not fit.
+            FilterInvalid: the topic is not an id, a filter or the lookup names no field, or its value does not fit.
             InvalidReference: the directory has no such node.
 
         Rule: kolibri/core/logger/models.py, BaseLogQuerySet. There, the lookup is forgotten on the way.

@@ -84,7 +84,7 @@ class Consolidation:
         if looked_at.mended_records[rule] and not dry_run:
 
             def combined(stored: Document | None, _: Document) -> Document | None:
-                # Whoever works on it at this moment may have changed it since it was read.
+                # Another transaction may have changed it since it was read.
                 nonlocal looked_at
                 looked_at = ConsolidationReport()
                 after = {} if stored is None else dict(consolidated(stored, [rule], looked_at))

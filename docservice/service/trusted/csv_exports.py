@@ -1,6 +1,6 @@
 """Background exports as records: who works on what, so that a facility and type has one export at a time.
 
-These are calls of whoever does the work (`docservice.export.BackgroundExports`), and know no permissions.
+They are called by the worker (`docservice.export.BackgroundExports`) and check no rights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ExportJobs(Clocked):
         self._owner = uuid.uuid4().hex
 
     async def request(self, number: int) -> StoredCsvRequest | None:
-        """A request, None if it is gone."""
+        """Return a request; None if it was deleted."""
         return await self._requests.get(number)
 
     async def claim(self, request: StoredCsvRequest) -> CsvExport | None:

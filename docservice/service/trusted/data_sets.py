@@ -44,7 +44,7 @@ class DataSets:
 
         Args:
             dataset_id: the facility's dataset.
-            plan: its size, for whoever looks at the documents.
+            plan: its size, for readers of the documents.
             until: the day it ends.
         """
         await self._store.set(dataset_id, {"plan": dict(plan), "until": until.isoformat()})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     DatabaseHandle: TypeAlias = AsyncDatabase[Any] | AsyncIOMotorDatabase[Any]
 else:
-    # Whoever reads annotations while the program runs finds what can be named without importing Motor.
+    # Tools that read annotations at run time get the types that can be named without importing Motor.
     DatabaseHandle = AsyncDatabase[Any] | Any
 """A database of a program's own client."""
 

@@ -24,7 +24,7 @@ _WHAT_TO_DO = {9: _NEW_ONE, 10: _NEW_ONE, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """By OpenSSL's X509_V_ERR_*: not valid yet, expired, another host name, another address."""
 
 _ASKS_FOR_ONE = "CERTIFICATE_REQUIRED"
-"""How OpenSSL calls the alert of a server that wants the client's certificate."""
+"""OpenSSL's name of the alert of a server that requires a certificate of the client."""
 
 
 async def tls_mismatch(

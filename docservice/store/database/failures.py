@@ -80,7 +80,7 @@ def translate(error: Exception) -> DocServiceError:
         case BulkWriteError():
             return _bulk_failure(error)
         case OperationFailure(code=code) if code == _INTERNAL_ERROR:
-            # Of the embedded engine: its storage broke off, and in a moment it is started anew.
+            # Of the embedded engine: its storage has stopped, and it is restarted in a moment.
             reason = (error.details or {}).get("errmsg", error)
             return StoreUnavailable(f"The database had a fault of its own ({reason}). Try again in a moment.")
         case PyMongoError() if error.timeout:

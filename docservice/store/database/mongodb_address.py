@@ -176,7 +176,7 @@ def _require_hosts(uri: str) -> None:
             warnings.simplefilter("ignore", UserWarning)
             parse_uri(uri, validate=True, warn=False)
     except (PyMongoError, TypeError, ValueError) as error:
-        # What stands in the place of a port may be a password: the @ and the host after it were forgotten.
+        # The text in the place of a port may be a password: the @ and the host after it were forgotten.
         raise _unusable(_sentence(error).partition(": '")[0]) from None
 
 

@@ -63,7 +63,7 @@ class PyMongoDatabase:
         Args:
             database: of a client that the caller has made.
             owned: whether `close` closes the client.
-            timeout_seconds: deadline for each transaction, when it is its turn, or guarded block.
+            timeout_seconds: deadline for each transaction, once it has started, or guarded block.
             on_session: see `Sessions`.
         """
         self._database = _with_our_options(database)
@@ -107,7 +107,7 @@ class PyMongoDatabase:
         try:
             database = _client(address, timeout_seconds, pool)[name]
         except InvalidName as error:
-            raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
+            raise SettingsInvalid(f"{name!r} is not a name of a database: {error}.") from None
         made = cls(database, owned=True, timeout_seconds=timeout_seconds, on_session=on_session)
         made.activity.pool = pool
         made._address = address
@@ -249,7 +249,7 @@ class PyMongoDatabase:
 
         Raises:
             SettingsInvalid: the address says something else about TLS than the server.
-            StandaloneServer: it is a standalone; the message has the command that turns it into a replica set.
+            StandaloneServer: it is a standalone; the message has the command that makes it a replica set.
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self._first_answer()

@@ -151,7 +151,7 @@ class SecantusPythonReads(EngineReads):
         self._sizes: dict[str, int] = {}
 
     def matching(self, conditions: Conditions) -> list[Document]:
-        """See `EngineReads`: what no index has stands in a `$match` of its own."""
+        """See `EngineReads`: conditions without an index are in a second `$match`."""
         stages = [{"$match": conditions.indexed}]
         return [*stages, {"$match": conditions.others}] if conditions.others else stages
 

@@ -1,4 +1,4 @@
-"""Content: where it stands in the trees of its channels."""
+"""The places of content in the trees of its channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ContentStore:
         self._database = database
 
     async def below(self, node_id: str) -> set[str] | None:
-        """The content ids of all nodes below a topic, and its own if it is no topic; None if there is no such node.
+        """The content ids of all nodes below a topic, and its own if it is not a topic; None if there is no such node.
 
         Goes down level by level, so that it needs no tree numbers, which a directory may lack.
         """

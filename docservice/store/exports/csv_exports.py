@@ -49,7 +49,7 @@ class CsvExportStore:
         return bool(result.matched_count)
 
     async def delete(self, tx: Transaction, facility: str, log_type: str) -> None:
-        """Forget an export; whoever works on it notices."""
+        """Delete the state of an export; its worker notices that and stops."""
         await self._database[CSV_EXPORTS].delete_one({"_id": _id(facility, log_type)}, session=tx.session)
 
 

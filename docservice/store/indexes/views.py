@@ -39,7 +39,7 @@ class ViewReport:
     Attributes:
         present: as described.
         missing: described, but not on the server.
-        different: on the server with another pipeline; a view holds no data, so `apply` makes it anew.
+        different: on the server with another pipeline; a view holds no data, so `apply` replaces it.
         taken: on the server there is a collection with the name; it is left alone.
     """
 
@@ -84,7 +84,7 @@ async def check_views(database: Database) -> ViewReport:
 
 
 async def apply_views(database: Database) -> ViewReport:
-    """Create the views that are missing and make anew those that differ.
+    """Create the views that are missing and replace those that differ.
 
     Returns:
         The state that was found before.
@@ -101,7 +101,7 @@ async def apply_views(database: Database) -> ViewReport:
         try:
             await database.command({"create": view.name, "viewOn": view.on, "pipeline": view.pipeline})
         except StoreError as error:
-            # Another process may have been quicker; if it was not, the error stands.
+            # Another process may have been faster; if not, the error is raised.
             now = await check_views(database)
             if error.retryable or view not in now.present:
                 raise

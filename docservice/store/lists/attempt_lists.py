@@ -31,10 +31,10 @@ _OWNER_FIELDS = {
 
 @dataclass(frozen=True)
 class AttemptHolder:
-    """Where a run of attempts stands: a try, or the loose attempts of a session.
+    """What a run of attempts belongs to: a mastery log, or a session with attempts of its own.
 
     Attributes:
-        owner: outline of the summary or session.
+        owner: the summary or session, without its attempts.
         masterylog_id: None for loose attempts.
         count: how many there are, wherever they are stored.
     """

@@ -26,7 +26,7 @@ from docservice.store.logs.attempts import AttemptReader, attempt_logs, in_order
 from docservice.store.mapping.log_kinds import LogKind
 
 MAX_PARTS = 1000
-"""Lanes that one page looks into; a walk over more contents is not cut by content."""
+"""The most parts that one page reads; a list over more contents is not split by content."""
 
 _PAGE_BYTES = 16 * 1024 * 1024
 _PAGE_SECONDS = 3.0
@@ -49,10 +49,10 @@ class ListPart:
 
 @dataclass(frozen=True)
 class ListPlan:
-    """A list to walk through.
+    """A list and the parts that it is split into.
 
     Attributes:
-        split: how it is cut into parts.
+        split: how it is split into parts.
         parts: in order.
         residual: conditions besides the part's.
     """
@@ -64,11 +64,11 @@ class ListPlan:
 
 @dataclass(frozen=True)
 class ReadPage:
-    """What a page found.
+    """The documents of a page.
 
     Attributes:
         documents: as they were read.
-        part: where the next page goes on; None: there is none.
+        part: where the next page starts; None after the last page.
         last: see `Cursor.last`.
     """
 
@@ -80,13 +80,13 @@ class ReadPage:
 def plan(
     selection: Selection, filters: DocumentFilters, content_ids: Collection[str] | None, split: Split | None = None
 ) -> ListPlan:
-    """Cut a list into parts.
+    """Split a list into parts.
 
     Args:
         selection: whose logs.
         filters: what else they must fit; content aside.
-        content_ids: of these contents; None: of any.
-        split: as the walk's cursor has it; None at the start.
+        content_ids: ids of contents; None allows any.
+        split: from the cursor; None for the first page.
     """
     residual = _residual(filters)
     if selection.user_ids is not None:
@@ -125,7 +125,7 @@ def _residual(filters: DocumentFilters) -> Document:
 
 
 class DocumentPageStore:
-    """Reads pages of documents, and single ones with the attempts that they outgrew."""
+    """Reads pages of documents, and single ones with their moved attempts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -134,14 +134,14 @@ class DocumentPageStore:
     async def page(
         self, kind: LogKind[Any], list_plan: ListPlan, fields: FieldChoice, size: int, cursor: Cursor | None = None
     ) -> ReadPage:
-        """The next documents of a walk, with the attempts that are embedded in them.
+        """Return the next documents of a list, with the attempts that are embedded in them.
 
         Args:
             kind: of log.
             list_plan: the list.
             fields: the parts to read.
             size: how many documents at most.
-            cursor: where to go on; None: at the start.
+            cursor: where the page starts; None for the first page.
         """
         began, reads = _now(), reads_of(self._database)
         heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
@@ -209,7 +209,7 @@ def _now() -> float:
 
 
 def _remaining(parts: Sequence[ListPart], cursor: Cursor | None) -> Iterator[tuple[ListPart, str]]:
-    """The parts that a cursor leaves, each with the log after which to go on."""
+    """Yield the parts that are left, each with the log after which to go on."""
     for part in parts:
         if cursor is None or part.key > cursor.part:
             yield part, ""

@@ -1,4 +1,4 @@
-"""Outlines: summaries and visits without their attempts, for the lists that go through many of them."""
+"""Reads summaries and content sessions without their attempts, for lists that go through many of them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def summaries_without_attempts(
 def sessions_with_attempts(
     database: Database, selection: Selection, fields: Document
 ) -> AsyncGenerator[Document, None]:
-    """The selected visits that hold attempts themselves, in order of `_id`."""
+    """Return the selected content sessions that hold attempts of their own, in order of `_id`."""
     conditions = selection.conditions(loose_attempt_count={"$gt": 0})
     return reads_of(database).in_id_order(SESSIONS, conditions, fields, is_long=False)

@@ -68,7 +68,7 @@ class MasteryListStore:
         return sum([_points(summary) async for summary in summaries])
 
     async def exists(self, masterylog_id: str) -> bool:
-        """Whether there is a try with this id, whoever's it is."""
+        """Whether there is a mastery log with this id, of any learner."""
         with self._database.guarded():
             return await self._database[SUMMARIES].find_one({"mastery_logs.id": masterylog_id}, {"_id": 1}) is not None
 

@@ -222,5 +222,5 @@ def _start(attempt: Document) -> datetime:
 
 
 def _time(value: object) -> datetime:
-    # What is no time was not written by this service; it comes first, and `verify` reports it.
+    # What is not a time was not written by this service; it comes first, and `verify` reports it.
     return value if isinstance(value, datetime) else _NO_TIME

@@ -51,7 +51,7 @@ class CollectionStore:
         return document["_morango_partition"] if document else None
 
     async def save(self, tx: Transaction, kind: LogKind[Log], log: Log) -> Log:
-        """Write a log in the place of the one with its id, if there is one; the log as it stands then.
+        """Insert a log or replace the one with its id; return the log as stored.
 
         Attempts that had moved to buckets stay, unless the log brings them itself or no longer has their try.
 
@@ -81,7 +81,7 @@ class CollectionStore:
         mastery log is a record of its own.
 
         Returns:
-            The log as it stands then; None if the summary is not there.
+            The log as stored; None if its summary is missing.
         """
         key = {"_id": summary_id, "_morango_partition": log.morango_partition}
         collection = self._database[SUMMARIES]

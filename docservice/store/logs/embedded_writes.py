@@ -22,7 +22,7 @@ from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, EXAMS, OVERFLOW, S
 
 @dataclass(frozen=True)
 class AttemptPlace:
-    """The list that an attempt is in, with the buckets that the list has outgrown into.
+    """The list that an attempt is in, with the overflow buckets of that list.
 
     Attributes:
         collection: of the document.
@@ -54,7 +54,7 @@ class AttemptPlace:
         return query if self.masterylog_id else {**query, "log_id": self.log_id}
 
     def holder(self, document: Document) -> Document | None:
-        """The part of the document that has the list; None if it is gone."""
+        """Return the part of the document that has the list; None if it was removed."""
         if self.masterylog_id is None:
             return document
         return next((log for log in document.get("mastery_logs", ()) if log["id"] == self.masterylog_id), None)

@@ -27,7 +27,7 @@ _OWNER = {"_morango_partition": 1, "dataset_id": 1, "user_id": 1}
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose exam log it is and where it stands; none of this ever changes."""
+    """The owner and the key of an exam log; they never change."""
 
     log_id: str
     partition: str
@@ -63,7 +63,7 @@ class ExamLogStore:
 
 
 class OpenExamLogs:
-    """The exam logs of one transaction: read together, changed by actions in turn, written together."""
+    """The exam logs of one transaction: read together, changed by one action after the other, written together."""
 
     def __init__(self, database: Database, tx: Transaction) -> None:
         """Begin with no logs.

@@ -170,8 +170,8 @@ class OpenLog(Generic[Log]):
         document = summary_document(self.log) if isinstance(self.log, ContentSummaryLog) else session_document(self.log)
         made: list[Document] = []
         if self._added:
-            # Whoever reports attempts knows the session from an answer; its summary may have been deleted since then,
-            # and started again by another action of this transaction.
+            # A front end that reports attempts got the session in a response; its summary may have been deleted since
+            # then, and started again by another action of this transaction.
             for each in self._lists.values():
                 _set(document, each.path, each.attempts)
             document["attempt_bytes"] = self._attempt_bytes

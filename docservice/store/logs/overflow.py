@@ -1,4 +1,4 @@
-"""Attempts that a document has outgrown, in buckets beside it.
+"""Overflow: attempts that did not fit into their document, in buckets beside it.
 
 A summary (or a session with loose attempts) keeps its newest attempts embedded. When it holds more than
 `EMBEDDED_ATTEMPTS` or their bytes pass `EMBEDDED_BYTES`, the oldest move to buckets, one mastery log a bucket, until
@@ -33,7 +33,7 @@ class AttemptList:
     """One list of embedded attempts: of a mastery log, or of a session.
 
     Attributes:
-        path: where the list stands in the document.
+        path: path of the list in the document.
         masterylog_id: None for the loose attempts of a session.
         attempts: as documents, oldest first.
     """

@@ -3,7 +3,7 @@
     logs = TrackedLogs(database, tx)
     await logs.read_sessions([...])      # one query a collection, however many actions
     await logs.read_summaries([...])
-    ...                                  # for each action in turn: the rule, then `keep` what it gives
+    ...                                  # for each action: the rule, then `keep` what it gives
     await logs.write()                   # one bulk write a collection
 
 Positions of attempts, paths, attempts that moved to buckets and dirty marks stay in here. What one action keeps, the

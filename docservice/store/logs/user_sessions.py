@@ -1,4 +1,4 @@
-"""User sessions as documents, and the document that makes a learner's requests take turns."""
+"""User sessions as documents, and the lock document of a learner."""
 
 from __future__ import annotations
 

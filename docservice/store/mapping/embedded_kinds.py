@@ -153,7 +153,7 @@ EXAM_ATTEMPT_LOGS = EmbeddedKind(
 
 
 def holds(conditions: Conditions, record: EmbeddedRecord) -> bool:
-    """Whether a record and those around it are as conditions on `plain_fields` want them."""
+    """Whether a record and the logs around it match conditions on `plain_fields`."""
     for path, wanted in conditions.items():
         level, _, name = path.partition(".")
         value = record.level(level).get(name)

@@ -1,7 +1,7 @@
 """Documents as lines of MongoDB Extended JSON v2, in the canonical form, which keeps every type.
 
 A line reads `{"collection": "exams", "document": {...}}`. Extended JSON cannot tell an object with a key like `$date`,
-which an answer of a learner may hold, from a date: a document with such keys stands in its line as BSON,
+which an answer of a learner may hold, from a date: a document with such keys is written to its line as BSON,
 `{"collection": "exams", "bson": {"$binary": ...}}`.
 """
 
@@ -65,17 +65,17 @@ def from_line(line: str) -> tuple[str, Document]:
     try:
         content = json_util.loads(line, json_options=_OPTIONS)
     except _UNREADABLE:
-        raise ValueError("it is no Extended JSON") from None
+        raise ValueError("it is not Extended JSON") from None
     if not isinstance(content, Mapping) or not isinstance(content.get("collection"), str):
-        raise ValueError('it is no object with a "collection" and a "document"')
+        raise ValueError('it is not an object with a "collection" and a "document"')
     document: Any = content.get("document")
     if "bson" in content:
         try:
             document = bson.decode(content["bson"], _CODEC)
         except _UNREADABLE:
-            raise ValueError('its "bson" is no document') from None
+            raise ValueError('its "bson" is not a document') from None
     if not isinstance(document, dict) or "_id" not in document:
-        raise ValueError('its "document" is no object with an "_id"')
+        raise ValueError('its "document" is not an object with an "_id"')
     return content["collection"], document
 
 

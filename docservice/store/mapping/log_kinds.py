@@ -53,7 +53,7 @@ class LogKind(Generic[Log]):
 
     @property
     def overflows(self) -> bool:
-        """Whether attempts that a document outgrows move to buckets."""
+        """Whether attempts that do not fit into a document move to buckets."""
         return bool(self.schema.moves_to)
 
     @property

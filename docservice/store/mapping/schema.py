@@ -17,7 +17,7 @@ SESSIONS = SESSION_LOG.collection
 USER_SESSIONS = USER_SESSION_LOG.collection
 EXAMS = EXAM_LOG.collection
 OVERFLOW = SUMMARY_LOG.moves_to
-"""The buckets of attempts that summaries and sessions have outgrown."""
+"""The buckets of attempts that did not fit into their summary or session."""
 
 DOCUMENT_SCHEMAS: dict[str, LogSchema[Any]] = {schema.collection: schema for schema in DOCUMENTS}
 """The collections of logs, each with what its documents are."""
@@ -43,9 +43,9 @@ BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *D
 
 LEFT_OUT = {
     CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",
-    DIRECTORY_LOCKS: "where writers of the directory take turns",
+    DIRECTORY_LOCKS: "a lock of the writers of the directory",
     IDEMPOTENCY_KEYS: "answers kept a day for retries",
-    USER_SESSION_LOCKS: "where requests of a learner take turns",
+    USER_SESSION_LOCKS: "a lock for each learner",
 }
 """What this service keeps and a backup does not hold: it means nothing in another place or at another time."""
 

@@ -1,4 +1,4 @@
-"""Whole documents that come from elsewhere: counted, relieved of what they outgrow, and written beside what is here."""
+"""Merges whole documents from other databases with the stored ones: counters, overflow, one write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents of an export, written where they are not: again changes nothing, and nothing is overwritten unasked."""
+"""Inserts the documents of a backup that are missing. Safe to repeat; stored documents change only on request."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RestoreStore:
     async def write(self, lines: Sequence[Line], *, replace: bool) -> None:
         """Write the documents of lines that are not refused yet, and note on each what became of it.
 
-        Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt stands
+        Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt is stored
         beside a log that does not know of it.
 
         Args:
@@ -103,7 +103,7 @@ class RestoreStore:
             elif line.collection == OVERFLOW and line.outcome is None:
                 log = self._last_log
                 if log is None or log.id != line.document["log_id"]:
-                    line.refuse("it does not stand behind its log")
+                    line.refuse("it does not follow its log")
                 elif log.outcome is LineOutcome.REFUSED:
                     line.refuse("its log was refused")
         await self._write(OVERFLOW, [line for line in lines if line.collection == OVERFLOW], replace)

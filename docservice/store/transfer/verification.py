@@ -1,4 +1,4 @@
-"""Looks at every document and its buckets, and mends them; what is found is confirmed in a transaction."""
+"""Checks every document and its buckets, and repairs them; findings are confirmed in a transaction."""
 
 from __future__ import annotations
 
