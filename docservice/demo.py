@@ -43,7 +43,7 @@ class Demo:
 
 
 def directory() -> dict[str, Any]:
-    """The demo's directory, in the format of `docservice directory import`."""
+    """Return the demo's directory, in the format of `docservice directory import`."""
     content: dict[str, Any] = {"default_facility": PLAN.facility_id}
     for part in directory_files(_school(_ANY_DAY)):
         for section, records in part.items():
@@ -70,7 +70,7 @@ async def load(service: DocService, now: datetime) -> Demo:
 
 @cache
 def shown() -> tuple[GeneratedLearner, ContentSummaryLog]:
-    """The first learner, and a short summary of an exercise to show."""
+    """Return the first learner, and a short summary of an exercise to show."""
     school, someone = _school(_ANY_DAY), learner(PLAN, 0)
     exercises = [
         summary

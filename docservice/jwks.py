@@ -49,7 +49,7 @@ class JwksCache:
         self._failed_at = float("-inf")
 
     async def key(self, key_id: object) -> jwt.PyJWK:
-        """The key of an id (`kid` of a token).
+        """Return the key of an id (`kid` of a token).
 
         Raises:
             SignInUnavailable: the publisher does not answer, and the key is not known from before.

@@ -203,7 +203,7 @@ class Settings(BaseSettings):
         return {**values, **secrets, **paths}
 
     def effective(self, options: Collection[str] = ()) -> list[EffectiveSetting]:
-        """All values with where each comes from; secrets are not in it.
+        """Return all values with where each comes from; secrets are not in it.
 
         Args:
             options: names of the settings that options of the command gave.
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **given: object) -> Settings:
-        """The settings of the environment, with those given in their place; None means not given.
+        """Return the settings of the environment, with those given in their place; None means not given.
 
         Raises:
             SettingsInvalid: a value does not fit, or a `DOCSERVICE_*` variable is not a setting; it is named.
@@ -280,7 +280,7 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table, one row each: variable, default, meaning. The manual has it."""
+    """Return the settings as a Markdown table, one row each: variable, default, meaning. The manual has it."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, setting in Settings.model_fields.items():
         default = "" if setting.default is None else f"`{setting.default}`"

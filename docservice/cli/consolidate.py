@@ -1,4 +1,4 @@
-"""`docservice consolidate`: what old Kolibris recorded wrongly, put right."""
+"""`docservice consolidate`: repair logs that old versions of Kolibri recorded wrongly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="only cou
 
 @app.command
 def quiz_attempts(*, dry_run: DryRun = False, options: StoreOptions = StoreOptions()) -> None:
-    """Merge attempts at the same question in the same try of a quiz (Kolibri below 0.16)."""
+    """Merge attempts at the same question in the same mastery log of a quiz (Kolibri below 0.16)."""
     run(_consolidate("quiz-attempts", dry_run, options))
 
 

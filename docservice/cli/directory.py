@@ -1,4 +1,4 @@
-"""`docservice directory`: who is who."""
+"""`docservice directory`: people, classes and assignments from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`docservice generate`: a believable data set, for trying things and for measuring."""
+"""`docservice generate`: a realistic data set, for trials and measurements."""
 
 from __future__ import annotations
 

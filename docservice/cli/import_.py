@@ -1,4 +1,4 @@
-"""`docservice import`: data from elsewhere."""
+"""`docservice import`: import the data of a Kolibri."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`docservice status`: what an operator asks first, without starting or changing anything."""
+"""`docservice status`: show the state of the service without starting or changing anything."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Status:
         latest_import: the import of a Kolibri that ended last; None if none is noted in the data folder.
         used_bytes: what the data folder takes.
         free_bytes: room on its disk.
-        actions: what needs somebody to act.
+        actions: what the operator has to do, in sentences.
     """
 
     settings: Settings

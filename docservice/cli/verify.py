@@ -1,4 +1,4 @@
-"""`docservice verify`: whether the documents are as they must be, or like those of another database."""
+"""`docservice verify`: check the documents against the rules, or compare them with another database."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class LogClient:
     All calls raise the errors that the same method of `DocService` names, and besides:
 
     - `ServiceUnavailable`: no answer in all attempts. A write may have been carried out or not.
-    - `UnexpectedAnswer`: what answers is not a docservice, or failed in a way that it tells nobody about.
+    - `UnexpectedAnswer`: the server is not a docservice, or had an internal error.
     - `NotEntered`: the client was not entered, or has been left.
     """
 
@@ -122,7 +122,7 @@ class LogClient:
     def mastery_logs(
         self, filters: LogFilters | None = None, *, page_size: int = 100
     ) -> AsyncGenerator[MasteryRow, None]:
-        """The tries that one may read, latest end first; see `PersonLogs.mastery_logs`.
+        """Return the mastery logs that one may read, latest end first; see `PersonLogs.mastery_logs`.
 
         Pages are numbered: a mastery log that starts or ends between two pages may come twice or not at all.
         `documents` has pages that stay right.
@@ -138,12 +138,12 @@ class LogClient:
         return await self._page(AttemptRow, "attemptlog", _log_query(filters), page)
 
     async def mastery_log(self, masterylog_id: str) -> MasteryRow:
-        """One try; see `PersonLogs.mastery_log`."""
+        """Return one mastery log; see `PersonLogs.mastery_log`."""
         path = f"{_LOGGER}/masterylog/{_quoted(masterylog_id)}/"
         return _read(MasteryRow, await self._transport.send("GET", path, query={"content": "", "user": ""}))
 
     async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
-        """One try beside the one before it; see `PersonLogs.mastery_diff`."""
+        """Return one mastery log beside the one before it; see `PersonLogs.mastery_diff`."""
         query = {"content": "", "user": "", **_log_query(filters)}
         return _read(
             MasteryDiffRow, await self._transport.send("GET", f"{_LOGGER}/masterylog/{back}/diff/", query=query)
@@ -152,15 +152,15 @@ class LogClient:
     def attempt_logs(
         self, filters: LogFilters | None = None, *, page_size: int = 100
     ) -> AsyncGenerator[AttemptRow, None]:
-        """The attempts that one may read; see `mastery_logs` and `DocService.attempt_logs`."""
+        """Return the attempts that one may read; see `mastery_logs` and `DocService.attempt_logs`."""
         return self._rows(AttemptRow, "attemptlog", _log_query(filters), page_size)
 
     async def attempt_log(self, attempt_id: str) -> AttemptRow:
-        """One attempt; see `PersonLogs.attempt_log`."""
+        """Return one attempt; see `PersonLogs.attempt_log`."""
         return _read(AttemptRow, await self._transport.send("GET", f"{_LOGGER}/attemptlog/{_quoted(attempt_id)}/"))
 
     async def user_progress(self, user_id: str) -> int:
-        """A learner's points; see `PersonLogs.user_progress`."""
+        """Return a learner's points; see `PersonLogs.user_progress`."""
         answer = await self._transport.send("GET", f"{_LOGGER}/userprogress/{_quoted(user_id)}/")
         return int(_field(answer, "progress"))
 
@@ -206,7 +206,7 @@ class LogClient:
         return DocumentPage(_field(answer, "results"), _field(answer, "next"))
 
     async def document(self, kind: LogKindName, log_id: str, *, fields: str = "") -> dict[str, Any]:
-        """One log as a document, with all its attempts; see `documents` and `DocService.document`."""
+        """Return one log as a document, with all its attempts; see `documents` and `DocService.document`."""
         path = f"{_path_of(kind)}{_quoted(log_id)}/"
         answer = await self._transport.send("GET", path, query={"fields": fields})
         if not isinstance(answer.body, dict):
@@ -276,7 +276,7 @@ def _unexpected(answer: ApiResponse) -> UnexpectedAnswer:
 
 
 def _key(key: str | None) -> str:
-    """The caller's key, or a new one that the repetitions of this request share."""
+    """Return the caller's key, or a new one that the repetitions of this request share."""
     return uuid.uuid4().hex if key is None else key
 
 
@@ -288,7 +288,7 @@ def _path_of(kind: str) -> str:
 
 
 def _quoted(part: str) -> str:
-    """A part of a path; dots alone would go up in it."""
+    """Return a part of a path; dots alone would go up in it."""
     return quote(part, safe="").replace(".", "%2E")
 
 

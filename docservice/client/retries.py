@@ -1,4 +1,4 @@
-"""When a request is sent again: how often, and after how long."""
+"""Retries of requests: how often, and after which delay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Retries:
     longest_delay_seconds: float = 10.0
 
     def delay_seconds(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """How long to wait after a failure; None: give up.
+        """Return how long to wait after a failure; None: give up.
 
         Args:
             attempt: how often the request was sent, from 1.
@@ -44,7 +44,7 @@ class Retries:
 
 
 def _asked_seconds(retry_after: str | None) -> float:
-    """What `Retry-After` asks for; 0 if it says nothing that can be read. Rule: RFC 9110, section 10.2.3."""
+    """Return what `Retry-After` asks for; 0 if it says nothing that can be read. Rule: RFC 9110, section 10.2.3."""
     if not retry_after:
         return 0.0
     if retry_after.isascii() and retry_after.isdigit():

@@ -90,7 +90,7 @@ class Transport:
             NotEntered: the client was not entered, or has been left.
             DocServiceError: what the service raised.
             ServiceUnavailable: the service does not answer.
-            UnexpectedAnswer: whatever answered is not a docservice.
+            UnexpectedAnswer: the server is not a docservice.
         """
         url = URL(self._base + path, encoded=True).with_query(query)
         headers = {"Accept": "application/json, application/problem+json"}

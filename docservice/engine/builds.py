@@ -1,4 +1,4 @@
-"""Which build of the embedded engine runs: the native one where somebody has installed it, else the Python one.
+"""Chooses the build of the embedded engine: the native one if it is installed, else the Python one.
 
 Both read and write the same data. The native build is several times as fast; it is compiled by `docservice engine
 install` and then found without being told:
@@ -55,7 +55,7 @@ class EngineBuild:
         return [self.program] if self.program else [sys.executable, "-m", "secantus"]
 
     def version(self) -> str:
-        """What it says of its own version; `unknown` if it says nothing. Blocks."""
+        """Return what it says of its own version; `unknown` if it says nothing. Blocks."""
         if not self.program:
             try:
                 return version("secantusdb")
@@ -72,12 +72,12 @@ class EngineBuild:
 
 
 def installed_program(data_dir: Path) -> Path:
-    """Where `docservice engine install` puts the native build of a data directory."""
+    """Return where `docservice engine install` puts the native build of a data directory."""
     return data_dir.absolute() / "bin" / PROGRAM
 
 
 def chosen_build(data_dir: Path, choice: str | None = None) -> EngineBuild:
-    """The build that runs for a data directory. Blocks for some milliseconds.
+    """Return the build that runs for a data directory. Blocks for some milliseconds.
 
     Args:
         data_dir: the data directory.
@@ -110,7 +110,7 @@ def has_python_build() -> bool:
 
 
 def places(data_dir: Path) -> list[str]:
-    """Where the builds are looked for, in order, in words for people."""
+    """Return where the builds are looked for, in order, in words for people."""
     return [
         f"{VARIABLE}: {os.environ.get(VARIABLE) or 'not set'}",
         f"data folder: {_state(installed_program(data_dir))}",

@@ -59,13 +59,13 @@ class DiskSpace:
 
 
 def free_bytes(directory: Path) -> int:
-    """The room on the disk of a folder, which need not be there yet. Blocks."""
+    """Return the room on the disk of a folder, which need not be there yet. Blocks."""
     existing = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
     return shutil.disk_usage(existing).free
 
 
 def used_bytes(directory: Path) -> int:
-    """What all files of a folder hold; 0 if it is not there. Blocks.
+    """Return what all files of a folder hold; 0 if it is not there. Blocks.
 
     Files that come and go meanwhile count or not, and so do folders that may not be read.
     """
@@ -78,5 +78,5 @@ def used_bytes(directory: Path) -> int:
 
 
 def mib(number: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people."""
     return f"{number / 1024 / 1024:.0f} MiB"

@@ -55,7 +55,7 @@ class RunningEngine:
 
 
 async def running_engine(data_dir: Path) -> RunningEngine | None:
-    """The engine that runs now for this data directory, or None. Does not keep it running.
+    """Return the engine that runs now for this data directory, or None. Does not keep it running.
 
     Raises:
         SettingsInvalid: the directory cannot be looked at.
@@ -84,14 +84,14 @@ class EmbeddedEngine:
         async with EmbeddedEngine(Path("data")) as engine:
             client = AsyncMongoClient(engine.uri)
 
-    The engine stops when the last of them has gone, however it went. Close clients before the block ends. If the engine
-    dies it comes back with the same `uri`; `on_event` is called with it.
+    The engine stops when the last of them has ended, for whatever reason. Close clients before the block ends. If the
+    engine dies it comes back with the same `uri`; `on_event` is called with it.
 
     Args:
         data_dir: data directory on a local disk; made when it is not there.
         on_event: called on the event loop for each event; must not block.
         startup_timeout_seconds: how long entering may take.
-        stop_timeout_seconds: how long leaving waits for the engine to stop. It stops also when nobody waits.
+        stop_timeout_seconds: how long leaving waits for the engine to stop. It stops without that, too.
         cache_size: memory for the cache, as `512M` or `2G`: a limit, taken as it is needed. The changes of one
             transaction may take about 7 % of it (38 MB of 512M). The first command's value holds until the engine
             stops.
@@ -147,7 +147,7 @@ class EmbeddedEngine:
 
     @property
     def restarts(self) -> int:
-        """How often the engine was brought back since this object was entered."""
+        """How often the engine was restarted since this object was entered."""
         return self._restarts
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -220,7 +220,7 @@ class EmbeddedEngine:
                 self._told(message)
             lease.drop()
             self._lease = None
-            self._emit("engine-lost", "the supervisor of the embedded engine is gone; it is started again")
+            self._emit("engine-lost", "the supervisor of the embedded engine has ended; it is started again")
             self._lease = lease = await self._recover()
             for session_id in self._sessions:
                 lease.name_session(session_id)

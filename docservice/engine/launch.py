@@ -45,7 +45,7 @@ class SupervisorProcess:
 
     async def ended(self) -> None:
         """Wait for its end; set a deadline around it."""
-        while self._reaper.is_alive():  # noqa: ASYNC110 (a process and a thread know no asyncio.Event)
+        while self._reaper.is_alive():  # noqa: ASYNC110 (a process and a thread have no asyncio.Event)
             await asyncio.sleep(0.02)
 
 

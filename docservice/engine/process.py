@@ -140,7 +140,7 @@ class EngineProcess:
     async def _follow(self, process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
         """Write the output of the engine to its log, and react to it.
 
-        It is not left to write the log itself: on a full disk nobody would hear that its storage broke off.
+        It is not left to write the log itself: on a full disk it would not be noticed that its storage has stopped.
         """
         rest = b""
         while chunk := await output.read(_CHUNK_BYTES):
@@ -156,7 +156,7 @@ class EngineProcess:
 
     def _heed(self, process: asyncio.subprocess.Process, line: bytes) -> None:
         self._last_lines.append(line.decode(errors="replace"))
-        # The port is read here and not chosen before: so nobody else can have come first on it.
+        # The port is read here and not chosen before: so no other program can have taken it.
         if match := _LISTENING.search(line):
             self.port = int(match[1])
             self._listens.set()

@@ -3,7 +3,7 @@
     python -m docservice.engine.supervisor DATA_DIR [--cache-size SIZE] [--engine CHOICE]
 
 The first command starts it, in a session of its own, and does not own it: it stays while any command holds a lease (see
-`lease_server`) and stops the engine when the last one has gone. Its log is its stderr.
+`lease_server`) and stops the engine when the last one has ended. Its log is its stderr.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HEALTHY_SECONDS = 60.0
 
 
 class Supervisor:
-    """Runs one engine until nobody needs it. The lock must be held.
+    """Runs one engine until no command uses it. The lock must be held.
 
     Args:
         files: the engine's files.

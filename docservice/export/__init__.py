@@ -1,4 +1,4 @@
-"""Exports: data as files, and back from them."""
+"""Exports to files, and imports of these files."""
 
 from docservice.export.csv_exports import BackgroundExports
 from docservice.export.csv_writer import CsvWriter

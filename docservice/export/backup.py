@@ -1,4 +1,4 @@
-"""Whole documents as NDJSON: a backup, and the way from one engine to another.
+"""Whole documents as NDJSON: backup and restore, also to move from one engine to another.
 
 The first line says what the file is and about how many documents come, the last one how many came:
 
@@ -58,9 +58,9 @@ class BackupReport:
 async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> BackupReport:
     """Write all documents to a file, gzipped if its name ends with `.gz`.
 
-    Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of
-    the export; a log, its tries and all its attempts are of one moment. What comes or changes meanwhile may be in it or
-    not, and two documents may be of different moments. Stop the writers to have all of one moment.
+    Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of the
+    export; a log, its mastery logs and all its attempts are of one moment. What comes or changes meanwhile may be in it
+    or not, and two documents may be of different moments. Stop the writers to have all of one moment.
 
     Args:
         service: entered.
@@ -169,12 +169,12 @@ async def import_ndjson(
 
 
 async def _apart(work: Callable[[], _Made]) -> _Made:
-    """Run work that may wait for a pipe in a thread that nobody waits for, not even the end of the program.
+    """Run work that may wait for a pipe in a daemon thread, for which the end of the program does not wait.
 
     A thread cannot be stopped: Ctrl-C would work only when the program that writes into the pipe sends something.
     """
     made: concurrent.futures.Future[_Made] = concurrent.futures.Future()
-    made.set_running_or_notify_cancel()  # What comes when nobody waits any more is dropped.
+    made.set_running_or_notify_cancel()  # A result that comes after a cancellation is dropped.
 
     def run() -> None:
         try:
@@ -234,7 +234,7 @@ class _Batches:
             self._damage = f"The file is damaged or cut short behind line {self._number}."
 
     def _text(self, line: bytes) -> str:
-        """A line as text; one that is too long or not UTF-8 becomes a text that is refused as not JSON."""
+        """Return a line as text; one that is too long or not UTF-8 becomes a text that is refused as not JSON."""
         if len(line) == _LONGEST_LINE:
             while line and not line.endswith(b"\n"):
                 line = self._file.readline(_LONGEST_LINE)
@@ -262,7 +262,7 @@ class _Batches:
         self._head = content
 
     def flaws(self, read: dict[str, int]) -> list[str]:
-        """What is wrong with the file as a whole, once it is read, in sentences."""
+        """Return what is wrong with the file as a whole, once it is read, in sentences."""
         if self._damage:
             return [self._damage]
         if self._head is not None and self._end is None:

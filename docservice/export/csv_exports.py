@@ -70,7 +70,7 @@ class BackgroundExports:
             await asyncio.to_thread(self.path(request.facility, request.log_type).unlink, missing_ok=True)
 
     def path(self, facility: str, log_type: str) -> Path:
-        """Where the file of a facility and type is, if there is one."""
+        """Return where the file of a facility and type is, if there is one."""
         return self._folder / f"{facility}-{log_type}.csv"
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9,.]+")
 
 
 def harmless(text: str | None) -> str:
-    """A text as a cell that no spreadsheet runs; empty for None."""
+    """Return a text as a cell that no spreadsheet runs; empty for None."""
     if not text:
         return ""
     if text[0] in _STARTS_FORMULA and not _PLAIN_NUMBER.fullmatch(text):

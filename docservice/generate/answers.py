@@ -1,4 +1,4 @@
-"""What comes of one question: the interactions that a front end reports, and how far they bring an exercise."""
+"""Answers to one question: the interactions that a front end reports, and the progress after them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def luck(content: Content) -> float:
 
 
 def seconds_passed(seconds: float) -> timedelta:
-    """A duration, in whole milliseconds."""
+    """Return a duration, in whole milliseconds."""
     return timedelta(milliseconds=round(seconds * 1000))
 
 
 def answer(chance: Random) -> tuple[dict[str, Any], str]:
-    """An answer as a question widget gives it, and its short form."""
+    """Return an answer as a question widget gives it, and its short form."""
     if chance.random() < 0.5:
         choice = chance.choice(_CHOICES)
         return {"question": {"radio 1": choice}}, choice
@@ -34,7 +34,7 @@ def answer(chance: Random) -> tuple[dict[str, Any], str]:
 
 
 def interactions(item: str, right: bool, seconds: float, asks: float, chance: Random) -> list[dict[str, Any]]:
-    """All interactions with one question of an exercise.
+    """Return all interactions with one question of an exercise.
 
     Args:
         item: the question.
@@ -66,7 +66,7 @@ def interactions(item: str, right: bool, seconds: float, asks: float, chance: Ra
 
 
 def quiz_interaction(item: str, right: bool, seconds: float, chance: Random) -> dict[str, Any]:
-    """The answer to a question of a quiz."""
+    """Return the answer to a question of a quiz."""
     answer_json, simple = answer(chance)
     return {
         "item": item,

@@ -30,14 +30,14 @@ class PlannedQuiz:
 
 
 def lesson(plan: Plan, library: Library, classroom: int, week: int) -> PlannedLesson:
-    """What a class works on in a week."""
+    """Return what a class works on in a week."""
     return PlannedLesson(
         plan.id(f"lesson {classroom}.{week}"), tuple(library.units[_unit(plan, library, classroom, week)])
     )
 
 
 def quiz(plan: Plan, library: Library, classroom: int, week: int) -> PlannedQuiz | None:
-    """What a class is asked on Friday: every second week, about the lessons of both."""
+    """Return what a class is asked on Friday: every second week, about the lessons of both."""
     if week % 2 == 0:
         return None
     units = [_unit(plan, library, classroom, number) for number in (week - 1, week)]
@@ -45,7 +45,7 @@ def quiz(plan: Plan, library: Library, classroom: int, week: int) -> PlannedQuiz
 
 
 def old_exam(plan: Plan, library: Library, classroom: int) -> PlannedQuiz:
-    """What a class is asked at the beginning, in the form that Kolibri up to 0.14 gave it."""
+    """Return what a class is asked at the beginning, in the form that Kolibri up to 0.14 gave it."""
     return _questions(
         plan, library, f"exam {classroom}", "Placement exam", [_unit(plan, library, classroom, 0)], _EXAM_QUESTIONS
     )
@@ -67,7 +67,7 @@ def _questions(
 
 
 def class_records(plan: Plan, library: Library, classroom: int) -> dict[str, list[dict[str, Any]]]:
-    """The assignments of a class in the format of a directory file."""
+    """Return the assignments of a class in the format of a directory file."""
     class_id = plan.id(f"class {classroom}")
     quizzes = [old_exam(plan, library, classroom)]
     quizzes += [planned for week in range(plan.weeks) if (planned := quiz(plan, library, classroom, week)) is not None]

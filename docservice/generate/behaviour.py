@@ -1,4 +1,4 @@
-"""What people do: weeks of school days and evenings, lessons, quizzes, and what drops in between.
+"""Simulates what people do: weeks of school days and evenings, lessons, quizzes, and breaks.
 
 How likely an answer is right follows from ability, from the difficulty of the exercise and from practice in its unit
 (a logistic curve with guessing, as item response theory has it).
@@ -39,11 +39,11 @@ class SchoolSimulation:
         self.library = Library(plan)
 
     def of_learner(self, learner: GeneratedLearner) -> Logs:
-        """All logs of a learner."""
+        """Return all logs of a learner."""
         return _Weeks(self, learner).live()
 
     def of_visitors(self, week: int) -> Iterator[Logs]:
-        """The logs of the anonymous visitors of a week, one visitor after the other."""
+        """Yield the logs of the anonymous visitors of a week, one visitor after the other."""
         plan = self.plan
         chance = plan.chance(f"visitors {week}")
         expected = plan.learners * _VISITORS_PER_LEARNER
@@ -57,7 +57,7 @@ class SchoolSimulation:
 
 
 class _Person:
-    """Somebody who works on contents."""
+    """A person who works on contents."""
 
     def __init__(
         self, recorder: Recorder, chance: Random, *, ability: float = 0.0, pace: float = 1.0, asks: float = 0.3

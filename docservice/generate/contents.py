@@ -1,4 +1,4 @@
-"""What there is to learn: channels with trees of topics, and in each topic things to watch, read and practise."""
+"""Generated content: channels with trees of topics, and in each topic videos, texts and exercises."""
 
 from __future__ import annotations
 

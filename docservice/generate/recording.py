@@ -1,4 +1,4 @@
-"""The logs of one person, kept by the rules of tracking while a clock of its own goes on."""
+"""Records the logs of one person by the rules of tracking, with a clock of its own."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Recorder:
         self._exams: list[ExamLog] = []
 
     def random_id(self) -> str:
-        """A random source id: 32 hex characters of a UUID4, by this person's chance."""
+        """Return a random source id: 32 hex characters of a UUID4, by this person's chance."""
         return uuid.UUID(int=self._chance.getrandbits(128), version=4).hex
 
     def progress(self, content_id: str) -> float | None:
@@ -116,7 +116,7 @@ class Recorder:
         self._continue_user_session()
 
     def logs(self) -> Logs:
-        """All that was recorded."""
+        """Return all that was recorded."""
         return Logs(list(self._whole_summaries()), list(self._whole_sessions()), self._user_sessions, self._exams)
 
     def _whole_summaries(self) -> Iterator[ContentSummaryLog]:

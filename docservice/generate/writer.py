@@ -84,7 +84,7 @@ async def generate(
 
 
 def directory_files(school: SchoolSimulation) -> Iterator[dict[str, list[dict[str, Any]]]]:
-    """The directory of a data set, part by part, each in the format of `docservice directory import`."""
+    """Yield the directory of a data set, part by part, each in the format of `docservice directory import`."""
     plan, library = school.plan, school.library
     yield people.facility_records(plan)
     yield {"channels": library.channels, "content_nodes": library.nodes}

@@ -1,4 +1,4 @@
-"""A database file as of one moment, copied to where SQLite may do with it what it has to.
+"""Copies a database file as of one moment to a place where SQLite may write beside it.
 
 A database file alone is not the database. After a crash the file holds changes that were never completed, and a
 rollback journal beside it says how to undo them; in WAL mode the latest changes are in a log beside it. SQLite reads
@@ -42,7 +42,7 @@ _JOURNAL, _WAL, _SHARED_MEMORY = "-journal", "-wal", "-shm"
 _PIECE_BYTES = 4 * 1024 * 1024
 _PAGES_IN_A_STEP = 1024
 _FREE_PARTS_LEFT = 10
-"""One part in so many of the free disk stays free: others need it, too."""
+"""One part in this many of the free disk stays free: other programs need it, too."""
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CLOCK_STEP_SECONDS = 0.05
@@ -57,7 +57,7 @@ _CANNOT_READ_IN_PLACE = (
     "SQLITE_PERM",
     "SQLITE_NOLFS",
 )
-"""What SQLite says when it would have to write first (undo a change, make a file), or when the disk knows no locks."""
+"""What SQLite says when it would have to write first (undo a change, make a file), or when the disk has no locks."""
 
 _Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
@@ -114,12 +114,12 @@ def is_packed(path: Path) -> bool:
         SettingsInvalid: it cannot be read.
     """
     # A database in use is opened by SQLite alone: a process that closes a file loses all its locks on it, also those
-    # of a connection that somebody else in this process has.
+    # of another connection of this process.
     return not _beside(path, _WAL).exists() and _beginning(path, len(_GZIP)) == _GZIP
 
 
 def unpacked_copy(packed: Path, folder: Path, order: CopyOrder) -> Path:
-    """The database of a file packed with gzip, unpacked into a folder.
+    """Return the database of a file packed with gzip, unpacked into a folder.
 
     Raises:
         SettingsInvalid: it is damaged, or there is no room for what is in it.
@@ -173,7 +173,7 @@ def database_copy(database: Path, folder: Path, order: CopyOrder) -> DatabaseCop
             _copy_files(database, target, order)
         unchanged = _fingerprint(database)[0] == before[0] if in_place else _fingerprint(database) == before
         # Who writes now has been there since an earlier try, and keeps to the locks that SQLite holds for the reader.
-        # Only who comes while nobody is there is not seen by a reader who may not write.
+        # A writer that starts while there is no other one is not noticed by a reader without write access.
         if unchanged or (in_place and tries >= _TRIES_UNTIL_LOCKS_HOLD):
             return DatabaseCopy(target, moment, _journals(target, before, in_place=in_place))
         if time.monotonic() > deadline:
@@ -243,7 +243,7 @@ def _copy_by_sqlite(database: Path, target: Path, order: CopyOrder, deadline: fl
 
 
 def _begin(source: sqlite3.Connection, database: Path, order: CopyOrder, deadline: float) -> None:
-    """Begin a read transaction, when nobody is in the middle of a change."""
+    """Begin a read transaction, when no other connection is in the middle of a change."""
     while True:
         try:
             source.execute("BEGIN")

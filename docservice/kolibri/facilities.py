@@ -1,6 +1,6 @@
-"""What a Kolibri holds of its facilities, so that what it does not hold is known to be gone.
+"""Lists the records that a Kolibri has of its facilities, so that removed records can be found.
 
-A record whose row cannot be read is there all the same, and what is not known is not gone: a file without a table, or
+A record whose row cannot be read still exists, and what cannot be listed is not removed: a file without a table, or
 one of a device that has only some learners of the facility, takes nothing away.
 """
 
@@ -26,7 +26,7 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
-    """All that a Kolibri holds of its facilities, and why that is nothing, if so.
+    """Return all that a Kolibri holds of its facilities, and why that is nothing, if so.
 
     Returns:
         What it holds; a sentence where no facility is held as a whole, else an empty text.

@@ -1,4 +1,4 @@
-"""Where a Kolibri keeps its data, opened for reading and never written to.
+"""Opens the data folder of a Kolibri for reading; it is never written to.
 
 A home folder holds `db.sqlite3` and, under `content/databases`, one database for each channel.
 """
@@ -99,10 +99,10 @@ def _opened_copy(database: Path, order: CopyOrder) -> Iterator[tuple[Tables, str
 
 
 def _connected(database: Path, copy: Path) -> sqlite3.Connection:
-    """A connection to the copy of a database, with one snapshot for all that is read, however long it takes."""
+    """Return a connection to the copy of a database, with one snapshot for all that is read, however long it takes."""
     connection = sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
     try:
-        # Functions that a schema calls may do no harm, should somebody have made the file for that.
+        # Functions that a schema calls must do no harm, even in a file made by an attacker.
         connection.execute("PRAGMA trusted_schema = OFF")
         # What a journal undoes is undone, what a log holds is added, and the one file is all there is.
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()

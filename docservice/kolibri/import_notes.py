@@ -39,7 +39,7 @@ class KolibriImport:
 
     @classmethod
     def of(cls, path: Path, finished: datetime, report: ImportReport) -> KolibriImport:
-        """The note on an import with this report."""
+        """Return the note on an import with this report."""
         counts = report.counts.values()
         return cls(
             # A name that is not UTF-8 has no text.
@@ -61,7 +61,7 @@ class ImportNotes:
         self._path = data_dir / FILE_NAME
 
     def latest(self, database: str) -> KolibriImport | None:
-        """The import into a database that ended last; None if none is noted, or the file cannot be read."""
+        """Return the import into a database that ended last; None if none is noted, or the file cannot be read."""
         return self._read().get(database)
 
     def note(self, database: str, done: KolibriImport) -> None:

@@ -1,4 +1,4 @@
-"""The import of a Kolibri: everything that it knows of learners, in the order in which it makes sense here."""
+"""The import of a Kolibri: the directory first, then the logs in the order of their references."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class _Import:
         self._aside: set[str] = set()
 
     async def run(self) -> ImportReport:
-        # First of all, so that an import that is interrupted leaves nobody a right that was taken from them.
+        # First of all, so that an interrupted import leaves no right in place that was taken away.
         if not self._keep_missing:
             await self._withdraw()
         self._aside = await self._store.ids(SET_ASIDE)
@@ -187,7 +187,7 @@ class _Import:
         await self._bulk.replace(SET_ASIDE, rows, upsert=True)
 
     def _prepared(self, stage: _Stage) -> Iterator[tuple[Batch, list[_Prepared]]]:
-        """The batches of a stage with what is to be stored, made in the thread that reads."""
+        """Yield the batches of a stage with what is to be stored, made in the thread that reads."""
         for batch in stage.batches(self._home.tables):
             yield (
                 batch,

@@ -1,4 +1,4 @@
-"""What an import read, and what became of each record."""
+"""The report of an import: counts of records by outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RecordCounts:
         unchanged: are here as the Kolibri has them.
         kept: are here otherwise, and newer (or put in order since), so they stay as they are here.
         set_aside: cannot become part of a document; their rows are kept in `import_set_aside`.
-        withdrawn: were here and are gone in the Kolibri, so they were removed here.
+        withdrawn: were here and no longer in the Kolibri, so they were removed here.
     """
 
     read: int = 0
@@ -58,7 +58,7 @@ class ImportReport:
     copied: str = ""
 
     def of(self, kind: str) -> RecordCounts:
-        """The counts of a kind, to read or to add to."""
+        """Return the counts of a kind, to read or to add to."""
         return self.counts.setdefault(kind, RecordCounts())
 
     def add(self, other: ImportReport) -> None:

@@ -76,17 +76,17 @@ def create_app(
     cors: Cors | None = None,
     proxies: Proxies | None = None,
 ) -> web.Application:
-    """An application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
+    """Return an application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
     Args:
         service: the caller's to enter before the first request and to leave after the last one; see `entered`.
         identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
             host's middlewares put into it.
         max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
-        limits: limits of requests under way; None: there are none.
+        limits: limits of running requests; None sets none.
         metrics: what to show at `/metrics`; None: that is not there.
-        cors: which pages of other origins may call; None: none.
-        proxies: whose `X-Forwarded-*` headers are believed; None: nobody's.
+        cors: which pages of other origins may call; if None, none.
+        proxies: the proxies whose `X-Forwarded-*` headers are trusted; None trusts none.
     """
     app = web.Application(
         middlewares=[
@@ -141,7 +141,7 @@ async def _close_exports(app: web.Application) -> None:
 
 
 def _route(path: str) -> str:
-    """A path whose placeholders take any text, braces too, which a UUID may be written with."""
+    """Return a path whose placeholders take any text, braces too, which a UUID may be written with."""
     return path.replace("}", ":[^/]+}")
 
 
@@ -151,5 +151,5 @@ def _description() -> Mapping[str, Any]:
 
 @cache
 def _described() -> Mapping[str, Any]:
-    """The description of all operations, made once, and only when it is asked for."""
+    """Return the description of all operations, made once, and only when it is asked for."""
     return describe(OPERATIONS, version("docservice"))

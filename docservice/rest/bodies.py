@@ -28,7 +28,7 @@ _JSON_RANGES = {"application/*", "*/*"}
 
 
 async def read_body(request: web.Request) -> Any:
-    """The body as a JSON value; an empty body is `{}`.
+    """Return the body as a JSON value; an empty body is `{}`.
 
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
@@ -73,7 +73,7 @@ def _form(raw: bytes, charset: str) -> Any:
 
 
 def _text_encoding(charset: str) -> str | None:
-    """The name of a plain text encoding; None for others, some of which unpack or take quadratic time."""
+    """Return the name of a plain text encoding; None for others, some of which unpack or take quadratic time."""
     try:
         name = codecs.lookup(charset).name
     except LookupError:
@@ -93,7 +93,7 @@ async def _multipart(request: web.Request) -> Any:
 
 
 def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
-    """A strict JSON document, with integers of any size.
+    """Return a strict JSON document, with integers of any size.
 
     Raises:
         MalformedRequest: with the parser's own words, as Kolibri has them.

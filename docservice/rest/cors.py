@@ -24,7 +24,7 @@ ANY = "*"
 
 
 class Cors:
-    """What browsers are told."""
+    """The headers for browsers."""
 
     def __init__(self, origins: Collection[str]) -> None:
         """Choose whose pages may call.

@@ -23,7 +23,7 @@ _DEADLINE: web.RequestKey[asyncio.Timeout] = web.RequestKey("DEADLINE")
 
 
 def route_of(request: web.Request) -> str:
-    """The template of the path (`/api/logger/masterylog/{id}/`), which has no ids in it."""
+    """Return the template of the path (`/api/logger/masterylog/{id}/`), which has no ids in it."""
     resource = request.match_info.route.resource
     return UNMATCHED if resource is None else resource.canonical
 
@@ -53,7 +53,7 @@ class RequestLimits:
         Args:
             max_in_flight: for all together; more are answered with 503.
             max_in_flight_per_token: for the requests with one `Authorization` header; more are answered with 429.
-                Visitors without a token are not told apart: a school is often one address.
+                Visitors without a token are counted together: a school is often one address.
             timeout_seconds: how long a request may take until its answer begins, its body's arrival included.
         """
         self.in_flight = 0
@@ -130,10 +130,10 @@ class RequestLimits:
 
 
 def _token_of(request: web.Request) -> str | None:
-    """The token that a request sends, in one form of the several in which it is accepted.
+    """Return the token that a request sends, in one form of the several in which it is accepted.
 
-    Somebody could pass the limit with one token written in many ways: the scheme's case, spaces, and characters of the
-    signature that base64 ignores. The signature stays in it: without it, anybody could use up the limit of others.
+    A client could pass the limit with one token written in many ways: the scheme's case, spaces, and characters of the
+    signature that base64 ignores. The signature stays in it: without it, any client could use up the limit of others.
     """
     header = request.headers.get("Authorization")
     if header is None:

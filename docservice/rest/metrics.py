@@ -1,4 +1,4 @@
-"""What a monitor reads at `/metrics`: counts and times of requests, of the database and of the process.
+"""The metrics of `/metrics`: counts and times of requests, of the database and of the process.
 
 Nothing here names a person: paths are templates, unknown methods are one label, and no value is an id.
 """
@@ -39,7 +39,7 @@ class Metrics:
         """Begin to count.
 
         Args:
-            token: bearer token that a monitor has to send; None: anybody may read.
+            token: bearer token that a monitor has to send; if None, none is needed.
             worker: number of this process; None if there is only one.
             restarts: how often that worker was restarted.
             others: gets the metrics of the other workers; None if there are none.
@@ -84,11 +84,11 @@ class Metrics:
             raise Unauthenticated("Send the token of DOCSERVICE_METRICS_TOKEN: `Authorization: Bearer TOKEN`.")
 
     async def snapshot(self) -> bytes:
-        """The metrics of this process, for another one to show."""
+        """Return the metrics of this process, for another one to show."""
         return await asyncio.to_thread(lambda: exposition.snapshot(self._registry.collect()))
 
     async def text(self) -> bytes:
-        """The metrics of all workers and of the database, in Prometheus' text format."""
+        """Return the metrics of all workers and of the database, in Prometheus' text format."""
         about_all = [_build(), *await self._about_the_database()]
         if self._others is None or self._worker is None:
             return await asyncio.to_thread(lambda: exposition.text([*self._registry.collect(), *about_all]))
@@ -171,7 +171,7 @@ class _ServiceCollector(Collector):
         if self._service.engine is not None:
             yield CounterMetricFamily(
                 "docservice_engine_restarts",
-                "How often the embedded engine was brought back.",
+                "How often the embedded engine was restarted.",
                 value=self._service.engine.restarts,
             )
         if self._worker is not None:

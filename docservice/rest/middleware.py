@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, a count, and errors turned into answers."""
+"""Middleware for every request: an id, a line in the log, a count, and responses for errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Name the request in a stream, whose headers are gone before `identified` sees it."""
+    """Name the request in a stream, whose headers are sent before `identified` gets it."""
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 
@@ -71,7 +71,7 @@ def _note(request: web.Request, status: int, seconds: float) -> None:
 
 
 def _limited(request: web.Request) -> web.Request:
-    """The request with this application's body limit; aiohttp gives it the one of the outermost application."""
+    """Return the request with this application's body limit; aiohttp gives it the one of the outermost application."""
     limit = request.config_dict[MAX_BODY_BYTES]
     if request.client_max_size == limit:
         return request

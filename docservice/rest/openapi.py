@@ -20,7 +20,7 @@ _REF = "#/components/schemas/{model}"
 _ABOUT = """\
 Keeps learner logs (Kolibri's `core.logger`) as documents. Routes under `/api/logger/` and `/api/auth/` speak Kolibri's
 wire format, errors included; all others answer errors as problem JSON (RFC 9457). Every error names its class in the
-header `X-Error-Code`. Whatever else goes wrong inside the service is a 500 that tells nothing but the `request_id`.
+header `X-Error-Code`. Any other error inside the service is a 500 with nothing but the `request_id`.
 
 Sign in with `Authorization: Bearer TOKEN`; without it the caller is an anonymous visitor, known by the cookie
 `visitor_id`.
@@ -61,7 +61,7 @@ class _Schemas:
         self._modes = {key: mode for (mode, _), key in self._keys.items()}
 
     def of(self, mode: str, kind: Any) -> _Schema:
-        """The schema of a type: a reference, where it has a name."""
+        """Return the schema of a type: a reference, where it has a name."""
         key = self._keys[mode, kind]
         return self._found[key, self._modes[key]]  # type: ignore[index]  # the mode that it was asked for
 
@@ -78,7 +78,7 @@ def _types(operations: Iterable[Operation]) -> Iterator[tuple[Literal["validatio
 
 
 def describe(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a list of operations, without `servers`."""
+    """Return the OpenAPI 3.1 document of a list of operations, without `servers`."""
     schemas = _Schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

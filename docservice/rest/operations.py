@@ -55,7 +55,7 @@ Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "faci
 """Who is served, about whose records.
 
 - `all`: it is not asked who calls.
-- `visitors and users`: everybody about oneself, but not a program with a service token, which is nobody.
+- `visitors and users`: each caller about oneself, but not a program with a service token.
 - `owner`: the person whose record it is; the record of an anonymous visitor belongs to all visitors.
 - `readers`: who may read the logs of the owner.
 - `writers`: the owner, and the admins of the owner's facility.

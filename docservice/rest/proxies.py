@@ -52,7 +52,7 @@ class Proxies:
         return address is not None and any(address in network for network in self._networks)
 
     def _client(self, request: web.Request) -> IPv4Address | IPv6Address | None:
-        """The last address that no trusted proxy has."""
+        """Return the last address that no trusted proxy has."""
         client = None
         for value in reversed(_values(request, "X-Forwarded-For")):
             address = _address(value)

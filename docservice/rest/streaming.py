@@ -1,4 +1,4 @@
-"""Long lists as they are read: nobody holds all of their rows in memory."""
+"""Streams long lists while they are read: their rows are never all in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORT = 500
 
 
 async def list_answer(request: web.Request, rows: AsyncGenerator[BaseModel, None]) -> web.StreamResponse:
-    """A JSON list of rows; a long one is sent while it is read.
+    """Return a JSON list of rows; a long one is sent while it is read.
 
     Whatever goes wrong before `SHORT` rows are read is raised, and answered as always. Later the status has been sent:
     the connection is cut, so that a client does not take a part for the whole.

@@ -202,7 +202,7 @@ class DocService:
         return self._entered
 
     def acting_as(self, principal: Principal) -> ActingLogs:
-        """The logs as one person, or an anonymous visitor, may use them. Cheap: make one for each request.
+        """Return the logs as one person, or an anonymous visitor, may use them. Cheap: make one for each request.
 
         >>> coach = logs.acting_as(school.coach)
         >>> [row.item async for row in coach.attempt_logs()]
@@ -211,7 +211,7 @@ class DocService:
         []
 
         Args:
-            principal: `Principal(user_id=...)` for somebody who is signed in, `ANONYMOUS` for a visitor.
+            principal: `Principal(user_id=...)` for a person who is signed in, `ANONYMOUS` for a visitor.
 
         Raises:
             NotEntered: the service is not entered.
@@ -274,7 +274,7 @@ class DocService:
 
         Raises:
             NotEntered: the engine has no address yet.
-            ValueError: the program gave a handle, and knows its address itself.
+            ValueError: the service was made with a database handle, whose address only the program has.
         """
         return self._connection.address
 
@@ -287,7 +287,7 @@ class DocService:
         await self._parts.database.command({"ping": 1})
 
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
-        """The same entered service under another clock, for loading the past. Do not enter or leave it."""
+        """Return the same entered service under another clock, for loading the past. Do not enter or leave it."""
         parts, other = self._parts, copy(self)
         acting = parts.acting
         other._entered = replace(

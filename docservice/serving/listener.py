@@ -1,4 +1,4 @@
-"""Answering requests at a listening socket, and stopping without losing one."""
+"""Serves requests at a listening socket, and stops without losing one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before anything is started, so that a port in use costs nothing.
+    """Return a listening socket, taken before anything is started, so that a port in use costs nothing.
 
     Raises:
         SettingsInvalid: it cannot be had.
@@ -72,7 +72,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """The URL that a listening socket answers at."""
+    """Return the URL that a listening socket answers at."""
     address, port = listener.getsockname()[:2]
     return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
@@ -137,7 +137,7 @@ def _public_key(path: Path | None) -> str | None:
 def metrics_of(
     settings: Settings, *, worker: int | None = None, restarts: int = 0, others: Others | None = None
 ) -> Metrics | None:
-    """The metrics that the settings ask for; see `Metrics` for the other arguments."""
+    """Return the metrics that the settings ask for; see `Metrics` for the other arguments."""
     if not settings.metrics:
         return None
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None

@@ -66,7 +66,7 @@ async def _answer(channel: socket.socket, listener: socket.socket, settings: Set
 
 
 def _name(channel: socket.socket, session_id: bytes) -> None:
-    """Tell who started this process of a session. If it does not listen, it is halted or gone."""
+    """Tell who started this process of a session. If it does not listen, it is halted or has ended."""
     with suppress(OSError):
         channel.send(session_line(session_id))
 

@@ -5,7 +5,8 @@
 
 The first process owns the socket and the lease of the embedded engine, and answers nothing itself. A channel is a pair
 of sockets: the settings go down, `ready` comes up, then the name of each session that transactions run in, and its end
-says that the other side has gone, however it went. Of a worker that has died the first process ends the transactions.
+means that the other side has ended, for whatever reason. Of a worker that has died the first process ends the
+transactions.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _SPARE_SECONDS = 10.0
 
 
 def session_line(session_id: bytes) -> bytes:
-    """What a worker says of a session before the first transaction in it."""
+    """Return what a worker says of a session before the first transaction in it."""
     return _SESSION + session_id.hex().encode() + b"\n"
 
 
@@ -156,12 +157,12 @@ class Workers:
             "settings": self._settings.revealed(),
         }
         worker = _Worker(process, ours)
-        with contextlib.suppress(OSError):  # It has gone already; its end is noticed in a moment.
+        with contextlib.suppress(OSError):  # It has already ended; that is noticed in a moment.
             await asyncio.get_running_loop().sock_sendall(ours, json.dumps(order).encode() + b"\n")
         return worker
 
     async def _hear(self, worker: _Worker, ready: asyncio.Event) -> None:
-        """Take in what a worker says until it has gone."""
+        """Process the messages of a worker until it ends."""
         loop, rest = asyncio.get_running_loop(), b""
         with contextlib.suppress(OSError):
             while received := await loop.sock_recv(worker.channel, _RECEIVED_BYTES):
@@ -187,7 +188,7 @@ class Workers:
         ends = [asyncio.create_task(worker.process.wait()) for worker in self._live.values()]
         if ends:
             await asyncio.wait(ends, timeout=self._settings.drain_seconds)
-        # From now on nobody takes connections: who comes is refused, and does not wait in the socket's queue.
+        # From now on no worker accepts connections: new ones are refused and do not wait in the socket's queue.
         self._listener.close()
         if ends:
             await asyncio.wait(ends, timeout=self._settings.shutdown_timeout_seconds + _SPARE_SECONDS)

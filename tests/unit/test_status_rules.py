@@ -1,4 +1,4 @@
-"""What of a service's state needs somebody to act."""
+"""Decides what an operator has to do, from the state of a service."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class ExamLogRow(Answer):
 
     @classmethod
     def of(cls, log: ExamLog) -> ExamLogRow:
-        """The shown part of an exam log, which was read with its attempts."""
+        """Return the shown part of an exam log, which was read with its attempts."""
         return cls(
             id=log.id,
             exam=log.exam_id,
@@ -77,7 +77,7 @@ class ExamAttemptRow(Answer):
 
     @classmethod
     def of(cls, attempt: ExamAttemptLog) -> ExamAttemptRow:
-        """The shown part of an attempt."""
+        """Return the shown part of an attempt."""
         same = ("id", "content_id", "item", "time_spent", "complete", "correct", "hinted", "error")
         loose = ("answer", "simple_answer", "interaction_history")
         times = ("start_timestamp", "end_timestamp", "completion_timestamp")

@@ -30,7 +30,7 @@ def time_text(moment: datetime, recorded_text: str | None) -> str:
 
 
 class MasteryRow(BaseModel):
-    """A try; `correct` is the sum over its attempts, cut to an integer."""
+    """A mastery log; `correct` is the sum over its attempts, cut to an integer."""
 
     id: str
     mastery_criterion: dict[str, Any]
@@ -43,7 +43,7 @@ class MasteryRow(BaseModel):
 
     @classmethod
     def of(cls, log: MasteryLog) -> MasteryRow:
-        """The shown part of a try."""
+        """Return the shown part of a mastery log."""
         return cls(
             id=log.id,
             mastery_criterion=log.mastery_criterion,
@@ -78,7 +78,7 @@ class AttemptRow(BaseModel):
 
     @classmethod
     def of(cls, log: AttemptLog, **more: Any) -> Self:
-        """The shown part of an attempt; `more` fills what a subclass adds."""
+        """Return the shown part of an attempt; `more` fills what a subclass adds."""
         return cls(
             id=log.id,
             item=log.item,
@@ -138,26 +138,26 @@ class Rows(Generic[Row]):
 
 
 class CorrectnessDiff(BaseModel):
-    """How much more correct an answer is than in the try before; None if there was none."""
+    """How much more correct an answer is than in the mastery log before; None if there was none."""
 
     correct: int | None
 
 
 class TryDiff(BaseModel):
-    """How much more correct and how much longer a try is than the one before."""
+    """How much more correct and how much longer a mastery log is than the one before."""
 
     correct: int
     time_spent: float | None
 
 
 class AttemptDiffRow(AttemptRow):
-    """An attempt beside the newest one at the same item in the try before."""
+    """An attempt beside the newest one at the same item in the mastery log before."""
 
     diff: CorrectnessDiff
 
 
 class MasteryDiffRow(MasteryRow):
-    """A try beside the one before; `diff` is None if there is none."""
+    """A mastery log beside the one before; `diff` is None if there is none."""
 
     diff: TryDiff | None
     attemptlogs: list[AttemptDiffRow]
@@ -169,10 +169,10 @@ def mastery_diff(
     attempts: Sequence[AttemptLog],
     previous_attempts: Sequence[AttemptLog],
 ) -> MasteryDiffRow:
-    """A try beside the one before it.
+    """Return a mastery log beside the one before it.
 
     Args:
-        target: the try.
+        target: the mastery log.
         previous: the one before; None if there is none.
         attempts: all of `target`.
         previous_attempts: all of `previous`.

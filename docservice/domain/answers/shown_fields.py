@@ -52,7 +52,7 @@ def _shown(schema: LogSchema[Any], each: StoredField) -> ShownField:
 
 
 def shown_paths(model: type[SyncableLog], prefix: str = "") -> Iterator[str]:
-    """The paths of all fields that a shown document has, `mastery_logs.attempts.item`."""
+    """Yield the paths of all fields that a shown document has, `mastery_logs.attempts.item`."""
     for field in shown_fields(model):
         yield prefix + field.name
         if field.embeds is not None:

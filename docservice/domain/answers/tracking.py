@@ -1,4 +1,4 @@
-"""What a start and a report are answered with, field by field as Kolibri's API has it."""
+"""The answers to a start and a report, with the fields of Kolibri's API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON object that REST clients get."""
+        """Return the JSON object that REST clients get."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -37,16 +37,16 @@ class AttemptAnswer(Answer):
 
     @classmethod
     def of(cls, attempt: AttemptLog) -> AttemptAnswer:
-        """The shown part of an attempt."""
+        """Return the shown part of an attempt."""
         return cls(**{name: getattr(attempt, name) for name in cls.model_fields})
 
 
 class SessionStarted(Answer):
-    """A visit has begun.
+    """A content session has begun.
 
     Attributes:
         progress: of all the learner's visits to the content, 0..1.
-        time_spent: seconds; of the try where there is one, else of all visits.
+        time_spent: seconds; of the mastery log where there is one, else of all content sessions.
         complete: of the try where there is one, else whether progress is 1.
         context: the ids that apply (`node_id`, `quiz_id`, `lesson_id`, `mastery_level` ...).
         mastery_criterion, pastattempts, totalattempts: only for assessments.
@@ -64,11 +64,11 @@ class SessionStarted(Answer):
 
     @classmethod
     def of(cls, start: Start, past_attempts: Sequence[AttemptLog]) -> SessionStarted:
-        """The answer to a start.
+        """Return the answer to a start.
 
         Args:
             start: the logs after it.
-            past_attempts: the attempts of the try to show, newest first.
+            past_attempts: the attempts of the mastery log to show, newest first.
         """
         summary, current = start.summary, start.current_try
         fields: dict[str, Any] = {
@@ -103,7 +103,7 @@ class SessionUpdated(Answer):
 
     @classmethod
     def of(cls, update: Update) -> SessionUpdated:
-        """The answer to a report."""
+        """Return the answer to a report."""
         if update.attempts is None:
             return cls(complete=update.complete)
         answered = [AttemptAnswer.of(attempt) for attempt in update.attempts.answered]

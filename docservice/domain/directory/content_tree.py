@@ -12,7 +12,7 @@ Node = Mapping[str, Any]
 
 
 def told_ancestors(value: Any) -> list[dict[str, Any]]:
-    """Return the `ancestors` that a Kolibri tells of a node; an empty list if they are not readable."""
+    """Return the `ancestors` of a Kolibri's node; an empty list if they are not readable."""
     is_readable = (
         isinstance(value, list)
         and len(value) <= MAX_LEVEL

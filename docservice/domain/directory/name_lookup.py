@@ -1,4 +1,4 @@
-"""Who or which facility is meant by what a person types: an id, a name, or both parts of a name."""
+"""Finds the person or facility for a text that a user typed: an id, a name, or both parts of a name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NamedPerson:
 
     Attributes:
         id: 32 hex characters.
-        username: which nobody else in the facility has, in upper or lower case.
+        username: unique in the facility, in upper or lower case.
         full_name: as people see it; may be empty.
         facility: whose account it is.
     """
@@ -45,7 +45,7 @@ class NamedPerson:
 
 
 def id_in(text: str) -> str | None:
-    """The id that a text spells; None if it spells none."""
+    """Return the id that a text spells; None if it spells none."""
     try:
         return parse_uuid(text)
     except ValueError:
@@ -53,22 +53,22 @@ def id_in(text: str) -> str | None:
 
 
 def usernames_in(text: str) -> set[str]:
-    """The usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
+    """Return the usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
     return {folded_username(text), folded_username(text.rpartition("/")[2])}
 
 
 def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str] = ()) -> NamedPerson:
-    """The one person that a text means.
+    """Return the one person that a text means.
 
     Upper and lower case are the same in names, as Kolibri has it.
 
     Args:
         text: an id in any spelling, a username, or `FACILITY/USERNAME` with the facility's name or id.
         people: with this id or one of these usernames; others may be among them.
-        known: usernames that there are, to find what may be meant if nobody fits.
+        known: existing usernames, for suggestions if no person matches.
 
     Raises:
-        InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+        InvalidReference: no person matches, or several do; the message lists candidates.
     """
     facility, _, username = text.rpartition("/")
     wanted_id = id_in(text)
@@ -93,7 +93,7 @@ def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str]
 
 
 def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFacility:
-    """The one facility that a text means.
+    """Return the one facility that a text means.
 
     Args:
         text: an id in any spelling, or a name; upper and lower case are the same.

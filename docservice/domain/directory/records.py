@@ -1,4 +1,4 @@
-"""The directory: who is who, who is in which class, what is assigned to whom.
+"""Records of the directory: people, classes, memberships, roles, assignments, content.
 
 Records have Kolibri's fields; more fields than those named here are kept as they are.
 Rule: kolibri/core/auth/models.py, exams/models.py, lessons/models.py, courses/models.py.
@@ -20,7 +20,7 @@ from docservice.errors import FieldError, UnstorableValue, ValidationFailed
 
 
 def _reference(name: str) -> Any:
-    """A field `name_id` that a file may also call `name`."""
+    """Return a field `name_id` that a file may also call `name`."""
     return Field(validation_alias=AliasChoices(f"{name}_id", name))
 
 
@@ -62,7 +62,7 @@ class DirectoryRecord(BaseModel):
         return fields
 
     def references(self) -> References:
-        """What decides whose record it is."""
+        """Return what decides whose record it is."""
         return References(anywhere=True)
 
 
@@ -72,7 +72,7 @@ class FacilityDataset(DirectoryRecord):
     collection_name = "facility_datasets"
 
     def references(self) -> References:
-        """A dataset is its own."""
+        """Return the dataset itself: it belongs to no other."""
         return References(dataset_ids=(self.id,))
 
 
@@ -87,7 +87,7 @@ class Collection(DirectoryRecord):
     parent_id: HexId | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent"))
 
     def references(self) -> References:
-        """Its dataset, and the collection that it is in."""
+        """Return its dataset, and the collection that it is in."""
         return References((self.dataset_id,), (self.parent_id,) if self.parent_id else ())
 
 
@@ -107,7 +107,7 @@ class FacilityUser(DirectoryRecord):
     is_superuser: bool = False
 
     def references(self) -> References:
-        """The person's dataset and facility."""
+        """Return the person's dataset and facility."""
         return References((self.dataset_id,), (self.facility_id,))
 
 
@@ -150,7 +150,7 @@ class Exam(DirectoryRecord):
     learner_ids: list[HexId] = []
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments), user_ids=tuple(self.learner_ids))
 
 
@@ -165,7 +165,7 @@ class Lesson(DirectoryRecord):
     learner_ids: list[HexId] = []
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments), user_ids=tuple(self.learner_ids))
 
 
@@ -179,7 +179,7 @@ class CourseSession(DirectoryRecord):
     assignments: list[HexId]
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments))
 
 
@@ -265,7 +265,7 @@ _COLLECTION_KINDS = {
 
 
 def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
-    """The records of a request: a list of them, or an object with the list in `records`.
+    """Return the records of a request: a list of them, or an object with the list in `records`.
 
     Args:
         section: one of `SECTIONS`.
@@ -290,7 +290,7 @@ def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
 
 
 def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRecord]]:
-    """The records of a directory file, by section; sections that are not there are left out.
+    """Return the records of a directory file, by section; sections that are not there are left out.
 
     Args:
         content: lists of records under the names of `SECTIONS`, and `default_facility`, an id. Other lists are
@@ -322,7 +322,7 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
 def _records(
     section: str, listed: list[Any], path: tuple[str | int, ...]
 ) -> tuple[list[DirectoryRecord], list[FieldError]]:
-    """The valid records of a list, and what is wrong with the others."""
+    """Return the valid records of a list, and what is wrong with the others."""
     model, kind = SECTIONS[section], _COLLECTION_KINDS.get(section)
     records: list[DirectoryRecord] = []
     errors: list[FieldError] = []

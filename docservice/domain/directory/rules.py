@@ -1,9 +1,9 @@
-"""Which records of the directory are impossible: no Kolibri could hold them, however they came there.
+"""Rules for records of the directory: records that no Kolibri could hold are refused.
 
 A record is judged by what would be stored with it: what it names has to be there, of the right kind and of the same
 dataset, and nothing else may hold what only one can. A record that changes may not leave stored records behind that
 become impossible by it. What a Kolibri merely avoids is not refused: a learner of a group
-who is not of its class comes about when devices sync.
+who is not in its class can result from a sync of devices.
 Rule: kolibri/core/auth/models.py (`infer_dataset`, `validate_membership`, `validate_role`, `unique_together`,
 Facility, Classroom and LearnerGroup `save`) and serializers.py (FacilityUserSerializer.validate), exams/models.py,
 lessons/models.py, courses/models.py (`pre_save` of assignments); auth/api.py takes the facility of a dataset to be one.
@@ -73,7 +73,7 @@ class ReferencedIds:
 
 @dataclass
 class RelatedRecords:
-    """What is there, or will be, of what records name.
+    """The records that other records name, stored or about to be.
 
     Attributes:
         datasets: ids.
@@ -89,7 +89,7 @@ class RelatedRecords:
 
 
 def referenced_ids(records: Iterable[DirectoryRecord]) -> ReferencedIds:
-    """What records name that has to be there."""
+    """Return the ids that records name, which have to exist."""
     ids = ReferencedIds()
     for record in records:
         if isinstance(record, ContentNode):
@@ -110,7 +110,7 @@ def checked_part(record: DirectoryRecord) -> Hashable:
 
 
 def referenced_part(record: DirectoryRecord) -> Hashable | None:
-    """What of a record the records that name it depend on; None if nothing depends on it."""
+    """Return what of a record the records that name it depend on; None if nothing depends on it."""
     match record:
         case Collection():
             return (record.kind, record.dataset_id)
@@ -120,12 +120,12 @@ def referenced_part(record: DirectoryRecord) -> Hashable | None:
 
 
 def folded_username(username: str) -> str:
-    """A user name as Kolibri compares it: without regard to the case of the letters A to Z, as SQLite does."""
+    """Return a user name as Kolibri compares it: without regard to the case of the letters A to Z, as SQLite does."""
     return username.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def unique_key(record: DirectoryRecord) -> tuple[str, ...] | None:
-    """What only one record may hold; None for records that hold nothing alone.
+    """Return what only one record may hold; None for records that hold nothing alone.
 
     A deleted account holds its name no longer.
     """
@@ -151,7 +151,7 @@ _TWICE = {
 
 
 def left_behind(record: DirectoryRecord, flaw: RuleViolation) -> RuleViolation:
-    """What is wrong with a record whose change would make a stored record impossible that names it.
+    """Return what is wrong with a record whose change would make a stored record impossible that names it.
 
     Args:
         record: the stored one.
@@ -165,13 +165,13 @@ def left_behind(record: DirectoryRecord, flaw: RuleViolation) -> RuleViolation:
 
 
 def taken(key: Sequence[str]) -> RuleViolation:
-    """What is wrong with a record whose key another record holds."""
+    """Return what is wrong with a record whose key another record holds."""
     path, message = _TWICE[key[0]]
     return RuleViolation(path, message)
 
 
 def violations(record: DirectoryRecord, related: RelatedRecords) -> Iterator[RuleViolation]:
-    """Why a record is impossible among what is there; nothing if it is not. What only one may hold is not looked at."""
+    """Yield what is wrong with a record, given the records that it names. Unique keys are not checked here."""
     match record:
         case Collection():
             yield from _collection(record, related)
@@ -253,7 +253,7 @@ def _is_in_circle(record: ContentNode, related: RelatedRecords) -> bool:
 
 
 def add_to(related: RelatedRecords, records: Iterable[DirectoryRecord]) -> None:
-    """Count records as there, in the place of those with their ids."""
+    """Add records, in place of those with the same ids."""
     for record in records:
         match record:
             case Collection():

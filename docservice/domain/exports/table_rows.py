@@ -25,7 +25,7 @@ _FACILITY_TYPES = {"admin": "Admin", "coach": "Facility coach", "classroom assig
 
 
 class LearnerColumns(NamedTuple):
-    """What rows say of whose log it is."""
+    """The columns of a row that name the learner."""
 
     facility_name: str | None = None
     username: str | None = None
@@ -33,7 +33,7 @@ class LearnerColumns(NamedTuple):
 
 
 UNKNOWN = LearnerColumns()
-"""Somebody who is not in the directory, as the real server writes it."""
+"""A learner who is not in the directory, as Kolibri writes it."""
 
 _ANONYMOUS = LearnerColumns(user_type="Anonymous")
 
@@ -124,12 +124,12 @@ class Catalogue:
         return ranked[1] if ranked else ContentLocation()
 
     def exam(self, exam_id: str) -> Fields:
-        """What the directory says of a quiz; empty if nothing."""
+        """Return what the directory says of a quiz; empty if nothing."""
         return self.exams.get(exam_id, {})
 
 
 def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Collection[str]) -> str:
-    """What a person is called in exports.
+    """Return what a person is called in exports.
 
     Args:
         is_superuser: of this device.
@@ -145,12 +145,12 @@ def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Co
 
 
 def visitor(table: TableName) -> LearnerColumns:
-    """What the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
+    """Return what the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
     return UNKNOWN if table in ("session", "summary") else _ANONYMOUS
 
 
 def visited_node(session: Fields) -> str | None:
-    """The node that a visit was to; None if the visit does not say."""
+    """Return the node that a visit was to; None if the visit does not say."""
     extra_fields = session.get("extra_fields")
     context = extra_fields.get("context") if isinstance(extra_fields, dict) else None
     node_id = context.get("node_id") if isinstance(context, dict) else None
@@ -158,7 +158,7 @@ def visited_node(session: Fields) -> str | None:
 
 
 def session_row(session: Fields, learner: LearnerColumns, catalogue: Catalogue) -> Row:
-    """A row of `SESSION`."""
+    """Return a row of `SESSION`."""
     content_id, channel_id = session["content_id"], session["channel_id"]
     place = catalogue.place(content_id, channel_id, visited_node(session))
     return (
@@ -177,7 +177,7 @@ def session_row(session: Fields, learner: LearnerColumns, catalogue: Catalogue) 
 
 
 def summary_row(summary: Fields, node_id: str | None, learner: LearnerColumns, catalogue: Catalogue) -> Row:
-    """A row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
+    """Return a row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
     return (
         *learner,
         *_content(summary, node_id, catalogue),
@@ -199,14 +199,14 @@ def attempt_row(
     masterylog_id: str | None = None,
     examlog_id: str | None = None,
 ) -> Row:
-    """A row of `ATTEMPT`.
+    """Return a row of `ATTEMPT`.
 
     Args:
         attempt: as it is embedded or in a bucket.
         log: the summary or session that it belongs to; of an exam log `kind` and `content_id` are enough.
         node_id: of the visit that names the content.
         learner: whose it is.
-        catalogue: knows the content.
+        catalogue: has the content.
         try_number: of the try it belongs to; None if to none.
         masterylog_id: of that try.
         examlog_id: of the exam log that holds that try.
@@ -220,7 +220,7 @@ def attempt_row(
 
 
 def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: LearnerColumns, catalogue: Catalogue) -> Row:
-    """A row of `EXAM`."""
+    """Return a row of `EXAM`."""
     exam, log = catalogue.exam(exam_id), quiz_try.log
     return (
         *learner,

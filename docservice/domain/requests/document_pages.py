@@ -49,7 +49,7 @@ class DocumentFilters:
         content: logs of this content.
         content_ids: logs of one of these contents.
         topic: id of a node: logs of content below it in its channel.
-        channel: logs of visits through this channel.
+        channel: logs of content sessions through this channel.
         kind: logs of this kind of content.
         exam: logs of this exam.
         start_after: logs that start at this time or later.
@@ -83,7 +83,7 @@ class DocumentFilters:
         refuse_unused(own | vars(self.people), {*offered, *PEOPLE_FILTERS})
 
     def digest(self, kind: str) -> str:
-        """A short text that stays the same as long as the filters and the kind of log do."""
+        """Return a short text that stays the same as long as the filters and the kind of log do."""
         text = json.dumps([kind, asdict(self)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -189,7 +189,7 @@ class FieldChoice:
         return (self.only is None or parts[0] in self.only) and not above & self.without
 
     def leaves(self, known: Collection[str]) -> list[str] | None:
-        """The paths to read so that no more than the shown parts is read; None: everything."""
+        """Return the paths to read so that no more than the shown parts is read; None: everything."""
         if self.only is None and not self.without:
             return None
         shown = {path for path in known if self.shows(path)}
@@ -212,5 +212,5 @@ class DocumentPage:
     next: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The page as answers show it."""
+        """Return the page as answers show it."""
         return {"results": list(self.results), "next": self.next}

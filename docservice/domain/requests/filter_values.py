@@ -95,7 +95,7 @@ _UNORDERED: set[ValueKind] = {"boolean"}
 
 
 def filter_value(argument: str, kind: ValueKind, value: object) -> Any:
-    """A value as logs hold it: ids as 32 lower-case hex characters, times in UTC to the millisecond.
+    """Return a value as logs hold it: ids as 32 lower-case hex characters, times in UTC to the millisecond.
 
     Args:
         argument: the name of the filter, for the error.

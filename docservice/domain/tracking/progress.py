@@ -19,7 +19,7 @@ def normalize(progress: float) -> float:
 
 
 def advance(old: float, *, progress: float | None, progress_delta: float | None) -> float:
-    """The progress after a report; `old` if the report says nothing of it.
+    """Return the progress after a report; `old` if the report says nothing of it.
 
     Args:
         old: the log's own progress, 0..1.

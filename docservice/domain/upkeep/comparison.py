@@ -1,4 +1,4 @@
-"""Two documents, compared: where they differ.
+"""Compares two documents.
 
 Equal are documents with the same fields in any order and numbers of the same value in any type; true is not a number.
 """

@@ -1,4 +1,4 @@
-"""What must hold for every stored record: its fields, its partition, its source id, its id.
+"""Rules for every stored record: its fields, partition, source id and id.
 
 An import of a backup and `verify` ask the same `field_problems`, and an import of a Kolibri makes nothing else.
 
@@ -56,13 +56,13 @@ class Finding:
     mended: bool = False
 
     def as_mended(self) -> Finding:
-        """The same after a repair."""
+        """Return the same after a repair."""
         return replace(self, mended=self.mendable)
 
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """A finding that does not know its document yet; see `Finding`."""
+    """A finding without its document; see `Finding`."""
 
     rule: str
     path: str
@@ -71,7 +71,7 @@ class FieldProblem:
 
 
 def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str = "") -> Iterator[FieldProblem]:
-    """What is wrong with the fields of one record; fields that the model does not know are not looked at.
+    """Yield what is wrong with the fields of one record; fields that the model does not have are not checked.
 
     Args:
         model: of the record.
@@ -97,7 +97,7 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
 
 
 def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[FieldProblem]:
-    """What is wrong with a record of the directory."""
+    """Yield what is wrong with a record of the directory."""
     yield from field_problems(model, {**document, "id": document["_id"]})
 
 

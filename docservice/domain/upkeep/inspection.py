@@ -289,7 +289,7 @@ class Inspection:
         if schema.sparse and has is None and counter.stored not in owner and not right:
             return  # what counts nothing is left out
         if counter.counts is Counted.BUCKETS and isinstance(has, int) and has >= right:
-            return  # buckets that have become empty are gone
+            return  # empty buckets were removed
         if counter.counts is Counted.CORRECT and isinstance(has, (int, float)):
             count = self._counts.get(masterylog_id, 0)
             if abs(has - right) <= _DRIFT * max(count, 1):
@@ -324,7 +324,7 @@ def _word(value: bool) -> str:
 
 
 def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[FieldProblem]]:
-    """What is wrong with where a bucket belongs; its name says which log that is.
+    """Return what is wrong with where a bucket belongs; its name says which log that is.
 
     Args:
         bucket: with or without its attempts.

@@ -1,4 +1,4 @@
-"""What of a service's state needs somebody to act."""
+"""Decides what an operator has to do, from the state of a service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServiceState:
 
 
 def actions_needed(seen: ServiceState) -> list[str]:
-    """What is wrong and what to do about it, one sentence or two each; empty if all is well.
+    """Return what is wrong and what to do about it, one sentence or two each; empty if all is well.
 
     An embedded engine that is not running is well: the next command starts it.
     """
@@ -44,7 +44,7 @@ def actions_needed(seen: ServiceState) -> list[str]:
             )
         case "password missing":
             actions.append(
-                "The password of the embedded engine is gone. Put the file engine/password back from a backup, or make "
+                "The password of the embedded engine is missing. Put engine/password back from a backup, or make "
                 f"a new one: docservice engine reset-password --data-dir {seen.data_dir}"
             )
     if seen.error is not None:

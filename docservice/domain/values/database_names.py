@@ -11,7 +11,7 @@ _OF_THE_SERVER = {"admin", "config", "local"}
 
 
 def name_problem(name: str) -> str | None:
-    """What is wrong with a name, in a clause; None if a database can be called so."""
+    """Return what is wrong with a name, in a clause; None if a database can be called so."""
     if name in _OF_THE_SERVER:
         return f"{name!r} is a database of the server itself; logs are kept in one of their own"
     forbidden = sorted(_NOT_IN_A_NAME & set(name))
@@ -23,7 +23,7 @@ def name_problem(name: str) -> str | None:
 
 
 def named_database(uri: str) -> str | None:
-    """The database that a connection string names (`mongodb://db.example/logs`), None if it names none.
+    """Return the database that a connection string names (`mongodb://db.example/logs`), None if it names none.
 
     A database of the server itself only says where its accounts are (`/admin`).
     Rule: MongoDB's connection string specification, defaultauthdb.

@@ -40,7 +40,7 @@ def parse_uuid(value: str | int) -> str:
 
 
 def id_of_uuid(value: object) -> str:
-    """A UUID, as an object or as text in any spelling, as 32 lower-case hex characters.
+    """Return a UUID, as an object or as text in any spelling, as 32 lower-case hex characters.
 
     Raises:
         ValueError: `value` is neither; a number is not.
@@ -53,7 +53,7 @@ def id_of_uuid(value: object) -> str:
 
 
 def record_id(partition: str, source_id: str, model_name: str) -> str:
-    """The id of a syncable record, the same on every device that makes it.
+    """Return the id of a syncable record, the same on every device that makes it.
 
     Args:
         partition: the record's partition, with `ID_PLACEHOLDER` in place of the record's own id.
@@ -64,7 +64,7 @@ def record_id(partition: str, source_id: str, model_name: str) -> str:
 
 
 def unit_test_content_id(course_session_id: str, unit_id: str, test_type: TestType) -> str:
-    """The content id that all learners' logs of one pre- or post-test share.
+    """Return the content id that all learners' logs of one pre- or post-test share.
 
     Rule: kolibri/core/logger/utils/pre_post_test.py.
     """
@@ -72,7 +72,7 @@ def unit_test_content_id(course_session_id: str, unit_id: str, test_type: TestTy
 
 
 def unit_test_version(user_id: str, course_session_id: str, unit_id: str, test_type: TestType) -> Literal["A", "B"]:
-    """Which of the two versions of a unit's test the learner gets; the post-test is always the other one.
+    """Return which of the two versions of a unit's test the learner gets; the post-test is always the other one.
 
     Rule: kolibri/core/logger/api.py: the last hex digit of an MD5 decides (even: the pre-test is A).
     """

@@ -1,4 +1,4 @@
-"""The JSON columns of Kolibri's tables, read as loosely as Kolibri reads them, as values that documents can hold.
+"""Reads JSON columns of Kolibri's tables, as tolerantly as Kolibri does, into values that documents can hold.
 
 Kolibri 0.4 to 0.10 wrote JSON columns encoded twice, its SQL writes titles into JSON with raw control characters, and
 its generator of example data writes an object where a list belongs. A row is not worthless because of that.

@@ -1,4 +1,4 @@
-"""Sums as answers and files show them."""
+"""Rounds sums for answers and files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _DECIMALS = 6
 
 
 def rounded_sum(total: float) -> float:
-    """A sum of floats, rounded to millionths (microseconds): 1462.5 for 1462.4999999999998.
+    """Return a sum of floats, rounded to millionths (microseconds): 1462.5 for 1462.4999999999998.
 
     What is stored stays as it is, so that a later sum is the same as on the device.
     """

@@ -26,7 +26,11 @@ from docservice.store.mapping.log_kinds import KINDS
 operations = Operations(tag="Documents")
 
 _VIEWS = {
-    "contentsummarylog": ("Content Summary Log", "summary", "summaries of all visits of a learner to a content"),
+    "contentsummarylog": (
+        "Content Summary Log",
+        "summary",
+        "summaries of all content sessions of a learner to a content",
+    ),
     "contentsessionlog": ("Content Session Log", "session", "visits to content"),
     "usersessionlog": ("User Session Log", "user session", "stretches of app use"),
     "examlog": ("Exam Log", "exam", "learners' logs of exams"),

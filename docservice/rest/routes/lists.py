@@ -58,7 +58,7 @@ async def mastery_logs(call: Call[None, LogQuery]) -> list[MasteryRow] | RowPage
     errors=_ERRORS,
 )
 async def mastery_log(call: Call[None, LogQuery]) -> MasteryRow:
-    """One try."""
+    """One mastery log."""
     return await call.logs.mastery_log(call.path["id"], call.query.filters)
 
 
@@ -82,7 +82,7 @@ def _integer_or_none(text: str) -> int | None:
     other_answers={404: ("There are not so many tries.", str)},
 )
 async def mastery_diff(call: Call[None, LogQuery]) -> MasteryDiffRow | web.Response:
-    """One try beside the one before it."""
+    """One mastery log beside the one before it."""
     if call.path["back"] is None:
         return json_answer("Parameter must be an integer", 404)
     try:

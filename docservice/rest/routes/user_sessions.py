@@ -1,4 +1,4 @@
-"""`/api/auth/session/current/`: Kolibri's front end says every few minutes that somebody is there."""
+"""`/api/auth/session/current/`: Kolibri's front end reports every few minutes that the app is in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests for CSV exports: who may make, see and change them."""
+"""Requests for CSV exports, and the rights to make, see and change them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from docservice.store.exports.csv_requests import CsvRequestStore
 
 
 class CsvExportRequests(Clocked):
-    """Facility admins see and change the requests of their facility, superusers all; nobody else any."""
+    """Facility admins see and change the requests of their facility, superusers all; other users none."""
 
     def __init__(self, database: Database, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
 
         Args:
             database: connected.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)
@@ -42,7 +42,7 @@ class CsvExportRequests(Clocked):
     async def find(
         self, principal: Principal, *, facility: str | None = None, log_type: str | None = None
     ) -> list[StoredCsvRequest]:
-        """The requests that the principal may see, oldest first; a few for each facility.
+        """Return the requests that the principal may see, oldest first; a few for each facility.
 
         Raises:
             ValidationFailed: there is no such facility.
@@ -54,7 +54,7 @@ class CsvExportRequests(Clocked):
         return [request async for request in csv_requests if await self._administers(person, request.facility)]
 
     async def get(self, principal: Principal, number: int) -> StoredCsvRequest:
-        """One request.
+        """Return one request.
 
         Raises:
             LogNotFound: there is none that the principal may see.
@@ -100,7 +100,7 @@ class CsvExportRequests(Clocked):
         await self._write(lambda tx: self._requests.delete(tx, number))
 
     async def requested(self, principal: Principal, number: int) -> RequestedExport:
-        """What has become of a request.
+        """Return what has become of a request.
 
         Raises:
             LogNotFound: there is none that the principal may see.
@@ -111,7 +111,7 @@ class CsvExportRequests(Clocked):
         return RequestedExport(number, export, export.state_of(number, now) if export else "not-started")
 
     async def latest(self, principal: Principal, facility: str, log_type: LogType) -> CsvExport | None:
-        """The latest export of a facility and type, None if there was none.
+        """Return the latest export of a facility and type, None if there was none.
 
         Raises:
             LogNotFound: a superuser asks for a facility that is not there.

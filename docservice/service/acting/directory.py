@@ -1,4 +1,4 @@
-"""Writing the directory: who may write which records over the API, and which records are possible at all."""
+"""Writes to the directory: checks the rights of the caller and the rules for records."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Sent(NamedTuple):
     fields: Mapping[str, Any]
 
     def error(self, flaw: RuleViolation) -> FieldError:
-        """The flaw at the field as the sender calls it: `collection` or `collection_id`."""
+        """Return the flaw at the field as the sender calls it: `collection` or `collection_id`."""
         name, *rest = flaw.path
         short = str(name).removesuffix("_id")
         called = short if short in self.fields and name not in self.fields else name
@@ -236,7 +236,7 @@ class DirectoryWriter:
     ) -> None:
         """Check that all records, the stored ones that they replace, and all they reference belong to the facility.
 
-        A membership of somebody from another facility would show that person's logs to a coach of this one, so what a
+        A membership of a person from another facility would show that person's logs to a coach of this one, so what a
         record points at has to be of the facility, too.
         """
         stored_records = [

@@ -51,7 +51,7 @@ class ExamLogs(Clocked):
         Args:
             database: connected.
             actions: of the service.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)

@@ -1,4 +1,4 @@
-"""Reading: what a person may see of the logs, as Kolibri's lists show it."""
+"""Lists of mastery and attempt logs, as Kolibri shows them, within the read scope of a person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ListReader:
         self._attempts = AttemptListStore(database)
 
     async def person(self, principal: Principal) -> Person:
-        """What the directory says of a principal.
+        """Return what the directory says of a principal.
 
         Raises:
             PermissionDenied: the principal is a program with a service token.
@@ -133,7 +133,7 @@ class ListReader:
         """Whose logs are left of those that a principal may read; of the filters, those that name people count.
 
         Raises:
-            ValidationFailed: `filters.user` is nobody.
+            ValidationFailed: `filters.user` does not exist.
         """
         person = await self.person(principal)
         if filters.user is not None and await self._people.person(filters.user) is None:

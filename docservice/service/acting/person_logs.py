@@ -84,7 +84,7 @@ class ActingLogs:
         """See `PersonLogs.update_user_session`.
 
         Args:
-            request: see there.
+            request: see `PersonLogs.update_user_session`.
             user_agent: `User-Agent` header to take the device from when the request names none.
         """
         return await self._parts.user_sessions.report(
@@ -205,7 +205,7 @@ class ActingLogs:
     async def csv_requests(
         self, *, facility: str | None = None, log_type: LogType | None = None
     ) -> list[StoredCsvRequest]:
-        """The requests for CSV exports that the principal may see, oldest first; a few for each facility.
+        """Return the requests for CSV exports that the principal may see, oldest first; a few for each facility.
 
         Raises:
             ValidationFailed: there is no such facility.
@@ -213,7 +213,7 @@ class ActingLogs:
         return await self._parts.csv_exports.find(self.principal, facility=facility, log_type=log_type)
 
     async def csv_request(self, number: int) -> StoredCsvRequest:
-        """One request for a CSV export.
+        """Return one request for a CSV export.
 
         Raises:
             LogNotFound: no such request that the principal may see.
@@ -255,7 +255,7 @@ class ActingLogs:
         return await self._parts.csv_exports.requested(self.principal, number)
 
     async def latest_csv_export(self, facility: str, log_type: LogType) -> CsvExport | None:
-        """The latest export of a facility and type, None if there was none.
+        """Return the latest export of a facility and type, None if there was none.
 
         Raises:
             LogNotFound: a superuser asks for a facility that does not exist.

@@ -60,10 +60,10 @@ class _Action(Protocol):
         """Whether it looks at attempts that are embedded in the summary."""
 
     def summary_key(self, logs: TrackedLogs) -> LogKey | None:
-        """The summary that it changes, once its session is read; None if it changes none."""
+        """Return the summary that it changes, once its session is read; None if it changes none."""
 
     def assignments(self, logs: TrackedLogs) -> list[Assignment]:
-        """What has to be assigned to the learner, once the session is read."""
+        """Return what has to be assigned to the learner, once the session is read."""
 
     async def apply(self, logs: TrackedLogs, assigned: Assigned) -> Answer:
         """Apply the rule to the logs, which have been read, and keep what it gives.
@@ -178,7 +178,7 @@ class _LearnerAction:
         return log_partition(self.visitor.dataset_id, self.visitor.user_id)
 
     def _key_of_summary(self, content_id: str) -> LogKey | None:
-        """The key of the learner's summary of a content, None for an anonymous visitor."""
+        """Return the key of the learner's summary of a content, None for an anonymous visitor."""
         if self.user_id is None:
             return None
         partition = self.partition
@@ -320,5 +320,5 @@ def _require_storable(request: UpdateSession) -> None:
 
 
 def _caller(visitor: TrackedPerson) -> str | None:
-    """The owner of an idempotency key. None for an anonymous caller without a visitor id: they cannot be told apart."""
+    """Return the owner of an idempotency key; None for anonymous callers without a visitor id, who are all alike."""
     return visitor.user_id or (visitor.visitor_id and f"visitor {visitor.visitor_id}")

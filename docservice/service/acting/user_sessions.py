@@ -54,7 +54,7 @@ class UserSessions(Clocked):
         Args:
             database: connected.
             actions: of the service.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)

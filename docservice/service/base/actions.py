@@ -1,4 +1,4 @@
-"""Actions: what a caller asks for, run in one transaction, once, and to its end."""
+"""Actions: requests that write, each run once, in a transaction, and to its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 
 
 def random_id() -> str:
-    """A random source id: 32 hex characters of a UUID4."""
+    """Return a random source id: 32 hex characters of a UUID4."""
     return uuid.uuid4().hex
 
 
@@ -47,7 +47,7 @@ class Actions:
 
         Args:
             action: gets the transaction's session, and may run several times.
-            queue: actions with the same one wait for each other; None waits for nobody.
+            queue: actions with the same one wait for each other; None waits for none.
         """
 
         async def queued() -> _Result:
@@ -79,7 +79,7 @@ class Actions:
 
 
 def request_key(caller: str, key: str | None, action: str, request: BaseModel, now: datetime) -> RequestKey | None:
-    """What identifies a request that may be sent twice; None without a key of the caller's.
+    """Return what identifies a request that may be sent twice; None without a key of the caller's.
 
     Args:
         caller: whose key it is.

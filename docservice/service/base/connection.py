@@ -1,4 +1,4 @@
-"""The database that a service works on: whose it is, and who starts and ends it."""
+"""The connection of a service to its database: opens and closes it if the service owns it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     groups = GroupCommit(database, carry_out)
     answer = await groups.carry_out(action, queue="whose", size=1)
 
-A group forms while the one before it commits, so that a lone caller waits for nobody. What a transaction costs, the
+A group forms while the one before it commits, so that a single caller does not wait. What a transaction costs, the
 group pays once: for the driver and the engine, sixty reports together are hardly dearer than two. Every action gets
 its own answer or error:
 
@@ -73,7 +73,7 @@ class _Waiting(Generic[ActionT, AnswerT]):
     def settle(self, outcome: AnswerT | Exception) -> None:
         if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
-            # The caller may have gone away; asyncio would report the error as never looked at.
+            # The caller may have been cancelled; asyncio would report the error as never retrieved.
             self.done.exception()
         else:
             self.done.set_result(outcome)
@@ -226,7 +226,8 @@ class GroupCommit(Generic[ActionT, AnswerT]):
     async def _try_on(self, waiting: _Waiting[ActionT, AnswerT]) -> None:
         try:
             while True:
-                # Between two tries the database is free for others, also on an engine with one transaction at a time.
+                # Between two tries the database is free for others, also on an engine with one transaction at a
+                # time.
                 await asyncio.sleep(_PAUSE_SECONDS)
                 try:
                     outcomes = await self._database.transact(lambda tx: self._outcomes(tx, [waiting]), gives_way=True)

@@ -1,4 +1,4 @@
-"""Reading on while what was read is worked on."""
+"""Reads the next item while the caller works on the current one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _nothing() -> None:
 async def iterated_in_thread(
     items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing
 ) -> AsyncGenerator[Item, None]:
-    """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
+    """Yield the items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
 
     Args:
         items: what is iterated.
@@ -75,9 +75,9 @@ async def iterated_in_thread(
 async def called_in_thread(
     function: Callable[..., Result], *arguments: object, ask_to_end: Callable[[], None] = _nothing
 ) -> Result:
-    """The result of a function that blocks, called in a thread.
+    """Return the result of a function that blocks, called in a thread.
 
-    A thread cannot be stopped, and what it works on must not be closed under its hands: when this is cancelled, it
+    A thread cannot be stopped, and what it works on must stay open until it ends: when this is cancelled, it
     asks the function to end, and waits until it has.
     """
     calling = asyncio.ensure_future(asyncio.to_thread(function, *arguments))

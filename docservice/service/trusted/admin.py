@@ -62,8 +62,8 @@ class LogsAdmin:
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
         """End the transactions that a process has left open which died; see `on_session` of `DocService`.
 
-        MongoDB keeps them for a minute, in which nobody else can write the same documents. Takes some seconds, because
-        statements of that process may still be on their way; never fails.
+        MongoDB keeps them for a minute, in which no other transaction can write the same documents. Takes some seconds,
+        because statements of that process may still be on their way; never fails.
 
         Args:
             ids: of the process's sessions.
@@ -76,7 +76,7 @@ class LogsAdmin:
         return self.database.activity
 
     async def document_counts(self) -> Census:
-        """How many documents there are, and how many wait for sync; counted at most every half minute.
+        """Return how many documents there are, and how many wait for sync; counted at most every half minute.
 
         Raises:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
@@ -84,7 +84,7 @@ class LogsAdmin:
         return await self._counts.take()
 
     async def collection_counts(self) -> dict[str, int]:
-        """How many documents each collection of the directory and of logs has, as the server estimates it.
+        """Return how many documents each collection of the directory and of logs has, as the server estimates it.
 
         Raises:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
@@ -94,7 +94,7 @@ class LogsAdmin:
     def table_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
     ) -> AsyncGenerator[RowBatch, None]:
-        """The rows of a table of a facility's logs, in no order, in batches of at most some hundred.
+        """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
 
         Logs that are written meanwhile may be in it or not.
 
@@ -111,16 +111,16 @@ class LogsAdmin:
         return self._tables.batches(table, facility_id, Span(start, end))
 
     async def person_called(self, text: str) -> NamedPerson:
-        """The one person that a text means: an id, a username, or `FACILITY/USERNAME`.
+        """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.
 
         Raises:
-            InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+            InvalidReference: no person matches, or several do; the message lists candidates.
         """
         people = await self._names.people(text)
         return chosen_person(text, people, () if people else await self._names.usernames())
 
     async def facility_called(self, text: str) -> NamedFacility:
-        """The one facility that a text means: an id or a name.
+        """Return the one facility that a text means: an id or a name.
 
         Raises:
             InvalidReference: none fits, or several do; the message lists those that there are.
@@ -128,7 +128,7 @@ class LogsAdmin:
         return chosen_facility(text, await self._names.facilities())
 
     async def facility_name(self, facility_id: str) -> str:
-        """The name of a facility.
+        """Return the name of a facility.
 
         Raises:
             InvalidReference: the directory has no such facility.
@@ -136,7 +136,7 @@ class LogsAdmin:
         return await self._tables.facility_name(facility_id)
 
     async def facility_names(self, *, limit: int = 20) -> dict[str, str]:
-        """The names of at most `limit` facilities, by id."""
+        """Return the names of at most `limit` facilities, by id."""
         return await self._tables.facility_names(limit)
 
     async def consolidate(
@@ -147,7 +147,7 @@ class LogsAdmin:
         Args:
             rules: which repairs.
             dry_run: only count.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Raises:
             StoreUnavailable, StoreTimeout: what was repaired until then stays; retryable.
@@ -175,8 +175,8 @@ class LogsAdmin:
         """Check every document: fields, ids, partitions, source ids, counters, marks, buckets.
 
         Safe beside writers: each finding was true at one moment after its document was written, and a repair is one
-        transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
-        what cannot be repaired and nothing else.
+        transaction for each document, which is retried if another transaction writes it. A second run after a repair
+        finds what cannot be repaired and nothing else.
 
         >>> checked = await logs.admin.verify(print)
         >>> checked["content_summary_logs"]
@@ -185,7 +185,7 @@ class LogsAdmin:
         Args:
             found: called with each finding.
             repair: repair what follows from the rest of the data.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Returns:
             How many documents were checked, by collection.
@@ -206,7 +206,7 @@ class LogsAdmin:
         Args:
             other: of an entered service.
             found: called with each difference.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Returns:
             How many documents of this database were compared, by collection.

@@ -1,4 +1,4 @@
-"""All that is kept, as lines of text and back: for backups, and to move from one engine to another."""
+"""Backup: all stored documents as lines of text, and back."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Backups:
         return {name: await self._dump.count(name) for name in BACKED_UP}
 
     async def left_out(self) -> dict[str, str]:
-        """The collections that are not exported, each with the reason."""
+        """Return the collections that are not exported, each with the reason."""
         return {**LEFT_OUT, **dict.fromkeys(await self._dump.unknown(), "not one of docservice")}
 
     async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """The documents of a collection as lines, some hundred at a time, each with the collection it is of.
+        """Yield the documents of a collection as lines, some hundred at a time, each with the collection it is of.
 
         A log with moved attempts is followed by its buckets of `attempt_overflow`. A document that is
         there all the time comes exactly once; a log and its buckets are of one moment.

@@ -75,7 +75,7 @@ class LogCollection(ABC, Generic[Log]):
         self.MultipleObjectsReturned: type[MultipleObjectsReturned] = model.MultipleObjectsReturned
 
     async def get(self, **filters: Any) -> Log:
-        """The one log that fits the filters, with its embedded logs.
+        """Return the one log that fits the filters, with its embedded logs.
 
         >>> summary = await logs.content_summary_logs.get(user_id=learner.user_id, content_id=exercise)
         >>> summary.kind
@@ -95,7 +95,7 @@ class LogCollection(ABC, Generic[Log]):
         return fitting[0]
 
     async def find(self, **filters: Any) -> AsyncGenerator[Log, None]:
-        """The logs that fit the filters, in no order, each with its embedded logs; a few are in memory at a time.
+        """Yield the logs that fit the filters, in no order, each with its embedded logs; a few are in memory at a time.
 
         >>> async for attempt in logs.attempt_logs.find(user_id=learner.user_id, correct__lt=1):
         ...     print(attempt.item)
@@ -167,7 +167,7 @@ class LogCollection(ABC, Generic[Log]):
 
     @abstractmethod
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters.
+        """Return how many logs fit the filters.
 
         >>> await logs.mastery_logs.count(complete=True)
         0
@@ -205,7 +205,7 @@ class LogCollection(ABC, Generic[Log]):
 
     @abstractmethod
     async def delete(self, log: Log | str) -> None:
-        """Remove a log with all that belongs to it, in one transaction. Devices that have it are not told.
+        """Remove a log with all that belongs to it, in one transaction. Devices that have it are not informed.
 
         >>> mastery = await logs.mastery_logs.get(user_id=learner.user_id)
         >>> await logs.mastery_logs.delete(mastery)
@@ -228,7 +228,7 @@ class LogCollection(ABC, Generic[Log]):
 
     @abstractmethod
     def _stream(self, queries: Sequence[_Conditions], limit: int = 0) -> AsyncGenerator[Log, None]:
-        """The logs that fit all conditions on `_fields`."""
+        """Return the logs that fit all conditions on `_fields`."""
 
     def _query(self, filters: Mapping[str, Any]) -> dict[str, Any]:
         return conditions(self._fields, filters, f"a {self._model.__name__}")
@@ -249,7 +249,7 @@ class LogCollection(ABC, Generic[Log]):
         raise TypeError(f"a {self._model.__name__} is expected")
 
     def _dataset(self, values: Mapping[str, Any], known: KnownDatasets) -> str:
-        """The dataset of a log with these values, which may name it themselves."""
+        """Return the dataset of a log with these values, which may name it themselves."""
         own = values.get("dataset_id") or None
         # Nothing is checked yet: the rule looks at who is named, and the checks come with the dataset.
         draft = self._model.model_construct(user_id=values.get("user_id") or None, dataset_id=own or "")
@@ -274,13 +274,14 @@ class DocumentCollection(LogCollection[Log]):
         self._pages = DocumentPageStore(database)
 
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters; see `LogCollection.count`."""
+        """Return how many logs fit the filters; see `LogCollection.count`."""
         return await self._logs.count(self._kind, self._query(filters))
 
     async def attempts(self, log: Log | str) -> AsyncGenerator[AttemptLog, None]:
-        """All attempts of a log as they are stored now: those that moved to buckets and the embedded ones.
+        """Yield all attempts of a log as they are stored now: those that moved to buckets and the embedded ones.
 
-        They come try by try, oldest first in each. A log that is gone, or has no attempts, gives none.
+        They come mastery log by mastery log, oldest first in each. A log that was removed, or has no attempts, yields
+        none.
 
         Args:
             log: a summary or session log, or its id.
@@ -366,12 +367,12 @@ class DocumentCollection(LogCollection[Log]):
 
 
 def not_there(field: str, message: str) -> ValidationFailed:
-    """The error that says that a log names what does not exist."""
+    """Return the error that says that a log names what does not exist."""
     return ValidationFailed([FieldError((field,), "does_not_exist", message)])
 
 
 def id_of(log: Any) -> str:
-    """The id of a log, or of what is an id already.
+    """Return the id of a log, or of what is an id already.
 
     Raises:
         FilterInvalid: it is neither.

@@ -1,4 +1,4 @@
-"""Old mistakes in stored summaries, put right a document at a time."""
+"""Repairs stored summaries that old versions of Kolibri wrote wrongly, a document at a time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ConsolidationReport:
 def consolidated(
     summary: Mapping[str, Any], rules: Sequence[ConsolidationRule], report: ConsolidationReport
 ) -> Mapping[str, Any]:
-    """A summary after some rules; itself if nothing was wrong. What they did is added to the report."""
+    """Return a summary after some rules; itself if nothing was wrong. What they did is added to the report."""
     for name in rules:
         report.summaries[name] += 1
         summary, records = RULES[name](summary)

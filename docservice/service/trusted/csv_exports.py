@@ -1,4 +1,4 @@
-"""Background exports as records: who works on what, so that a facility and type has one export at a time.
+"""The states of background exports, so that a facility and type has one export at a time.
 
 They are called by the worker (`docservice.export.BackgroundExports`) and check no rights.
 """
@@ -100,7 +100,7 @@ class ExportJobs(Clocked):
 
 
 def span_of(request: StoredCsvRequest) -> tuple[datetime | None, datetime | None]:
-    """The first and last moment that a request names."""
+    """Return the first and last moment that a request names."""
     first, last = request.times.get("selected_start_date"), request.times.get("selected_end_date")
     return (to_milliseconds(first.moment) if first else None), (to_milliseconds(last.moment) if last else None)
 

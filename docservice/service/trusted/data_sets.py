@@ -33,7 +33,7 @@ class DataSets:
         self._store = DataSetStore(database)
 
     async def find(self, dataset_id: str) -> DataSet | None:
-        """A data set, None if nobody has begun to load it."""
+        """Return a data set; None if its load was never started."""
         document = await self._store.find(dataset_id)
         if document is None:
             return None

@@ -76,7 +76,7 @@ class DocumentCounter:
 
 
 async def collection_counts(database: Database, collections: Iterable[str]) -> dict[str, int]:
-    """How many documents each of these collections has, as the server estimates it without looking at each."""
+    """Return how many documents each of these collections has, as the server estimates it without looking at each."""
     return {name: await _number(database, {"count": name}) for name in collections}
 
 

@@ -50,7 +50,7 @@ class EmbeddedCollection(LogCollection[Log]):
         self._saving = CollectionStore(database)
 
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters; see `LogCollection.count`."""
+        """Return how many logs fit the filters; see `LogCollection.count`."""
         return await self._records.count(self._kind, [self._query(filters)])
 
     async def save(self, log: Log | Mapping[str, Any]) -> Log:
@@ -99,7 +99,7 @@ class EmbeddedCollection(LogCollection[Log]):
                 gone = await self._writes.remove_mastery_log(tx, stored.document, log_id)
             else:
                 gone = await self._writes.remove_attempt(tx, AttemptPlace.of(stored), log_id)
-            # A run that was committed without the driver being told has removed it.
+            # An earlier run was committed although its acknowledgement was lost, and has removed it.
             return gone or tx.may_be_kept
 
         if not await self._actions.run(action, stored.document["_morango_partition"]):
@@ -129,7 +129,7 @@ class EmbeddedCollection(LogCollection[Log]):
         return parent
 
     async def _stored(self, log: SyncableLog, values: Mapping[str, Any]) -> EmbeddedRecord | None:
-        """The attempt that is saved over, wherever it is; None if there is none, and of a mastery log.
+        """Return the attempt that is saved over, wherever it is; None if there is none, and of a mastery log.
 
         A mastery log never leaves its summary, and an attempt that comes without a source id has just got a new one.
         """

@@ -50,7 +50,7 @@ class QuizTries:
         return {exam_id for _, exam_id in self._exam_logs}
 
     async def of_summaries(self, summaries: Collection[Document]) -> dict[str, NumberedTries]:
-        """The tries of summaries of quizzes, with those that only exam logs of the facility hold, by summary.
+        """Return the tries of summaries of quizzes, with those that only exam logs of the facility hold, by summary.
 
         Args:
             summaries: of the facility, with their tries; attempts in them are not looked at.
@@ -70,14 +70,14 @@ class QuizTries:
         return by_summary
 
     def without_summary(self) -> Iterator[tuple[str, str, NumberedTries]]:
-        """The learner, the quiz and the tries of exam logs of the facility that `of_summaries` has not joined."""
+        """Yield the learner, the quiz and the tries of exam logs of the facility that `of_summaries` has not joined."""
         for key in list(self._exam_logs):
             tries = self._take(key)
             if tries:
                 yield *key, list(numbered_quiz_tries(tries))
 
     def _take(self, key: tuple[str, str]) -> list[QuizTry]:
-        """The tries that only exam logs of the facility hold; they come once."""
+        """Return the tries that only exam logs of the facility hold; they come once."""
         if key in self._migrated:
             return []
         logs = self._exam_logs.pop(key, ())
@@ -85,7 +85,7 @@ class QuizTries:
 
 
 def of_quizzes(summaries: Sequence[Document]) -> list[Document]:
-    """The summaries that are of quizzes."""
+    """Return the summaries that are of quizzes."""
     return [summary for summary in summaries if summary["kind"] == QUIZ]
 
 

@@ -44,7 +44,7 @@ class TableReader:
         self._database = database
 
     async def facility_name(self, facility_id: str) -> str:
-        """What a facility is called.
+        """Return what a facility is called.
 
         Raises:
             InvalidReference: there is no such facility.
@@ -95,11 +95,11 @@ class _Export:
     async def sessions(self) -> AsyncGenerator[tuple[list[Row], float], None]:
         async with prefetched(self._described_sessions()) as batches:
             async for logs, done in batches:
-                # In a thread: so many rows would hold up the requests of a server.
+                # In a thread: so many rows would block the requests of a server.
                 yield await asyncio.to_thread(self._session_rows, logs), done
 
     async def _described_sessions(self) -> AsyncGenerator[tuple[list[dict[str, Any]], float], None]:
-        """The visits that are exported, once people and contents in them are known.
+        """Yield the visits that are exported, once people and contents in them are known.
 
         One query follows another: some engines work on one at a time, and short ones would wait for long ones.
         """
@@ -227,7 +227,7 @@ class _Export:
     async def _attempt_rows(
         self, log: dict[str, Any], holder: Fields, node: str | None, number: int | None, masterylog_id: str | None
     ) -> AsyncGenerator[list[Row], None]:
-        """All attempts of a try, or the loose ones of a visit."""
+        """Yield all attempts of a try, or the loose ones of a visit."""
         learner = self._learner(log)
         async with aclosing(self._reads.attempts(log, masterylog_id, holder.get("attempts", []))) as parts:
             async for part in parts:
@@ -268,7 +268,7 @@ class _Export:
 
 
 def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
-    """What rows say of a quiz that has exam logs and no summary."""
+    """Return what rows say of a quiz that has exam logs and no summary."""
     return {"user_id": user_id, "content_id": exam_id, "kind": QUIZ}
 
 

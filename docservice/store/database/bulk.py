@@ -22,7 +22,7 @@ class BulkStore:
     async def stored(
         self, collection: str, ids: Sequence[Any], projection: Mapping[str, int] | None = None
     ) -> dict[Any, Document]:
-        """The documents that are there, by `_id`."""
+        """Return the documents that are there, by `_id`."""
         by_id: dict[Any, Document] = {}
         for some in chunks(ids, self._database.traits.ids_in_a_query):
             with self._database.guarded():

@@ -1,4 +1,4 @@
-"""Which engine a server is, and what fits it: guard, traits and the words of lists."""
+"""Recognizes the engine of a server, and chooses its guard, traits and reads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServerAccess:
 
 
 async def guard_of(hello: Document, access: ServerAccess) -> EngineGuard:
-    """The guard that fits a server.
+    """Return the guard that fits a server.
 
     Args:
         hello: what the server said of itself.
@@ -53,7 +53,7 @@ async def guard_of(hello: Document, access: ServerAccess) -> EngineGuard:
 
 
 def reads_of(database: Database) -> EngineReads:
-    """The questions of one list or export, in the words that the engine of a database understands."""
+    """Return the questions of one list or export, in the words that the engine of a database understands."""
     traits = database.traits
     plain = traits.sorts_by_index and traits.plans_with_any_prefix
     return EngineReads(database) if plain else SecantusPythonReads(database)

@@ -1,6 +1,6 @@
 """The connection string of a MongoDB server, checked before the driver sees it.
 
-The driver only warns of an option that it does not know or cannot read, and goes on without it. With a mistyped `tls`
+The driver only warns of an option that is unknown or unreadable, and ignores it. With a mistyped `tls`
 that means a connection without TLS, so here each of them is an error.
 Rule: MongoDB's connection string and URI options specifications; the values are checked by PyMongo's own validators.
 """
@@ -29,7 +29,7 @@ from docservice.errors import SettingsInvalid
 
 _SRV = "mongodb+srv://"
 _NAMES = {name.lower(): name for name in (*URI_OPTIONS_VALIDATOR_MAP, *URI_OPTIONS, "tlsCRLFile")}
-"""The options that the driver knows, as its documentation spells them."""
+"""The options of the driver, as its documentation spells them."""
 
 _SAME_OPTION = {"ssl": "tls"}
 _MAY_REPEAT = {"readpreferencetags"}
@@ -57,7 +57,7 @@ class MongoAddress:
 
     @classmethod
     def parse(cls, uri: str) -> MongoAddress:
-        """The address of a connection string.
+        """Return the address of a connection string.
 
         Raises:
             SettingsInvalid: it is not a connection string; or an option in it is unknown, malformed, twice there or
@@ -78,7 +78,7 @@ class MongoAddress:
         return cls(uri, options, tls)
 
     def tls_context(self) -> ssl.SSLContext:
-        """What the driver trusts and shows when it uses TLS."""
+        """Return what the driver trusts and shows when it uses TLS."""
         context = ssl.create_default_context(cafile=self.options.get("tlscafile"))
         if certificate := self.options.get("tlscertificatekeyfile"):
             context.load_cert_chain(certificate, password=_password(self.options))

@@ -88,7 +88,7 @@ class PyMongoDatabase:
         transaction_lock: Callable[[], AbstractAsyncContextManager[None]] | None = None,
         on_session: Callable[[bytes], None] | None = None,
     ) -> PyMongoDatabase:
-        """A database of an own client; nothing is sent before the first statement.
+        """Return a database of an own client; nothing is sent before the first statement.
 
         Args:
             uri: address.
@@ -233,7 +233,7 @@ class PyMongoDatabase:
             return await self._database.command(dict(command))
 
     async def _read_command(self, command: Mapping[str, Any]) -> Document:
-        """The answer to a command that only reads, asked once more if the connection was stale.
+        """Return the answer to a command that only reads, asked once more if the connection was stale.
 
         The first failure makes the driver drop all connections that it had, so that the second one is new.
         """

@@ -1,4 +1,4 @@
-"""The Python build of the embedded engine (`secantusd-py`): what it cannot do, and what is done about it.
+"""The work-arounds for the Python build of the embedded engine (`secantusd-py`).
 
 All that exists for this engine alone is in this module, in `engine.transaction_lock`, and behind the traits below.
 """
@@ -41,7 +41,7 @@ index, but the engine needs nearly 4 KiB for each document until it has answered
 
 _MANY = 200
 _SCAN_SHARE = 4
-"""Many values are looked up by reading the whole collection, if that has no more than so many documents for each of
+"""Many values are looked up by reading the whole collection, if that has no more than this many documents for each of
 them: the engine needs about eight times as long to find a document by a value as to read one in a row."""
 
 _BATCH = 500
@@ -111,7 +111,7 @@ class SecantusPythonGuard(EngineGuard):
             await self._command({"find": "device_settings", "filter": {"_id": ""}, "limit": 1})
         except AutoReconnect:
             # Perhaps only this connection was stale. An engine that has been running since before the write is asked
-            # once more; of another one nobody knows what it found on the disk.
+            # once more; of another run it is unknown what it found on the disk.
             if run is None or await self._ask_run() != run:
                 raise
             await self.confirm(None)
@@ -134,7 +134,7 @@ class SecantusPythonGuard(EngineGuard):
 
 
 def _run_of(hello: Document) -> object:
-    """What tells one run of the engine from another."""
+    """Return what tells one run of the engine from another."""
     return hello.get("topologyVersion", {}).get("processId")
 
 
@@ -196,7 +196,7 @@ class SecantusPythonReads(EngineReads):
     async def _by_record(
         self, collection: str, match: Document, about: int, size: int
     ) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """The documents behind the first range, of about so many in the collection, in the order it keeps them."""
+        """The documents behind the first range, of about `total` in the collection, in the order of storage."""
         count, first = 0, f"{_FIRST_WIDTH:032x}"
         async with aclosing(self._database.batches(collection, {}, size=size)) as batches:
             async for batch in batches:
@@ -207,7 +207,7 @@ class SecantusPythonReads(EngineReads):
     async def _by_range(
         self, collection: str, match: Document, in_first: int, size: int
     ) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """The documents behind the first range, in which there were so many."""
+        """Yield the documents behind the first range, in which there were so many."""
         last = width = _FIRST_WIDTH
         count = in_first
         while last < _LAST_ID:

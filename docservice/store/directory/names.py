@@ -1,4 +1,4 @@
-"""People and facilities by what they are called."""
+"""Finds people and facilities by name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class NameStore:
         self._database = database
 
     async def facilities(self) -> list[NamedFacility]:
-        """All facilities."""
+        """Return all facilities."""
         query, fields = {"kind": "facility"}, {"name": 1}
         async with aclosing(self._database.stream("facility_collections", query, fields)) as facilities:
             return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in facilities]
 
     async def people(self, text: str) -> list[NamedPerson]:
-        """The people whose id or username a text may be, in any facility; see `usernames_in`."""
-        # `$toLower` knows the letters A to Z and no others, as `folded_username`.
+        """Return the people whose id or username a text may be, in any facility; see `usernames_in`."""
+        # `$toLower` changes the letters A to Z and no others, as `folded_username`.
         named = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(usernames_in(text))}]}
         queries: list[Filter] = [{"$expr": named}]
         if (user_id := id_in(text)) is not None:
@@ -46,7 +46,7 @@ class NameStore:
         return list(people.values())
 
     async def usernames(self) -> list[str]:
-        """The usernames of at most 10,000 people, to find what somebody may have meant."""
+        """Return the usernames of at most 10,000 people, for suggestions."""
         async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as accounts:
             return [str(user["username"]) async for user in accounts if user.get("username")]
 

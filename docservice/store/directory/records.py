@@ -1,4 +1,4 @@
-"""The directory's records as documents, and what tracking asks of them."""
+"""Stores records of the directory as documents, and reads what tracking needs."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class DirectoryStore:
         return Upserted(created, len(different) - created, len(documents) - len(different))
 
     async def set_default_facility(self, facility_id: str) -> None:
-        """Name the facility that anonymous visits belong to."""
+        """Name the facility that anonymous content sessions belong to."""
         async with self._database.writing():
             await self._database[DEVICE_SETTINGS].update_one(
                 {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
             )
 
     async def default_dataset_id(self) -> str | None:
-        """The dataset of the default facility; without a default, that of the only facility; else None."""
+        """Return the dataset of the default facility; without a default, that of the only facility; else None."""
         facility_id = await self.default_facility_id()
         if facility_id is None:
             return None
@@ -62,7 +62,7 @@ class DirectoryStore:
             return await self._database["facility_collections"].find_one(query, {"_id": 1}) is not None
 
     async def user(self, user_id: str) -> Document | None:
-        """A person, None if there is none with that id or the account was deleted."""
+        """Return a person, None if there is none with that id or the account was deleted."""
         with self._database.guarded():
             document = await self._database["facility_users"].find_one(
                 {"_id": user_id}, {"dataset_id": 1, "facility_id": 1, "is_superuser": 1, "date_deleted": 1}
@@ -79,13 +79,13 @@ class DirectoryStore:
         }
 
     async def account(self, user_id: str) -> Document | None:
-        """All that is known of a person, names too; None as in `user`."""
+        """Return all that is known of a person, names too; None as in `user`."""
         with self._database.guarded():
             document = await self._database["facility_users"].find_one({"_id": user_id})
         return None if document is None or document.get("date_deleted") else document
 
     async def default_facility_id(self) -> str | None:
-        """The facility that visitors come to: the default one, else the only one; else None."""
+        """Return the facility that visitors come to: the default one, else the only one; else None."""
         with self._database.guarded():
             device = await self._database[DEVICE_SETTINGS].find_one({"_id": "device"})
             if device and device.get("default_facility_id"):
@@ -101,7 +101,7 @@ class DirectoryStore:
 
 
 def directory_document(record: DirectoryRecord) -> Document:
-    """A record of the directory as it is stored."""
+    """Return a record of the directory as it is stored."""
     fields = record.model_dump()
     document: Document = {"_id": fields.pop("id"), **to_bson(fields)}
     return document

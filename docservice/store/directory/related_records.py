@@ -1,4 +1,4 @@
-"""What the directory holds of what some records name, and who holds what only one may hold."""
+"""Reads the records that other records name, and the holders of unique keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from docservice.store.database.port import Database, Document, Transaction
 
 _AT_ONCE = 1000
 _FEW_NAMES = 200
-"""So many user names the database looks for itself; for more, all of the facility are read."""
+"""Up to this many user names are looked up by a query; for more, all of the facility are read."""
 
 
 _ASSIGNED = (("collection_id", "assignments"), ("learner_ids",))
@@ -52,7 +52,7 @@ class RelatedRecordStore:
         self._database = database
 
     async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> RelatedRecords:
-        """What is stored of what records name, with the nodes above content nodes up to the root."""
+        """Return what is stored of what records name, with the nodes above content nodes up to the root."""
         named, related = referenced_ids(records), RelatedRecords()
         async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
             related.datasets.add(document["_id"])
@@ -73,7 +73,7 @@ class RelatedRecordStore:
     async def naming(
         self, tx: Transaction | None, collection_ids: AnyOf[str], user_ids: AnyOf[str]
     ) -> list[DirectoryRecord]:
-        """The stored records that name one of these collections or people; without those that cannot be read."""
+        """Return the stored records that name one of these collections or people; without those that cannot be read."""
         records: list[DirectoryRecord] = []
         for model, (of_collections, of_people) in _NAMING.items():
             by_id: dict[str, Document] = {}
@@ -90,7 +90,7 @@ class RelatedRecordStore:
     async def holders(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
     ) -> dict[tuple[str, ...], set[str]]:
-        """The ids of the stored records that hold the keys of these records."""
+        """Return the ids of the stored records that hold the keys of these records."""
         wanted = {key for record in records if (key := unique_key(record)) is not None}
         by_key: dict[tuple[str, ...], set[str]] = {}
         for model, documents in (
@@ -124,7 +124,7 @@ class RelatedRecordStore:
         names = {folded_username(person.username) for person in people}
         query: Document = {"dataset_id": {"$in": sorted({person.dataset_id for person in people})}}
         if len(names) <= _FEW_NAMES:
-            # `$toLower` knows the letters A to Z and no others, as `folded_username`.
+            # `$toLower` changes the letters A to Z and no others, as `folded_username`.
             query["$expr"] = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(names)}]}
         fields = {"username": 1, "facility_id": 1, "date_deleted": 1}
         async for document in self._find(tx, "facility_users", query, fields):

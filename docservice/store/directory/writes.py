@@ -21,7 +21,7 @@ class DirectoryWriteStore:
         self._database = database
 
     async def stored(self, tx: Transaction | None, records: Sequence[DirectoryRecord]) -> dict[str, Document]:
-        """The documents that are there under the ids of records of one kind."""
+        """Return the documents that are there under the ids of records of one kind."""
         return await self._by_id(tx, records[0].collection_name, [record.id for record in records])
 
     async def _by_id(
@@ -33,7 +33,7 @@ class DirectoryWriteStore:
             return {document["_id"]: document async for document in documents}
 
     async def datasets(self, tx: Transaction | None, collection: str, ids: AnyOf[str]) -> dict[str, str]:
-        """The dataset of each person or each class that is there."""
+        """Return the dataset of each person or each class that is there."""
         by_id = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
         return {document_id: document["dataset_id"] for document_id, document in by_id.items()}
 

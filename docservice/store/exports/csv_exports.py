@@ -16,7 +16,7 @@ class CsvExportStore:
         self._database = database
 
     async def get(self, facility: str, log_type: str, tx: Transaction | None = None) -> CsvExport | None:
-        """The latest export, None if there was none."""
+        """Return the latest export, None if there was none."""
         key = {"_id": _id(facility, log_type)}
         if tx is not None:
             return _read(await self._database[CSV_EXPORTS].find_one(key, session=tx.session))

@@ -76,7 +76,7 @@ class IndexReport:
 
 @cache
 def described() -> Sequence[Index]:
-    """All indexes of the files, by collection."""
+    """Return all indexes of the files, by collection."""
     return tuple(
         Index(
             content["collection"],
@@ -98,7 +98,7 @@ def _keys(listed: Sequence[Sequence[Any]]) -> tuple[tuple[str, int], ...]:
 
 @cache
 def shard_keys() -> Mapping[str, dict[str, int]]:
-    """The shard key of each collection that is spread over shards; the others stay whole on one."""
+    """Return the shard key of each collection that is spread over shards; the others stay whole on one."""
     return {content["collection"]: content["shard_key"] for content in contents() if "shard_key" in content}
 
 

@@ -1,7 +1,7 @@
 """Views for the Mongo shell, as the JSON files of `indexes/` describe them: apply, compare.
 
-They flatten the documents: one row a try, one row an attempt wherever it is stored. Each unions collections with
-pipelines of their own: the embedded engine reads a view inside `$unionWith` or `$lookup` as if it were empty.
+They flatten the documents: one row a mastery log, one row an attempt wherever it is stored. Each unions collections
+with pipelines of their own: the embedded engine reads a view inside `$unionWith` or `$lookup` as if it were empty.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ViewReport:
 
 @cache
 def described_views() -> Sequence[View]:
-    """All views of the files, by name."""
+    """Return all views of the files, by name."""
     return tuple(
         View(content["view"], content["on"], content["pipeline"], content["about"])
         for content in contents()

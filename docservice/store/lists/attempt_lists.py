@@ -1,7 +1,7 @@
-"""Attempts as a list of their own: embedded, moved to buckets, or loose in sessions.
+"""Lists of attempts: embedded, moved to buckets, or without a mastery log in sessions.
 
-The list goes from document to document (by `_id`), in each from try to try, and in each try in the order of
-`store.logs.attempts`. Counters say how many each try has, so that a page reads the documents it shows and no others.
+The list is in the order of `_id` of the documents, then of the mastery logs, then of `store.logs.attempts`. Each
+mastery log has a counter of its attempts, so a page reads only the documents that it shows.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class AttemptListStore:
     async def page(
         self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
     ) -> tuple[list[AttemptLog], int]:
-        """Some of the attempts that match, and how many there are in all.
+        """Return some of the attempts that match, and how many there are in all.
 
-        The counters are gone through once; then only documents that hold attempts of the page are read. A filter that
+        First the counters are read; then only documents that hold attempts of the page. A filter that
         looks at the attempts themselves has all of them read, a document at a time.
         """
         if _looks_inside(filters):
@@ -92,7 +92,7 @@ class AttemptListStore:
         return attempts_of_page, count
 
     async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
-        """The attempts that match, document by document; one document at a time is in memory."""
+        """Yield the attempts that match, document by document; one document at a time is in memory."""
         async with aclosing(self._holders(selection, filters)) as holders:
             async for holder in holders:
                 async with aclosing(self._attempts(holder, filters)) as attempts:
@@ -100,7 +100,7 @@ class AttemptListStore:
                         yield attempt
 
     async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
-        """The attempt with this id, if it is among the selected people's."""
+        """Return the attempt with this id, if it is among the selected people's."""
         for collection, query in (
             (SUMMARIES, {"mastery_logs.attempts.id": attempt_id}),
             (SESSIONS, {"attempts.id": attempt_id}),
@@ -115,7 +115,7 @@ class AttemptListStore:
         return None
 
     async def of_mastery_log(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
-        """All attempts of a try."""
+        """Return all attempts of a mastery log."""
         with self._database.guarded():
             owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OWNER_FIELDS)
         if owner is None:
@@ -148,7 +148,7 @@ class AttemptListStore:
                     yield log
 
     async def _embedded(self, holder: AttemptHolder) -> tuple[Document | None, list[Document]]:
-        """The log's document, None if it is gone, and its embedded attempts; both of the same moment."""
+        """Return the log's document, None if it was removed, and its embedded attempts; both of the same moment."""
         key = {"_id": holder.owner["_id"], "_morango_partition": holder.owner["_morango_partition"]}
         wanted: Document = {"overflow_buckets": 1, "_morango_partition": 1}
         if holder.masterylog_id is None:
@@ -180,7 +180,7 @@ def _matches(attempt: Document, filters: LogFilters) -> bool:
 
 
 def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptLog:
-    """The attempt of a document (a log or one of its buckets), with what it inherits from its log."""
+    """Return the attempt of a document (a log or one of its buckets), with what it inherits from its log."""
     lists = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
         (document.get("masterylog_id"), document["attempts"])
     ]

@@ -191,7 +191,7 @@ class DocumentPageStore:
         return await self._reader.whole(document) if heavy else document
 
     async def attempts(self, kind: LogKind[Any], log_id: str) -> AsyncGenerator[AttemptLog, None]:
-        """All attempts of a log, try by try, in each in the order of `store.logs.attempts`."""
+        """Yield all attempts of a log, mastery log by mastery log, in each in the order of `store.logs.attempts`."""
         with self._database.guarded():
             document = await self._database[kind.collection].find_one({"_id": log_id})
         if document is None:

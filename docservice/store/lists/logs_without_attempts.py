@@ -14,7 +14,7 @@ from docservice.store.mapping.schema import SESSIONS, SUMMARIES
 def summaries_without_attempts(
     database: Database, selection: Selection, filters: LogFilters, fields: Document
 ) -> AsyncGenerator[Document, None]:
-    """The selected summaries in order of `_id`; of the filters, `content` and `masterylog` count.
+    """Return the selected summaries in order of `_id`; of the filters, `content` and `masterylog` count.
 
     Args:
         database: where.

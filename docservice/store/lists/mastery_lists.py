@@ -1,4 +1,4 @@
-"""Mastery logs as a list of their own, read out of the summaries that hold them."""
+"""Lists of mastery logs, read from the summaries that embed them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _WITHOUT_ATTEMPTS = dict.fromkeys(
 )
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SLACK = 1000
-"""How many more tries than needed may pile up before they are sorted and cut."""
+"""How many more mastery logs than needed may pile up before they are sorted and cut."""
 
 
 @dataclass(frozen=True)
 class MasteryListPart:
-    """Part of a list of tries.
+    """Part of a list of mastery logs.
 
     Attributes:
         logs: those asked for, without their attempts.
@@ -45,7 +45,7 @@ class MasteryListStore:
     async def find(
         self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
     ) -> MasteryListPart:
-        """The tries that match, latest end first, those without an end last.
+        """Return the mastery logs that match, latest end first, those without an end last.
 
         The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
         """
@@ -63,7 +63,7 @@ class MasteryListStore:
         return MasteryListPart(sorted(logs, key=_latest_first)[skip:wanted], count)
 
     async def points(self, user_id: str) -> int:
-        """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
+        """Return a learner's points: complete mastery logs, and finished content without mastery logs."""
         summaries = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
         return sum([_points(summary) async for summary in summaries])
 

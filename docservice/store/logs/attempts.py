@@ -33,7 +33,7 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 def joined(moved: Iterable[Document], embedded: Iterable[Document]) -> list[Document]:
-    """The attempts of one list, each once, in order.
+    """Return the attempts of one list, each once, in order.
 
     Args:
         moved: the attempts of its buckets, in the order of the buckets.
@@ -73,7 +73,7 @@ class AttemptReader:
         item: str | None = None,
         fields: Sequence[str] = (),
     ) -> AsyncGenerator[list[Document], None]:
-        """All attempts of a mastery log, or the loose ones of a session, in order; some at a time.
+        """Yield all attempts of a mastery log, or the loose ones of a session, in order; some at a time.
 
         A few buckets are in memory at once, and what of them begins after attempts of a bucket that is not read yet.
 
@@ -113,7 +113,7 @@ class AttemptReader:
                 merge.expect(bucket["_id"], bucket["first"])
 
     async def whole(self, document: Document, tx: Transaction | None = None) -> Document:
-        """A summary or session with all its attempts in its lists; `document` is not changed."""
+        """Return a summary or session with all its attempts in its lists; `document` is not changed."""
         moved: dict[str | None, list[Document]] = {}
         if document.get("overflow_buckets"):
             async with aclosing(self.buckets(document, tx)) as buckets:
@@ -122,7 +122,7 @@ class AttemptReader:
         return _with_lists(document, moved)
 
     async def buckets(self, log: Document, tx: Transaction | None = None) -> AsyncGenerator[Document, None]:
-        """The buckets of a summary or session as they are stored, by their numbers.
+        """Yield the buckets of a summary or session as they are stored, by their numbers.
 
         Args:
             log: its document.
@@ -139,7 +139,7 @@ class AttemptReader:
                     yield bucket
 
     async def owner(self, bucket: Document) -> Document | None:
-        """The summary or session that a bucket belongs to, without its attempts.
+        """Return the summary or session that a bucket belongs to, without its attempts.
 
         Returns:
             None if there is none, or if it does not have the mastery log of the bucket.
@@ -181,13 +181,13 @@ class _Merge:
                 heapq.heappush(self._waiting, (_start(attempt), False, bucket["_id"], number, attempt))
 
     def ready(self) -> list[Document]:
-        """The attempts, each once, that no bucket still to come has anything before."""
+        """Return the attempts, each once, that no bucket still to come has anything before."""
         while self._expected and self._expected[0][1] in self._read:
             heapq.heappop(self._expected)
         return self._before(self._expected[0][0]) if self._expected else self.rest()
 
     def rest(self) -> list[Document]:
-        """All that was not given yet."""
+        """Return all that was not given yet."""
         return self._before(None)
 
     def _before(self, moment: datetime | None) -> list[Document]:

@@ -1,4 +1,4 @@
-"""Whole logs, written and removed with all that belongs to them."""
+"""Finds, writes and removes whole logs for the trusted collections."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class CollectionStore:
         self._overflow = OverflowStore(database)
 
     async def find(self, kind: LogKind[Log], query: Mapping[str, Any], limit: int = 0) -> AsyncGenerator[Log, None]:
-        """The logs that a query finds, with their embedded attempts, in no order."""
+        """Yield the logs that a query finds, with their embedded attempts, in no order."""
         async with aclosing(self._database.stream(kind.collection, query, limit=limit)) as documents:
             async for document in documents:
                 yield kind.read(document)
 
     async def count(self, kind: LogKind[Any], query: Mapping[str, Any]) -> int:
-        """How many logs a query finds."""
+        """Return how many logs a query finds."""
         with self._database.guarded():
             return await self._database[kind.collection].count_documents(query)
 
     async def partition(self, kind: LogKind[Any], log_id: str) -> str | None:
-        """The partition of a log, None if there is no log with this id."""
+        """Return the partition of a log, None if there is no log with this id."""
         with self._database.guarded():
             document = await self._database[kind.collection].find_one({"_id": log_id}, {"_morango_partition": 1})
         return document["_morango_partition"] if document else None
@@ -109,7 +109,7 @@ class CollectionStore:
             await self._database[OVERFLOW].bulk_write(
                 [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx.session
             )
-        # A run that was committed without the driver being told has removed it.
+        # An earlier run was committed although its acknowledgement was lost, and has removed it.
         return bool(gone.deleted_count) or tx.may_be_kept
 
     async def _overflowing(self, tx: Transaction, stored: Document, document: Document) -> None:

@@ -1,4 +1,4 @@
-"""Logs that are embedded in others, written and removed by their own ids; counters and marks follow.
+"""Writes and removes embedded logs by their own ids, with counters and dirty marks.
 
 As in Kolibri, where each is a row of its own, this changes the one record, and not the progress, times or marks of the
 logs around it.
@@ -38,7 +38,7 @@ class AttemptPlace:
 
     @classmethod
     def of(cls, record: EmbeddedRecord) -> AttemptPlace:
-        """The place of a record that was read."""
+        """Return the place of a record that was read."""
         document, masterylog_id = record.document, record.mastery.get("id")
         collection = EXAMS if "exam_id" in document else SESSIONS if masterylog_id is None else SUMMARIES
         return cls(collection, document["_id"], document["_morango_partition"], masterylog_id)
@@ -49,7 +49,7 @@ class AttemptPlace:
         return {"_id": self.log_id, "_morango_partition": self.partition}
 
     def bucket_with(self, attempt_id: str) -> Document:
-        """What finds the bucket that holds an attempt."""
+        """Return what finds the bucket that holds an attempt."""
         query = {"_morango_partition": self.partition, "masterylog_id": self.masterylog_id, "attempts.id": attempt_id}
         return query if self.masterylog_id else {**query, "log_id": self.log_id}
 

@@ -78,7 +78,7 @@ class OpenLog(Generic[Log]):
         return self.document
 
     def attempts(self, masterylog_id: str | None) -> list[Document]:
-        """The embedded attempts of a mastery log (None: the loose ones of a session), as they are now."""
+        """Return the embedded attempts of a mastery log (None: the loose ones of a session), as they are now."""
         attempt_list = self._lists.get(masterylog_id)
         return attempt_list.attempts if attempt_list else []
 
@@ -142,7 +142,7 @@ class OpenLog(Generic[Log]):
             self._list(masterylog_id).attempts.append(attempt)
 
     def writes(self, also: Document) -> tuple[list[Write], list[Document]]:
-        """What makes the stored log the one that it is now: a write, or none; and new buckets of moved attempts.
+        """Return what makes the stored log the one that it is now: a write, or none; and new buckets of moved attempts.
 
         Args:
             also: fields to set besides, if anything is written.
@@ -179,7 +179,7 @@ class OpenLog(Generic[Log]):
         return [InsertOne(document)], made
 
     def _attempt_changes(self, stored: Document) -> tuple[Document, Document, list[Document]]:
-        """What to set and to push so that the document holds its attempts, and buckets for the oldest ones."""
+        """Return what to set and to push so that the document holds its attempts, and buckets for the oldest ones."""
         setting: Document = {"attempt_bytes": self._attempt_bytes}
         loose = self._lists.get(None)
         if loose is not None:

@@ -32,11 +32,11 @@ class UserSessionStore:
         await self._database[USER_SESSION_LOCKS].bulk_write(writes, session=tx.session)
 
     async def latest(self, tx: Transaction, partitions: Iterable[str], since: datetime) -> dict[str, UserSessionLog]:
-        """The user session with the latest interaction of each learner, by partition.
+        """Return the user session with the latest interaction of each learner, by partition.
 
         Args:
             tx: the transaction's session.
-            partitions: of the learners; a learner's is nobody else's.
+            partitions: of the learners; each learner has one partition.
             since: UTC. Older user sessions are over, and a learner may have thousands of them.
 
         Returns:

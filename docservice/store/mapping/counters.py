@@ -1,4 +1,4 @@
-"""The fields of a document that follow from the rest of it: counted by what the schema says that they count."""
+"""The counters of a document, as the schema describes them."""
 
 from __future__ import annotations
 

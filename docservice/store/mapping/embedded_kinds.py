@@ -51,7 +51,7 @@ class EmbeddedRecord:
     mastery: Document
 
     def level(self, name: str) -> Document:
-        """One of the records, by the constants of this module."""
+        """Return one of the records, by the constants of this module."""
         if name == OWN:
             return self.record
         if name == MASTERY:

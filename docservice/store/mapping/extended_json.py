@@ -32,7 +32,7 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:
-    """A document as BSON: two that have the same bytes are the same, in types and order, too.
+    """Return a document as BSON: two that have the same bytes are the same, in types and order, too.
 
     Raises:
         ValueError: no document can hold it, or it is too large; the message holds nothing of it.
@@ -47,7 +47,7 @@ def encoded(document: Mapping[str, Any]) -> bytes:
 
 
 def to_line(collection: str, document: Document) -> str:
-    """A document as a line, with the line feed."""
+    """Return a document as a line, with the line feed."""
     if _has_dollar_key(document):
         content: Document = {"collection": collection, "bson": bson.encode(document)}
     else:
@@ -57,7 +57,7 @@ def to_line(collection: str, document: Document) -> str:
 
 
 def from_line(line: str) -> tuple[str, Document]:
-    """The collection and the document of a line.
+    """Return the collection and the document of a line.
 
     Raises:
         ValueError: it is none; the message says why and holds nothing of the line.

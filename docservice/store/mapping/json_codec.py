@@ -22,7 +22,7 @@ _ESCAPED_KEY = re.compile(rf"{_WIDE_DOLLAR}+(?:ref|id|db)")
 
 
 def to_bson(value: Any) -> Any:
-    """A JSON value as BSON can hold it; see the module. The value itself is not changed."""
+    """Return a JSON value as BSON can hold it; see the module. The value itself is not changed."""
     if isinstance(value, dict):
         return {_escape(key): to_bson(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -36,7 +36,7 @@ def to_bson(value: Any) -> Any:
 
 
 def from_bson(value: Any) -> Any:
-    """The JSON value that `to_bson` was given."""
+    """Return the JSON value that `to_bson` was given."""
     if isinstance(value, dict):
         return {_unescape(key): from_bson(child) for key, child in value.items()}
     if isinstance(value, list):

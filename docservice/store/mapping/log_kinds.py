@@ -62,11 +62,11 @@ class LogKind(Generic[Log]):
         return self.model.model_name
 
     def read(self, document: Mapping[str, Any]) -> Log:
-        """The log of a document."""
+        """Return the log of a document."""
         return read_log(self.schema, document)
 
     def write(self, log: Log) -> Document:
-        """The document of a log."""
+        """Return the document of a log."""
         return log_document(self.schema, log)
 
     @cached_property
@@ -81,7 +81,7 @@ class LogKind(Generic[Log]):
 
 
 def plain_fields(schema: LogSchema[Any]) -> dict[str, FilterField]:
-    """The fields of a log that can be compared, by their names in the model and where it is stored."""
+    """Return the fields of a log that can be compared, by their names in the model and where it is stored."""
     fields: dict[str, FilterField] = {}
     for field in schema.fields:
         if field.in_model and field.kind in _VALUE_KINDS:

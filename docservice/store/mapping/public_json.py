@@ -15,7 +15,7 @@ from docservice.store.mapping.json_codec import from_bson
 
 
 def shown(model: type[SyncableLog], document: Mapping[str, Any], fields: FieldChoice, path: str = "") -> dict[str, Any]:
-    """The JSON form of a document or of a log embedded in it.
+    """Return the JSON form of a document or of a log embedded in it.
 
     Args:
         model: of the log.

@@ -16,7 +16,7 @@ from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, OVERFLOW
 
 
 def counted_and_split(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
-    """A document with its counters, and the buckets of the attempts that it cannot hold.
+    """Return a document with its counters, and the buckets of the attempts that it cannot hold.
 
     Args:
         schema: of the document.
@@ -56,7 +56,7 @@ class MergingStore:
             return await self._database[collection].find_one({}, {"_id": 1}) is None
 
     async def ids(self, collection: str) -> set[Any]:
-        """The `_id` of each document of a collection."""
+        """Return the `_id` of each document of a collection."""
         async with aclosing(self._database.stream(collection, {}, {"_id": 1})) as found:
             return {document["_id"] async for document in found}
 

@@ -59,16 +59,16 @@ class VerifyingStore:
         self._related = RelatedRecordStore(database)
 
     async def count(self, collection: str) -> int:
-        """How many documents a collection has."""
+        """Return how many documents a collection has."""
         with self._database.guarded():
             return await self._database[collection].count_documents({})
 
     def documents(self, collection: str, *, whole: bool = True) -> AsyncGenerator[Document, None]:
-        """All documents of a collection, or just their `_id`, in no order."""
+        """Return all documents of a collection, or just their `_id`, in no order."""
         return self._database.stream(collection, {}, None if whole else {"_id": 1})
 
     async def bucket_batches(self) -> AsyncGenerator[list[Document], None]:
-        """All buckets without their attempts, some at a time, in no order."""
+        """Yield all buckets without their attempts, some at a time, in no order."""
         batch: list[Document] = []
         async with aclosing(self._database.stream(OVERFLOW, {}, _BUCKET)) as documents:
             async for document in documents:
@@ -80,13 +80,13 @@ class VerifyingStore:
             yield batch
 
     async def record_batches(self, collection: str) -> AsyncGenerator[list[Document], None]:
-        """All records of a collection of the directory, some at a time, in no order."""
+        """Yield all records of a collection of the directory, some at a time, in no order."""
         async with aclosing(self._database.batches(collection, {}, size=_RECORDS)) as batches:
             async for batch in batches:
                 yield batch
 
     async def records(self, collection: str, batch: Sequence[Document], holders: Mapping[int, str]) -> list[Finding]:
-        """What is wrong with records of the directory: their fields, and whether Kolibri could hold them at all.
+        """Return what is wrong with records of the directory: their fields, and whether Kolibri could hold them at all.
 
         Args:
             collection: of the records.
@@ -98,7 +98,7 @@ class VerifyingStore:
             found += _findings(collection, document["_id"], directory_problems(DIRECTORY[collection], document))
         impossible = await self._impossible(collection, batch, holders)
         if impossible:
-            # What a record names may have gone after the record was read, together with it.
+            # The record and what it names may have been removed after the record was read.
             still = await self._bulk.stored(collection, sorted({finding.document_id for finding in impossible}))
             impossible = await self._impossible(collection, list(still.values()), holders)
         return found + impossible
@@ -144,7 +144,7 @@ class VerifyingStore:
         return found
 
     async def buckets(self, batch: Sequence[Document], *, repair: bool) -> list[Finding]:
-        """What is wrong with where buckets belong; what else is wrong with them, `log` says."""
+        """Return what is wrong with where buckets belong; what else is wrong with them, `log` says."""
         names = {bucket["_id"]: bucket_owner(str(bucket["_id"])) for bucket in batch}
         wanted = sorted({name[0] for name in names.values() if name is not None})
         owners: dict[str, Document] = {}
@@ -184,7 +184,7 @@ class VerifyingStore:
         return action
 
     async def log(self, collection: str, document: Document, *, repair: bool) -> list[Finding]:
-        """What is wrong with a log and its buckets."""
+        """Return what is wrong with a log and its buckets."""
         kind = LOGS[collection]
         _, findings, _ = await self._inspect(kind, document)
         if not findings:
@@ -246,7 +246,7 @@ class VerifyingStore:
 def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[FieldProblem]]:
     setting, problems = misplaced(bucket, owner)
     if owner is not None and owner.get("overflow_buckets", 0) <= sequence:
-        message = "Its log does not count so many buckets."
+        message = "Its log counts fewer buckets."
         problems = [*problems, FieldProblem(BUCKET, "_id", message, mendable=True)]
     return setting, problems
 
