@@ -122,7 +122,11 @@ class Settings(BaseSettings):
         int, Field(ge=100, le=3_600_000, description="deadline for one action on the database")
     ] = 10_000
     min_free_disk_bytes: Annotated[
-        int, Field(ge=0, description="writes into the embedded engine are refused while its disk has less; 0: never")
+        int,
+        Field(
+            ge=0,
+            description="writes into the embedded engine are refused while its disk has less; 0 disables the check",
+        ),
     ] = 134_217_728
     shutdown_timeout_seconds: Annotated[
         float, Field(ge=0, description="how long `serve` waits for requests under way when it stops")

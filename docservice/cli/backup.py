@@ -55,7 +55,7 @@ def read(
     replace: Annotated[bool, Parameter(negative="", help="overwrite documents that differ from the file's")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Write the documents of an export ("-": standard input, also gzipped) where they are not; again changes nothing.
+    """Write the documents of an export ("-": standard input, also gzipped) where they are missing; safe to repeat.
 
     An import that was interrupted is run again and completes. A document that is there and differs stays unless
     --replace is given; then stop the service first: what learners did since the export is replaced, too. Exit code 1

@@ -14,7 +14,7 @@ from docservice.console import StoreOptions, opened, require_data, resumable, ru
 from docservice.domain.upkeep.consolidation import ConsolidationRule
 from docservice.service.trusted.consolidation import ConsolidationReport
 
-app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")
+app = App(name="consolidate", help="Repair what old versions of Kolibri recorded wrongly; safe to repeat.")
 
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="only count")]
 

@@ -22,7 +22,7 @@ app = App(name="directory", help="The directory: people, classes, groups, quizze
 def import_(
     file: Annotated[Path, Parameter(allow_leading_hyphen=True)], /, *, options: StoreOptions = StoreOptions()
 ) -> None:
-    """Create and change directory records from a JSON file ("-": standard input); again changes nothing.
+    """Create and change directory records from a JSON file ("-": standard input); safe to repeat.
 
     The file holds lists: datasets, facilities, classrooms, learnergroups, adhoclearnersgroups, users, roles,
     memberships, exams, lessons, course_sessions, content_nodes, channels; and default_facility, an id. Other keys

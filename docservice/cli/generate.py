@@ -38,7 +38,7 @@ def generate(
 ) -> None:
     """Load an invented school: people, contents, and weeks of what the learners do.
 
-    The same options give the same documents. Again changes nothing, and completes what was interrupted. Its ids are
+    The same options give the same documents. Safe to repeat, also after an interruption. Its ids are
     its own: the records of other schools are left alone. What it will take is said first; at a terminal a large school,
     or one beside other data, is loaded only if you say yes.
     """

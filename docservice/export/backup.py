@@ -139,7 +139,7 @@ class RestoreReport:
 async def import_ndjson(
     service: DocService, path: Path, *, replace: bool = False, watch: Watch | None = None
 ) -> RestoreReport:
-    """Write the documents of an export where they are not; again changes nothing, and completes what was interrupted.
+    """Write the documents of an export that are missing; safe to repeat, also after an interruption.
 
     A line at a time is checked, and some hundred are written at a time. A document that is there and differs stays,
     and the line is refused; so are lines that hold no document of this service. The rest of the file is still read.
@@ -187,7 +187,7 @@ async def _apart(work: Callable[[], _Made]) -> _Made:
 
 
 class _Batches:
-    """The lines of a file, some hundred at a time. Its methods block: call them in a thread."""
+    """The lines of a file in batches. Its methods block: call them in a thread."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -32,7 +32,7 @@ def here(mongodb_uri: str, database: Any) -> tuple[str, ...]:
 
 
 async def test_generate_then_verify_then_break_and_repair(mongodb_uri: str, database: Any) -> None:
-    """The whole story: loaded, again nothing, broken and said so with 1, mended with 0, clean."""
+    """The whole story: loaded, again nothing, broken and said so with 1, repaired with 0, clean."""
     store = here(mongodb_uri, database)
 
     first = await run("generate", *SMALL, *store)

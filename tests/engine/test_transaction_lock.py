@@ -1,4 +1,4 @@
-"""Turns of the processes that share an engine; each `TransactionLock` here is as another process."""
+"""The transaction lock of the processes that share an engine; each `TransactionLock` here acts as another process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from docservice.engine.transaction_lock import TransactionLock
 
 @pytest.fixture
 def locked_files(tmp_path: Path) -> tuple[Path, Path]:
-    """The files of the turn and of the next one."""
+    """The files of the lock and of its queue."""
     files = tmp_path / "turn", tmp_path / "turn.next"
     for file in files:
         file.touch()
@@ -28,7 +28,7 @@ def locked_files(tmp_path: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def halted(file: Path) -> AsyncIterator[None]:
-    """A process that got the turn and does not go on."""
+    """A process that got the lock and does not go on."""
     held = await asyncio.to_thread(locks.take, file)
     assert held is not None
     try:
@@ -48,14 +48,14 @@ def _open_files() -> tuple[int, ...]:
 
 
 async def seconds_until_held(mine: TransactionLock) -> float:
-    """How long a turn was waited for."""
+    """Seconds until the lock was held."""
     began = time.monotonic()
     async with mine.held():
         return time.monotonic() - began
 
 
 async def most_at_once(processes: list[TransactionLock], rounds: int, seconds: float) -> int:
-    """How many of some processes are in their blocks at once, when each has some turns of this length."""
+    """How many of some processes are in their blocks at once, when each holds the lock some times for this long."""
     inside, most = 0, 0
 
     async def work(mine: TransactionLock) -> None:
@@ -72,19 +72,19 @@ async def most_at_once(processes: list[TransactionLock], rounds: int, seconds: f
 
 
 async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
-    """Twelve turns of four processes: nobody is in its block while another one is."""
+    """Four processes hold the lock twelve times: never two at once."""
     assert await most_at_once([TransactionLock(*locked_files) for _ in range(4)], rounds=3, seconds=0.005) == 1
 
 
 async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits longer than for one turn, because many are before it, still waits for its own."""
+    """A process that waits for longer than one holder, because many are before it, still waits for the lock."""
     monkeypatch.setattr(transaction_lock, "LONGEST_WAIT_SECONDS", 0.5)
 
     assert await most_at_once([TransactionLock(*locked_files) for _ in range(8)], rounds=1, seconds=0.2) == 1
 
 
 async def test_nothing_stays_locked_when_the_turn_is_gone(locked_files: tuple[Path, Path]) -> None:
-    """A turn whose file is gone is had all the same, and nothing stays locked."""
+    """A lock whose file was removed is still given, and nothing stays locked."""
     lock_file, queue_file = locked_files
     lock_file.unlink()
 
@@ -93,7 +93,7 @@ async def test_nothing_stays_locked_when_the_turn_is_gone(locked_files: tuple[Pa
 
 
 async def test_who_had_a_turn_lets_others_go_first(locked_files: tuple[Path, Path]) -> None:
-    """Two busy processes have their turns by turns; a process that is in a hurry does not keep the other one out."""
+    """Two busy processes hold the lock alternately; a fast one does not keep the other one out."""
     order: list[str] = []
 
     async def work(name: str) -> None:
@@ -105,7 +105,7 @@ async def test_who_had_a_turn_lets_others_go_first(locked_files: tuple[Path, Pat
 
     await asyncio.gather(work("one"), work("other"))
 
-    # The first look of a process may come late by a turn or two, when the machine is busy.
+    # The first look of a process may be late by a holder or two, when the machine is busy.
     assert max(len(list(run)) for _, run in groupby(order)) <= 4
 
 
@@ -120,7 +120,7 @@ async def test_a_block_that_fails_ends_the_turn(locked_files: tuple[Path, Path])
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="finds the descriptors of a process there")
 async def test_a_child_does_not_keep_the_turn_of_its_parent(locked_files: tuple[Path, Path]) -> None:
-    """A child that is forked in a turn, and goes on, has no part in it when it is over."""
+    """A child that is forked while the lock is held does not hold it after its release."""
     async with TransactionLock(*locked_files).held():
         child = await asyncio.create_subprocess_exec("sleep", "60", pass_fds=_open_files())
     try:
@@ -133,7 +133,7 @@ async def test_a_child_does_not_keep_the_turn_of_its_parent(locked_files: tuple[
 
 
 async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, Path]) -> None:
-    """Who is cancelled while it waits is neither next nor in its turn."""
+    """A process that is cancelled while it waits holds neither the lock nor the queue."""
     async with halted(locked_files[0]):
         waiting = asyncio.create_task(seconds_until_held(TransactionLock(*locked_files)))
         await asyncio.sleep(0.05)
@@ -144,11 +144,11 @@ async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, 
     assert await seconds_until_held(TransactionLock(*locked_files)) < transaction_lock.LONGEST_WAIT_SECONDS / 2
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["in its turn", "as the next one"])
+@pytest.mark.parametrize("which", [0, 1], ids=["with the lock", "in the queue"])
 async def test_a_halted_process_halts_nobody(
     locked_files: tuple[Path, Path], which: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others wait for it once; from when it is gone on they wait for turns again."""
+    """The others wait for it once; after its end they wait for the lock again."""
     monkeypatch.setattr(transaction_lock, "LONGEST_WAIT_SECONDS", 0.5)
     mine, other = TransactionLock(*locked_files), TransactionLock(*locked_files)
 

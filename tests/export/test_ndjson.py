@@ -65,7 +65,7 @@ async def worked(mongodb_uri: str, mongo: Any, recorded_directory: dict[str, Any
 
 
 async def work(service: DocService, database: Any, recorded_directory: dict[str, Any]) -> None:
-    """Logs that outgrew themselves, odd answers, requests, settings, fields of somebody's own."""
+    """Logs that have moved attempts, odd answers, requests, settings, fields of somebody's own."""
     ids = recorded_directory["ids"]
     one, two = Principal(user_id=ids["learner1"]), Principal(user_id=ids["learner2"])
     await answer(service, one, QUIZ, 230)

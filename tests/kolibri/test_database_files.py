@@ -1,4 +1,4 @@
-"""A database file is read as SQLite reads it, at one moment, and nothing is written where it lies."""
+"""A database file is read as SQLite reads it, at one moment, and nothing is written in its folder."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def changed(home: Path, statements: str, *pragmas: str, stays: bool = False) -> 
 
 
 def state(home: Path) -> dict[str, tuple[int, int, bytes]]:
-    """What lies in a home: file by file its id, the time of the last change, and what is in it."""
+    """What is in a home: file by file its id, the time of the last change, and what is in it."""
     return {
         file.name: (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes())
         for file in (home, *sorted(home.iterdir()))

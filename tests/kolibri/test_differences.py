@@ -46,7 +46,7 @@ async def documents(database: Any, collection: str) -> dict[str, Any]:
 
 async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) -> None:
     """Rows without a parent and rows that are not valid are set aside as they are, with what hangs below them; each row
-    of the tables is accounted for; what is whole is imported; again changes nothing."""
+    of the tables is accounted for; what is whole is imported; a second import changes nothing."""
     (first, second, third) = rows(part, TRY, (LEARNER,))[:3]
     broken = {
         "start_timestamp": "yesterday",
@@ -185,7 +185,7 @@ async def test_newer_work_of_the_kolibri_arrives(empty: DocService, database: An
 
 
 async def test_what_a_document_outgrows_moves(empty: DocService, database: Any, part: Path) -> None:
-    """Of 450 attempts at one try and of 250 in one anonymous session the oldest stand in buckets; a list shows them
+    """Of 450 attempts at one try and of 250 in one anonymous session the oldest are in buckets; a list shows them
     all, the second import finds them, and one more attempt arrives alone."""
     log = rows(part, TRY, (LEARNER,))[0]
     old = attempt_of(part)

@@ -223,7 +223,7 @@ async def test_a_learner_works_and_reads_it_back(logs: LogClient, recorded_direc
 
 
 async def test_pages_go_on_from_a_cursor(logs: LogClient) -> None:
-    """A walk that was left goes on from the cursor of the last page, with filters and dates; all come once."""
+    """A list that was left goes on from the cursor of the last page, with filters and dates; all come once."""
     contents = sorted(uuid.uuid4().hex for _ in range(5))
     for content_id in contents:
         await logs.start_session(start(content_id))
@@ -269,7 +269,7 @@ async def test_an_exam_of_old(logs: LogClient, recorded_directory: dict[str, Any
 
 
 async def test_a_sitting(line: Line, token_of: Callable[[str], str], recorded_directory: dict[str, Any]) -> None:
-    """A report of activity says who is there and makes a sitting; a mere question makes none."""
+    """A report of activity says who is there and makes a user session; a mere question makes none."""
     async with LogClient(line.base, token=token_of("learner2")) as logs:
         asked = await logs.update_user_session(ReportActivity(active=False))
         before = [document async for document in logs.documents("usersessionlog")]

@@ -69,7 +69,7 @@ async def test_more_requests_than_the_limit_are_told_to_come_back(service: DocSe
 
     assert (status, headers["Retry-After"]) == (503, "1")
     assert "Try again" in body["detail"]
-    assert ready == 200  # Whoever watches is let in.
+    assert ready == 200  # Monitors are let in.
     assert (served, afterwards) == ([200, 200], 200)
 
 

@@ -65,7 +65,7 @@ async def test_a_trusted_proxy_is_believed(service: DocService, trusted: list[st
 @pytest.mark.parametrize(
     ("chain", "remote"),
     [
-        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # What stands before was sent by the client itself.
+        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # What is before was sent by the client itself.
         ("203.0.113.9, 10.1.2.3", "203.0.113.9"),
         ("10.9.9.9, 10.1.2.3", "10.9.9.9"),
         ("nonsense, 10.1.2.3", "10.1.2.3"),

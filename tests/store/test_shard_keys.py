@@ -93,7 +93,7 @@ def answers(first: int, count: int, **fields: Any) -> UpdateSession:
 
 
 async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None:
-    """Everything that writes logs: visits of learners and visitors, growing summaries, exams, sittings."""
+    """Everything that writes logs: visits of learners and visitors, growing summaries, exams, user sessions."""
     actions, reader = Actions(database), ListReader(database)
     tracker = Tracking(database, actions, now)
     learner = Principal(user_id=directory["actors"]["learner1"]["user"])

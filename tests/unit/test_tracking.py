@@ -62,7 +62,7 @@ def test_first_start() -> None:
 
 
 def test_start_of_an_exercise() -> None:
-    """An exercise opens try 1, whose level stands in the visit's context."""
+    """An exercise opens try 1, whose level is in the visit's context."""
     started = start(EXERCISE)
 
     assert started.summary is not None

@@ -1,4 +1,4 @@
-"""Sittings and exam logs as pure functions: ids, the five-minute rule, what a change does."""
+"""User sessions and exam logs as pure functions: ids, the five-minute rule, what a change does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vector(model_name: str) -> dict[str, Any]:
 
 
 def sit(latest: UserSessionLog | None, now: datetime, source_id: str = "1" * 32) -> UserSessionLog:
-    """The sitting of somebody who is active now."""
+    """The user session of somebody who is active now."""
     return current_user_session(
         latest,
         dataset_id=DATASET,
@@ -66,7 +66,7 @@ def test_exam_attempt_id() -> None:
 
 
 def test_user_session_id() -> None:
-    """A sitting has the id and partition that a real device gives it with the same random source id."""
+    """A user session has the id and partition that a real device gives it with the same random source id."""
     expected = vector("usersessionlog")
 
     log = UserSessionLog(**expected["fields"], start_timestamp=NOW).identified(expected["source_id"])
@@ -75,7 +75,7 @@ def test_user_session_id() -> None:
 
 
 def test_first_sitting() -> None:
-    """Without an earlier sitting a new one starts and ends now, with empty channels and pages."""
+    """Without an earlier user session a new one starts and ends now, with empty channels and pages."""
     log = sit(None, NOW)
 
     assert log.start_timestamp == log.last_interaction_timestamp == NOW
@@ -94,7 +94,7 @@ def test_first_sitting() -> None:
     ],
 )
 def test_five_minutes(later: timedelta, same: bool) -> None:
-    """Up to five minutes after the last interaction it is the same sitting; its end moves to now either way."""
+    """Up to five minutes after the last interaction it is the same user session; its end moves to now either way."""
     before = sit(None, NOW)
 
     after = sit(before, NOW + later, "2" * 32)
@@ -105,14 +105,14 @@ def test_five_minutes(later: timedelta, same: bool) -> None:
 
 
 def test_extended_sitting_is_dirty() -> None:
-    """Extending a sitting that was synced marks it for the next sync."""
+    """Extending a user session that was synced marks it for the next sync."""
     synced = sit(None, NOW).model_copy(update={"morango_dirty_bit": False})
 
     assert sit(synced, NOW).morango_dirty_bit
 
 
 def test_sitting_without_interaction() -> None:
-    """A sitting that never had an interaction, as a foreign record may be, is not extended."""
+    """A user session that never had an interaction, as a foreign record may be, is not extended."""
     before = sit(None, NOW).model_copy(update={"last_interaction_timestamp": None})
 
     assert sit(before, NOW, "2" * 32).id != before.id

@@ -97,7 +97,7 @@ class RequestedExport:
 
     Attributes:
         request: its number.
-        export: the latest of the facility and type; None: there is none.
+        export: the latest of the facility and type; None if there was no export.
         state: of this request.
     """
 

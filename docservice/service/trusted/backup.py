@@ -34,7 +34,7 @@ class Backups:
         return {**LEFT_OUT, **dict.fromkeys(await self._dump.unknown(), "not one of docservice")}
 
     async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """Yield the documents of a collection as lines, some hundred at a time, each with the collection it is of.
+        """Yield the documents of a collection as batches of lines, each line with the collection it is of.
 
         A log with moved attempts is followed by its buckets of `attempt_overflow`. A document that is
         there all the time comes exactly once; a log and its buckets are of one moment.

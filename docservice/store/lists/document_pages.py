@@ -1,11 +1,11 @@
 """Lists of documents, page by page, that stay right while writers run.
 
-A walk goes through parts: a part is what one equality condition selects (one person, one content, one facility), and in
-each part it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
-page looks at what earlier pages gave.
+A list is split into parts: a part is what one equality condition selects (one person, one content, one facility). In
+each part the order is `_id`, which never changes. So a log that exists when the first page is read comes exactly once,
+and no page reads what earlier pages returned.
 
-How an engine is asked for a part of a part is `reads.EngineReads`' business: whether conditions that no index serves
-stand apart, and whether a part that may be long (a facility, everything) is read range by range of its ids.
+`reads.EngineReads` decides how an engine is queried for a part: whether conditions without an index are in a stage of
+their own, and whether a part that may be long (a facility, everything) is read in ranges of its ids.
 """
 
 from __future__ import annotations

@@ -68,8 +68,9 @@ class MergingStore:
         Args:
             collection: where.
             brought: with all its attempts embedded.
-            combined: makes one document of the one that is here, with all its attempts (None: there is none), and the
-                brought one; None leaves things as they are. It is called again after a conflict with another write.
+            combined: makes one document of the one that is here, with all its attempts (None if there is no such
+                document), and the brought one; None leaves things as they are. It is called again after a conflict with
+                another write.
         """
 
         async def action(tx: Transaction) -> None:
