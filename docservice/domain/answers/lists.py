@@ -5,7 +5,7 @@ Rule: kolibri/core/logger/api.py (MasteryLogViewSet, AttemptLogViewSet) and eval
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
@@ -79,25 +79,36 @@ class AttemptRow(BaseModel):
     @classmethod
     def of(cls, log: AttemptLog, **more: Any) -> Self:
         """Return the shown part of an attempt; `more` fills what a subclass adds."""
-        return cls(
-            id=log.id,
-            item=log.item,
-            start_timestamp=shown_time(log, "start_timestamp"),
-            end_timestamp=shown_time(log, "end_timestamp"),
-            completion_timestamp=shown_time(log, "completion_timestamp"),
-            time_spent=log.time_spent,
-            complete=log.complete,
-            correct=log.correct,
-            hinted=log.hinted,
-            answer=log.answer,
-            simple_answer=log.simple_answer,
-            interaction_history=log.interaction_history,
-            user=log.user_id,
-            error=log.error,
-            masterylog=log.masterylog_id,
-            sessionlog=log.sessionlog_id,
-            **more,
-        )
+        # mypy takes `Self` for the class itself here.
+        return cls.model_construct(**shown_attempt(vars(log)), **more)  # type: ignore[return-value]
+
+
+def shown_attempt(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `AttemptRow` for an attempt.
+
+    Args:
+        values: of the fields of `AttemptLog`, valid.
+    """
+    recorded = values["recorded"]
+    completion = values.get("completion_timestamp")
+    return {
+        "id": values["id"],
+        "item": values["item"],
+        "start_timestamp": time_text(values["start_timestamp"], recorded.get("start_timestamp")),
+        "end_timestamp": time_text(values["end_timestamp"], recorded.get("end_timestamp")),
+        "completion_timestamp": completion and time_text(completion, recorded.get("completion_timestamp")),
+        "time_spent": values["time_spent"],
+        "complete": values["complete"],
+        "correct": values["correct"],
+        "hinted": values["hinted"],
+        "answer": values["answer"],
+        "simple_answer": values["simple_answer"],
+        "interaction_history": values["interaction_history"],
+        "user": values["user_id"],
+        "error": values["error"],
+        "masterylog": values["masterylog_id"],
+        "sessionlog": values["sessionlog_id"],
+    }
 
 
 Row = TypeVar("Row")

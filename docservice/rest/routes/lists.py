@@ -101,10 +101,10 @@ async def mastery_diff(call: Call[None, LogQuery]) -> MasteryDiffRow | web.Respo
 )
 async def attempt_logs(
     call: Call[None, LogQuery],
-) -> AsyncGenerator[AttemptRow, None] | list[AttemptRow] | RowPage[AttemptRow]:
+) -> AsyncGenerator[list[dict[str, Any]], None] | list[AttemptRow] | RowPage[AttemptRow]:
     """Attempts at questions."""
     if call.query.page is None:
-        return call.logs.attempt_logs(call.query.filters)
+        return call.logs.shown_attempt_logs(call.query.filters)
     return _rows(await call.logs.attempt_log_page(call.query.filters, page=call.query.page))
 
 

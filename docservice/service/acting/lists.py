@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff, shown_attempt
 from docservice.domain.directory.permissions import Person, log_read_scope
-from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
 from docservice.domain.values.ids import parse_uuid
@@ -15,7 +15,7 @@ from docservice.errors import LogNotFound, PageNotFound, PermissionDenied, Unaut
 from docservice.identity import Principal
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
-from docservice.store.lists.attempt_lists import AttemptListStore
+from docservice.store.lists.attempt_lists import AttemptListStore, AttemptValues
 from docservice.store.lists.mastery_lists import MasteryListPart, MasteryListStore
 from docservice.store.lists.scope import Selection, select
 
@@ -93,20 +93,29 @@ class ListReader:
         if page.number < 1:
             raise PageNotFound()
         skip = (page.number - 1) * page.size
-        attempts: list[AttemptLog] = []
+        attempts: list[AttemptValues] = []
         count = 0
         if not selection.empty:
             attempts, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
         _require_page(page, count)
-        return Rows([AttemptRow.of(log) for log in attempts], count, page)
+        return Rows([_row(values) for values in attempts], count, page)
 
     async def each_attempt_log(self, principal: Principal, filters: LogFilters) -> AsyncGenerator[AttemptRow, None]:
         """See `DocService.each_attempt_log`."""
+        async with aclosing(self.shown_attempts(principal, filters)) as found:
+            async for part in found:
+                for shown in part:
+                    yield AttemptRow.model_construct(**shown)
+
+    async def shown_attempts(
+        self, principal: Principal, filters: LogFilters
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the fields of the rows of `each_attempt_log`, some rows at a time."""
         selection = await self._attempt_selection(principal, filters)
         if not selection.empty:
-            async with aclosing(self._attempts.find(selection, filters)) as attempts:
-                async for log in attempts:
-                    yield AttemptRow.of(log)
+            async with aclosing(self._attempts.find(selection, filters)) as found:
+                async for part in found:
+                    yield [shown_attempt(values) for values in part]
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         filters.refuse_unused(ATTEMPT_FILTERS)
@@ -120,7 +129,7 @@ class ListReader:
         attempt = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
         if attempt is None:
             raise LogNotFound()
-        return AttemptRow.of(attempt)
+        return _row(attempt)
 
     async def user_progress(self, principal: Principal, user_id: str) -> int:
         """See `DocService.user_progress`."""
@@ -136,10 +145,14 @@ class ListReader:
             ValidationFailed: `filters.user` does not exist.
         """
         person = await self.person(principal)
-        if filters.user is not None and await self._people.person(filters.user) is None:
+        if filters.user not in (None, person.user_id) and await self._people.person(filters.user) is None:
             raise ValidationFailed([no_such_choice("user")])
         readable = await self._people.readable(log_read_scope(person))
         return await select(self._people, readable, filters)
+
+
+def _row(values: AttemptValues) -> AttemptRow:
+    return AttemptRow.model_construct(**shown_attempt(values))
 
 
 def _require_page(page: Page, count: int) -> None:

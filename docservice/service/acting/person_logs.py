@@ -123,6 +123,13 @@ class ActingLogs:
             async for row in rows:
                 yield row
 
+    async def shown_attempt_logs(self, filters: LogFilters | None = None) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the fields of the rows of `attempt_logs`, some rows at a time, for who sends them on as JSON."""
+        found = self._parts.lists.shown_attempts(self.principal, filters or LogFilters())
+        async with aclosing(found) as parts:
+            async for part in parts:
+                yield part
+
     async def attempt_log_page(
         self, filters: LogFilters | None = None, *, page: Page | None = None
     ) -> Rows[AttemptRow]:

@@ -196,7 +196,7 @@ class SecantusPythonReads(EngineReads):
     async def _by_record(
         self, collection: str, match: Document, about: int, size: int
     ) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """The documents behind the first range, of about `total` in the collection, in the order of storage."""
+        """Yield the documents behind the first range, of about `total` in the collection, in the order of storage."""
         count, first = 0, f"{_FIRST_WIDTH:032x}"
         async with aclosing(self._database.batches(collection, {}, size=size)) as batches:
             async for batch in batches:

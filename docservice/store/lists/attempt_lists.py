@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
 from docservice.store.lists.logs_without_attempts import sessions_with_attempts, summaries_without_attempts
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import AttemptReader, attempt_logs
+from docservice.store.logs.attempts import AttemptReader, attempt_values
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
+
+AttemptValues = dict[str, Any]
+"""The values of the fields of an `AttemptLog`."""
 
 _OWNER_FIELDS = {
     "dataset_id": 1,
@@ -53,7 +57,7 @@ class AttemptListStore:
 
     async def page(
         self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
-    ) -> tuple[list[AttemptLog], int]:
+    ) -> tuple[list[AttemptValues], int]:
         """Return some of the attempts that match, and how many there are in all.
 
         First the counters are read; then only documents that hold attempts of the page. A filter that
@@ -69,37 +73,34 @@ class AttemptListStore:
                     passed = passed if shown else skip - count
                     shown.append(holder)
                 count += holder.count
-        attempts_of_page: list[AttemptLog] = []
+        found: list[AttemptValues] = []
         for holder in shown:
-            async with aclosing(self._attempts(holder, filters)) as attempts:
-                async for attempt in attempts:
-                    if passed:
-                        passed -= 1
-                    elif len(attempts_of_page) < limit:
-                        attempts_of_page.append(attempt)
-        return attempts_of_page, count
+            async with aclosing(self._attempts(holder, filters)) as parts:
+                async for part in parts:
+                    found += part[passed : passed + limit - len(found)]
+                    passed = max(0, passed - len(part))
+        return found, count
 
     async def _page_of_all(
         self, selection: Selection, filters: LogFilters, skip: int, limit: int
-    ) -> tuple[list[AttemptLog], int]:
-        attempts_of_page: list[AttemptLog] = []
+    ) -> tuple[list[AttemptValues], int]:
+        found: list[AttemptValues] = []
         count = 0
-        async with aclosing(self.find(selection, filters)) as attempts:
-            async for attempt in attempts:
-                if skip <= count < skip + limit:
-                    attempts_of_page.append(attempt)
-                count += 1
-        return attempts_of_page, count
+        async with aclosing(self.find(selection, filters)) as parts:
+            async for part in parts:
+                found += part[max(0, skip - count) : max(0, skip + limit - count)]
+                count += len(part)
+        return found, count
 
-    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[list[AttemptValues], None]:
         """Yield the attempts that match, document by document; one document at a time is in memory."""
         async with aclosing(self._holders(selection, filters)) as holders:
             async for holder in holders:
-                async with aclosing(self._attempts(holder, filters)) as attempts:
-                    async for attempt in attempts:
-                        yield attempt
+                async with aclosing(self._attempts(holder, filters)) as parts:
+                    async for part in parts:
+                        yield part
 
-    async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
+    async def one(self, selection: Selection, attempt_id: str) -> AttemptValues | None:
         """Return the attempt with this id, if it is among the selected people's."""
         for collection, query in (
             (SUMMARIES, {"mastery_logs.attempts.id": attempt_id}),
@@ -121,7 +122,8 @@ class AttemptListStore:
         if owner is None:
             return []
         holder = AttemptHolder(owner, masterylog_id, 0)
-        return [attempt async for attempt in self._attempts(holder, LogFilters())]
+        parts = self._attempts(holder, LogFilters())
+        return [AttemptLog.model_construct(**values) async for part in parts for values in part]
 
     async def _holders(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptHolder, None]:
         async with aclosing(
@@ -136,7 +138,7 @@ class AttemptListStore:
                 async for session in sessions:
                     yield AttemptHolder(session, None, session["loose_attempt_count"])
 
-    async def _attempts(self, holder: AttemptHolder, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
+    async def _attempts(self, holder: AttemptHolder, filters: LogFilters) -> AsyncGenerator[list[AttemptValues], None]:
         owner, embedded = await self._embedded(holder)
         if owner is None:
             return
@@ -144,8 +146,7 @@ class AttemptListStore:
         async with aclosing(parts) as chunks:
             async for part in chunks:
                 matching = [attempt for attempt in part if _matches(attempt, filters)]
-                for log in attempt_logs(holder.owner, holder.masterylog_id, matching):
-                    yield log
+                yield attempt_values(holder.owner, holder.masterylog_id, matching)
 
     async def _embedded(self, holder: AttemptHolder) -> tuple[Document | None, list[Document]]:
         """Return the log's document, None if it was removed, and its embedded attempts; both of the same moment."""
@@ -179,13 +180,13 @@ def _matches(attempt: Document, filters: LogFilters) -> bool:
     )
 
 
-def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptLog:
+def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptValues:
     """Return the attempt of a document (a log or one of its buckets), with what it inherits from its log."""
     lists = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
         (document.get("masterylog_id"), document["attempts"])
     ]
     return next(
-        log
+        values
         for masterylog_id, attempts in lists
-        for log in attempt_logs(owner, masterylog_id, [each for each in attempts if each["id"] == attempt_id])
+        for values in attempt_values(owner, masterylog_id, [each for each in attempts if each["id"] == attempt_id])
     )

@@ -116,6 +116,24 @@ def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
 # built without running their checks again.
 
 
+def log_values(schema: LogSchema[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stored record says itself, by the names of its model, with JSON as it was sent and defaults for the rest.
+
+    Args:
+        schema: of the record.
+        record: as it is stored. What the schema does not describe is not read.
+    """
+    values = {}
+    for field in schema.own:
+        if field.stored in record:
+            value = record[field.stored]
+            values[field.name] = _sent_json(field, value) if field.is_json else value
+        elif field.role is FieldRole.RECORDED:
+            # Left out where nothing was recorded. Given a value, pydantic need not look at the signature of a default.
+            values[field.name] = {}
+    return values
+
+
 def read_log(schema: LogSchema[Log], record: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> Log:
     """Return the log of a stored record, with all that it embeds, as far as that was read.
 
@@ -124,11 +142,7 @@ def read_log(schema: LogSchema[Log], record: Mapping[str, Any], inherited: Mappi
         record: as it is stored. What the schema does not describe is not read.
         inherited: of an embedded log: dataset, learner, partition and, if it names it, the log around it.
     """
-    values = {
-        field.name: _sent_json(field, record[field.stored]) if field.is_json else record[field.stored]
-        for field in schema.own
-        if field.stored in record
-    }
+    values = log_values(schema, record)
     if inherited:
         values |= inherited
     if schema.embeds is not None:
