@@ -122,7 +122,7 @@ class EmbeddedEngine:
         self._cache_size = cache_size
         self._choice = engine
         self._lease: Lease | None = None
-        self._turns: TransactionLock | None = None
+        self._transaction_lock: TransactionLock | None = None
         self._watch: asyncio.Task[None] | None = None
         self._sessions: OrderedDict[bytes, None] = OrderedDict()
         self._uri = ""
@@ -156,7 +156,7 @@ class EmbeddedEngine:
         Raises:
             EngineNotRunning: the engine has never been entered.
         """
-        if self._turns is None:
+        if self._transaction_lock is None:
             raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
         return self._transaction_lock.held()
 
