@@ -1,4 +1,4 @@
-"""Long lists as they are read: nobody holds all of their rows in memory."""
+"""Streams long lists while they are read: their rows are never all in memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from docservice.errors import DocServiceError
-from docservice.rest.answers import dump_json
 from docservice.rest.app_keys import REQUEST_ID
+from docservice.rest.responses import dump_json
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ SHORT = 500
 
 
 async def list_answer(request: web.Request, parts: AsyncGenerator[list[Any], None]) -> web.StreamResponse:
-    """A JSON list of rows, which come some at a time; a long one is sent while it is read.
+    """Return a JSON list of rows, which come some at a time; a long one is sent while it is read.
 
     Whatever goes wrong before `SHORT` rows are read is raised, and answered as always. Later the status has been sent:
     the connection is cut, so that a client does not take a part for the whole.

@@ -119,7 +119,7 @@ async def test_a_question_is_not_work_to_go_on_with(tmp_path: Path) -> None:
 def test_a_stop_that_gets_lost_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
-    """A command in which something loses its cancellation ends all the same."""
+    """A command in which something loses its cancellation still ends."""
     monkeypatch.setattr("docservice.console._CANCEL_AGAIN_SECONDS", 0.05)
 
     async def loses_one() -> None:

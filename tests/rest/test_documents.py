@@ -1,4 +1,4 @@
-"""Every log as a document: shape, fields, filters and pages; who may read what stands in test_permission_matrix."""
+"""Every log as a document: shape, fields, filters and pages; who may read what is in test_permission_matrix."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def ask(client: Client, headers: Mapping[str, str], path: str, **query: st
 
 
 async def listed(client: Client, headers: Mapping[str, str], path: str, **query: str) -> list[Any]:
-    """All results of a walk."""
+    """All results of a list."""
     found: list[Any] = []
     cursor: dict[str, str] = {}
     while True:
@@ -195,7 +195,7 @@ async def test_the_errors_have_kolibris_shape(client: Client, headers_of: Header
 async def test_the_detail_joins_attempts_that_moved(
     client: Client, headers_of: HeadersOf, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A summary that outgrew its attempts shows them all by its id, oldest first, and in the list only the embedded
+    """A summary with moved attempts shows them all by its id, oldest first, and in the list only the embedded
     ones with the count of all."""
     learner = headers_of("learner1")
     content_id = uuid.uuid4().hex

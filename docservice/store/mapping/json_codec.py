@@ -24,7 +24,7 @@ _ESCAPED_KEY = re.compile(rf"{_WIDE_DOLLAR}+(?:ref|id|db)")
 
 
 def to_bson(value: Any) -> Any:
-    """A JSON value as BSON can hold it; see the module. The value itself is not changed."""
+    """Return a JSON value as BSON can hold it; see the module. The value itself is not changed."""
     if isinstance(value, dict):
         return {_escape(key): to_bson(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -38,7 +38,7 @@ def to_bson(value: Any) -> Any:
 
 
 def from_bson(value: Any) -> Any:
-    """The JSON value that `to_bson` was given."""
+    """Return the JSON value that `to_bson` was given."""
     if type(value) in _SAME:
         return value
     if isinstance(value, dict):
