@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
-    from docservice.domain.directory.choosing import NamedFacility, NamedPerson
+    from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.tables import TableName
@@ -182,7 +182,7 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
-    "docservice.domain.directory.choosing": ("NamedFacility", "NamedPerson"),
+    "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.tables": ("TableName",),

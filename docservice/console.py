@@ -1,4 +1,4 @@
-"""What all commands share: options, the service they open, how they speak and how they fail."""
+"""Shared by all commands: options, opening the service, output and error handling."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class StoreOptions:
         return frozenset(name for name, value in vars(self).items() if value is not None)
 
     def settings(self, **given: object) -> Settings:
-        """The settings of the environment with these options and `given` in their place."""
+        """Return the settings of the environment with these options and `given` in their place."""
         settings = Settings.load(mongodb_uri=self.mongodb_uri, database=self.database, data_dir=self.data_dir, **given)
         if settings.mongodb_uri is not None:
             try:
@@ -74,7 +74,7 @@ def require_data(settings: Settings) -> None:
 
 
 def shell_address(engine_uri: str, database: str) -> str:
-    """The connection string of the embedded engine with the database in it, as mongosh takes it."""
+    """Return the connection string of the embedded engine with the database in it, as mongosh takes it."""
     return engine_uri.replace("/?", f"/{database}?", 1)
 
 
@@ -197,7 +197,7 @@ def _cancel(running: asyncio.Future[None], again_seconds: float) -> None:
 
 
 def fail(error: DocServiceError) -> NoReturn:
-    """Print the error and leave: 2 if the caller can mend it, else 1."""
+    """Print the error and exit: 2 if the caller can correct it, else 1."""
     message, notes = str(error), _notes(error)
     # What may be tried again says so itself where there is more to it than that.
     if notes and " again" not in message:
@@ -211,5 +211,5 @@ def _notes(error: BaseException) -> tuple[str, ...]:
 
 
 def exit_code_of(error: DocServiceError) -> int:
-    """2 if the caller can mend it, else 1."""
+    """Return 2 if the caller can correct the error, else 1."""
     return EXIT_USAGE if isinstance(error, (RequestError, SettingsInvalid)) else EXIT_FAILED

@@ -9,8 +9,8 @@ from typing import Any
 
 from docservice.domain.logs.content_logs import ContentSummaryLog
 from docservice.generate import Plan, generate
-from docservice.generate.behaviour import School
-from docservice.generate.people import Learner, learner
+from docservice.generate.behaviour import SchoolSimulation
+from docservice.generate.people import GeneratedLearner, learner
 from docservice.generate.plan import Calendar
 from docservice.generate.writer import directory_files
 from docservice.service import DocService
@@ -28,7 +28,7 @@ class Demo:
     Attributes:
         learner_id: one of the learners.
         learner_name: the same one's name.
-        node_id: where an exercise stands that the learner worked on; it is mastered by 3 right answers of 5.
+        node_id: node of an exercise that the learner worked on; 3 right answers of 5 complete it.
         content_id: the exercise itself.
         channel_id: its channel.
         loaded: False if the demo was there already.
@@ -43,7 +43,7 @@ class Demo:
 
 
 def directory() -> dict[str, Any]:
-    """The demo's directory, in the format of `docservice directory import`."""
+    """Return the demo's directory, in the format of `docservice directory import`."""
     content: dict[str, Any] = {"default_facility": PLAN.facility_id}
     for part in directory_files(_school(_ANY_DAY)):
         for section, records in part.items():
@@ -69,8 +69,8 @@ async def load(service: DocService, now: datetime) -> Demo:
 
 
 @cache
-def shown() -> tuple[Learner, ContentSummaryLog]:
-    """The first learner, and a short summary of an exercise to show."""
+def shown() -> tuple[GeneratedLearner, ContentSummaryLog]:
+    """Return the first learner, and a short summary of an exercise to show."""
     school, someone = _school(_ANY_DAY), learner(PLAN, 0)
     exercises = [
         summary
@@ -81,5 +81,5 @@ def shown() -> tuple[Learner, ContentSummaryLog]:
     return someone, min(exercises, key=lambda summary: (summary.mastery_logs[0].attempt_count, summary.id))
 
 
-def _school(until: date) -> School:
-    return School(PLAN, Calendar.ending(until, PLAN.weeks))
+def _school(until: date) -> SchoolSimulation:
+    return SchoolSimulation(PLAN, Calendar.ending(until, PLAN.weeks))

@@ -1,7 +1,7 @@
 """Every error that docservice raises, as one tree.
 
     DocServiceError
-    ├── RequestError                 the caller can mend it
+    ├── RequestError                 the caller can correct it
     │   ├── MalformedRequest         the body cannot be read at all
     │   ├── ValidationFailed         the body was read, some fields are wrong
     │   │   └── FilterInvalid        a filter of the library names no field, or its value does not fit
@@ -13,7 +13,7 @@
     │   ├── TooManyRequests          one caller has too many requests under way (retryable)
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   │   └── UnsupportedEncoding  packed in a way that is not known
-    │   ├── Unauthenticated          the token is bad, expired or names nobody
+    │   ├── Unauthenticated          the token is bad, expired or without a user
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
     │   ├── LogNotFound              no such log, or not the caller's
@@ -43,17 +43,17 @@
     │   ├── StoreUnavailable         the database does not answer (retryable)
     │   ├── StoreTimeout             the database answered too late (retryable)
     │   ├── StoreRefused             the database refused the sign-in or the command
-    │   └── StandaloneServer         the database is no replica set
+    │   └── StandaloneServer         the database is not a replica set
     ├── ServiceBusy                  too many requests are under way, or the service is stopping (retryable)
     ├── EngineError
     │   ├── EngineNotInstalled       no URI given and no embedded engine installed
     │   ├── EngineNotBuilt           the engine's native build could not be compiled
-    │   ├── EngineNotRunning         the embedded engine did not start, or is gone
+    │   ├── EngineNotRunning         the embedded engine did not start, or has ended
     │   ├── EnginePasswordWrong      its password file is missing, or does not open its data
     │   └── EngineInUse              it runs, and what was asked needs it stopped (retryable)
     ├── ClientError                  a call over the REST API failed on its way
     │   ├── ServiceUnavailable       the service does not answer, or not now (retryable)
-    │   └── UnexpectedAnswer         the service answered what the client does not know
+    │   └── UnexpectedAnswer         the response is not one of a docservice
     ├── NotEntered                   the service or client was not entered, or has been left
     ├── ExportError                  an exported file cannot be written
     │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
@@ -146,7 +146,7 @@ class UnstorableValue(RequestError):
     """A value cannot be stored.
 
     Attributes:
-        path: where in the request the value stands.
+        path: path of the value in the request.
         reason: which limit it passes, in a sentence.
     """
 
@@ -457,7 +457,7 @@ class ServiceUnavailable(ClientError):
 
 
 class UnexpectedAnswer(ClientError):
-    """The service answered what the client does not know.
+    """The response is not one of a docservice.
 
     Attributes:
         status: HTTP status, 0 if there was none.

@@ -1,4 +1,4 @@
-"""Who is calling: tokens, and the key that signs them.
+"""Principals and their tokens, and the key that signs these.
 
 The token says who (`sub`, a user id); what they may do comes from the directory.
 """
@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
+from docservice.jwks import JwksCache
 from docservice.ownership import make_private
-from docservice.published_keys import PublishedKeys
 
 _OWN_ALGORITHMS = ["HS256"]
 _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
@@ -39,7 +39,7 @@ class Principal:
     Attributes:
         user_id: None for an anonymous visitor.
         visitor_id: an anonymous visitor's browser (32 hex characters), if it said which.
-        is_service: a program with a service token, which may write the directory and is nobody otherwise.
+        is_service: a program with a service token, which may write the directory and has no other rights.
     """
 
     user_id: str | None = None
@@ -51,12 +51,12 @@ ANONYMOUS = Principal()
 
 
 def secret_path(data_dir: Path) -> Path:
-    """Where a generated key is kept."""
+    """Return where a generated key is kept."""
     return data_dir / "secret_key"
 
 
 def load_or_create_secret(data_dir: Path) -> str:
-    """The key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
+    """Return the key kept in `data_dir/secret_key`; made at the first call, readable by its owner only.
 
     Raises:
         SettingsInvalid: the file cannot be written or read, it is another user's, or the key in it is too short.
@@ -97,7 +97,7 @@ def _kept_secret(path: Path, data_dir: Path) -> str:
 
 
 def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -> str:
-    """A signed token for a user.
+    """Return a signed token for a user.
 
     Args:
         secret: the HS256 key, at least 32 bytes.
@@ -112,7 +112,7 @@ def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -
 
 
 def issue_service_token(secret: str, *, now: datetime, ttl_seconds: int) -> str:
-    """A signed token for a program that writes the directory; see `issue_token`."""
+    """Return a signed token for a program that writes the directory; see `issue_token`."""
     return _signed({"scope": SERVICE_SCOPE, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}, secret)
 
 
@@ -175,7 +175,7 @@ class TokenVerifier:
             require_public_key(public_key)
         self._secret = secret
         self._public_key = public_key
-        self._published = PublishedKeys(jwks_url) if jwks_url else None
+        self._published = JwksCache(jwks_url) if jwks_url else None
         self._audience = audience
         self._issuer = issuer
 

@@ -1,4 +1,4 @@
-"""What another user of the machine has laid into a folder is not used: a key, a program or data would count as ours."""
+"""Checks the owner of files: a key, a program or data of another user of the machine is not used."""
 
 from __future__ import annotations
 

@@ -122,7 +122,11 @@ class Settings(BaseSettings):
         int, Field(ge=100, le=3_600_000, description="deadline for one action on the database")
     ] = 10_000
     min_free_disk_bytes: Annotated[
-        int, Field(ge=0, description="writes into the embedded engine are refused while its disk has less; 0: never")
+        int,
+        Field(
+            ge=0,
+            description="writes into the embedded engine are refused while its disk has less; 0 disables the check",
+        ),
     ] = 134_217_728
     shutdown_timeout_seconds: Annotated[
         float, Field(ge=0, description="how long `serve` waits for requests under way when it stops")
@@ -174,7 +178,7 @@ class Settings(BaseSettings):
         for origin in _listed(value):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin!r} is no origin; write it as https://learn.example or https://learn.example:8443"
+                    f"{origin!r} is not an origin; write it as https://learn.example or https://learn.example:8443"
                 )
         return value
 
@@ -197,19 +201,19 @@ class Settings(BaseSettings):
 
     def revealed(self) -> dict[str, object]:
         """All values as JSON has them, secrets included, for another process of the same service. Never log it."""
-        found = {name: getattr(self, name) for name in type(self).model_fields}
-        secrets = {name: value.get_secret_value() for name, value in found.items() if isinstance(value, SecretStr)}
-        paths = {name: str(value) for name, value in found.items() if isinstance(value, Path)}
-        return {**found, **secrets, **paths}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        secrets = {name: value.get_secret_value() for name, value in values.items() if isinstance(value, SecretStr)}
+        paths = {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+        return {**values, **secrets, **paths}
 
     def effective(self, options: Collection[str] = ()) -> list[EffectiveSetting]:
-        """All values with where each comes from; secrets are not in it.
+        """Return all values with where each comes from; secrets are not in it.
 
         Args:
             options: names of the settings that options of the command gave.
         """
         variables = {name.upper() for name, value in os.environ.items() if value}
-        found = []
+        effective = []
         for name in type(self).model_fields:
             variable = _PREFIX + name.upper()
             value = getattr(self, name)
@@ -218,12 +222,12 @@ class Settings(BaseSettings):
                 source = "option"
             elif name == "database" and source == "default" and value != DEFAULT_DATABASE:
                 source = "address"
-            found.append(EffectiveSetting(name, variable, _shown(name, value), source))
-        return found
+            effective.append(EffectiveSetting(name, variable, _shown(name, value), source))
+        return effective
 
     @classmethod
     def load(cls, **given: object) -> Settings:
-        """The settings of the environment, with those given in their place; None means not given.
+        """Return the settings of the environment, with those given in their place; None means not given.
 
         Raises:
             SettingsInvalid: a value does not fit, or a `DOCSERVICE_*` variable is not a setting; it is named.
@@ -280,7 +284,7 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table, one row each: variable, default, meaning. The manual has it."""
+    """Return the settings as a Markdown table, one row each: variable, default, meaning. The manual has it."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, setting in Settings.model_fields.items():
         default = "" if setting.default is None else f"`{setting.default}`"

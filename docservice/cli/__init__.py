@@ -1,1 +1,1 @@
-"""The `docservice` command, one file a command group."""
+"""The commands of `docservice`, one module for each command or group of commands."""

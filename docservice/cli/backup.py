@@ -13,7 +13,7 @@ from rich.table import Table
 from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.export.atomic_files import STANDARD
-from docservice.export.backup import SHOWN_REFUSALS, ImportReport, export_ndjson, import_ndjson
+from docservice.export.backup import SHOWN_REFUSALS, RestoreReport, export_ndjson, import_ndjson
 
 
 def write(
@@ -55,7 +55,7 @@ def read(
     replace: Annotated[bool, Parameter(negative="", help="overwrite documents that differ from the file's")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Write the documents of an export ("-": standard input, also gzipped) where they are not; again changes nothing.
+    """Write the documents of an export ("-": standard input, also gzipped) where they are missing; safe to repeat.
 
     An import that was interrupted is run again and completes. A document that is there and differs stays unless
     --replace is given; then stop the service first: what learners did since the export is replaced, too. Exit code 1
@@ -71,7 +71,7 @@ async def _read(file: Path, replace: bool, options: StoreOptions) -> None:
     _show(report)
 
 
-def _show(report: ImportReport) -> None:
+def _show(report: RestoreReport) -> None:
     table = Table("collection", *("read", "written", "replaced", "unchanged", "refused"))
     for column in table.columns[1:]:
         column.justify = "right"

@@ -1,4 +1,4 @@
-"""`docservice consolidate`: what old Kolibris recorded wrongly, put right."""
+"""`docservice consolidate`: repair logs that old versions of Kolibri recorded wrongly."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from docservice.console import StoreOptions, opened, require_data, resumable, ru
 from docservice.domain.upkeep.consolidation import ConsolidationRule
 from docservice.service.trusted.consolidation import ConsolidationReport
 
-app = App(name="consolidate", help="Put right what old Kolibris recorded wrongly; again changes nothing.")
+app = App(name="consolidate", help="Repair what old versions of Kolibri recorded wrongly; safe to repeat.")
 
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="only count")]
 
 
 @app.command
 def quiz_attempts(*, dry_run: DryRun = False, options: StoreOptions = StoreOptions()) -> None:
-    """Merge attempts at the same question in the same try of a quiz (Kolibri below 0.16)."""
+    """Merge attempts at the same question in the same mastery log of a quiz (Kolibri below 0.16)."""
     run(_consolidate("quiz-attempts", dry_run, options))
 
 

@@ -1,4 +1,4 @@
-"""`docservice directory`: who is who."""
+"""`docservice directory`: people, classes and assignments from a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = App(name="directory", help="The directory: people, classes, groups, quizze
 def import_(
     file: Annotated[Path, Parameter(allow_leading_hyphen=True)], /, *, options: StoreOptions = StoreOptions()
 ) -> None:
-    """Create and change directory records from a JSON file ("-": standard input); again changes nothing.
+    """Create and change directory records from a JSON file ("-": standard input); safe to repeat.
 
     The file holds lists: datasets, facilities, classrooms, learnergroups, adhoclearnersgroups, users, roles,
     memberships, exams, lessons, course_sessions, content_nodes, channels; and default_facility, an id. Other keys
@@ -34,7 +34,7 @@ def import_(
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return f"it is no JSON in UTF-8 ({error})."
+    return f"it is not JSON in UTF-8 ({error})."
 
 
 def _read(file: Path) -> dict[str, Any]:

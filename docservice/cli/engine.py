@@ -31,13 +31,13 @@ def uri(*, options: StoreOptions = StoreOptions()) -> None:
     if settings.mongodb_uri is not None:
         print(settings.mongodb_uri.get_secret_value())
         return
-    found = asyncio.run(running_uri(settings.data_dir))
-    if found is None:
+    uri_or_none = asyncio.run(running_uri(settings.data_dir))
+    if uri_or_none is None:
         raise EngineNotRunning(
             f"No engine is running for {settings.data_dir}. Start one with: "
             f"docservice serve --data-dir {settings.data_dir}"
         )
-    print(shell_address(found, settings.database))
+    print(shell_address(uri_or_none, settings.database))
 
 
 @app.command
@@ -51,7 +51,7 @@ def status(
     running = asyncio.run(running_engine(settings.data_dir))
     build = running.build if running else chosen_build(settings.data_dir)
     if as_json:
-        found = {
+        fields = {
             "build": build.name,
             "version": build.version(),
             "program": build.program or None,
@@ -60,7 +60,7 @@ def status(
             "pid": running.pid if running else None,
             "used": settings.mongodb_uri is None,
         }
-        print(json.dumps(found))
+        print(json.dumps(fields))
         return
     out = Console(highlight=False, soft_wrap=True)
     state = f"runs (process {running.pid})" if running else "does not run now"

@@ -1,4 +1,4 @@
-"""`docservice export`: a facility's logs as files."""
+"""`docservice export`: tables of a facility's logs as CSV or Parquet files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ app = App(name="export", help="Write logs to files.")
 app.command(ndjson.write, name="ndjson")
 
 TableOption = Annotated[
-    TableName, Parameter(help="a row for each visit, learner and content, attempt, or try at a quiz")
+    TableName, Parameter(help="a row for each content session, learner and content, attempt, or try at a quiz")
 ]
 Facility = Annotated[str, Parameter(help="id or name of the facility; an unknown one is answered with those there are")]
 Output = Annotated[Path, Parameter(allow_leading_hyphen=True, help='file to write; "-": standard output')]

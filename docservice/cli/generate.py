@@ -1,4 +1,4 @@
-"""`docservice generate`: a believable data set, for trying things and for measuring."""
+"""`docservice generate`: a realistic data set, for trials and measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.cli.asking import can_ask, confirmed
+from docservice.cli.confirmation import can_ask, confirmed
 from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, opened, resumable, run, say
 from docservice.errors import SettingsInvalid
@@ -38,7 +38,7 @@ def generate(
 ) -> None:
     """Load an invented school: people, contents, and weeks of what the learners do.
 
-    The same options give the same documents. Again changes nothing, and completes what was interrupted. Its ids are
+    The same options give the same documents. Safe to repeat, also after an interruption. Its ids are
     its own: the records of other schools are left alone. What it will take is said first; at a terminal a large school,
     or one beside other data, is loaded only if you say yes.
     """
@@ -77,8 +77,8 @@ async def _generate(plan: Plan, until: date | None, options: StoreOptions, *, ye
 async def _wanted(service: DocService, plan: Plan, settings: Settings, *, yes: bool) -> bool:
     """Say what will be done, and ask where there is a reason to.
 
-    Where nobody can be asked it is done: whoever wrote a script has chosen the size in it, and stopping is safe. While
-    the disk of the embedded engine has too little room, its writes are refused.
+    Without a terminal there is no question: the author of a script has chosen the size in it, and stopping is safe.
+    While the disk of the embedded engine has too little room, its writes are refused.
     """
     if await service.admin.data_sets.find(plan.dataset_id) is not None:
         return True

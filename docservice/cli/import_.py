@@ -1,4 +1,4 @@
-"""`docservice import`: data from elsewhere."""
+"""`docservice import`: import the data of a Kolibri."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def kolibri(
     ] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Bring a Kolibri's people, content tree and logs; again changes nothing.
+    """Bring a Kolibri's people, content tree and logs; safe to repeat.
 
     PATH is a Kolibri home folder, its db.sqlite3, or that file gzipped. It may be in use; nothing is written there. An
     import that was interrupted is run again and completes; what learners have done here since the first import is kept.

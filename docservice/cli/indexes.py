@@ -19,17 +19,17 @@ app = App(name="indexes", help="Indexes and views: apply, compare, show.")
 @app.command
 def apply(
     *,
-    rebuild: Annotated[bool, Parameter(negative="", help="also drop and make anew indexes that differ")] = False,
+    rebuild: Annotated[bool, Parameter(negative="", help="also drop and rebuild indexes that differ")] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Create the indexes and views that are missing. `serve` does this at its start, too."""
 
     async def command() -> None:
         async with opened(options.settings()) as service:
-            found = await service.admin.apply_indexes(rebuild=rebuild)
+            report = await service.admin.apply_indexes(rebuild=rebuild)
             now = await service.admin.check_indexes()
-        say(f"{len(now.present)} indexes are there ({len(found.missing)} were missing).")
-        changed = len(found.views.missing) + len(found.views.different)
+        say(f"{len(now.present)} indexes are there ({len(report.missing)} were missing).")
+        changed = len(report.views.missing) + len(report.views.different)
         say(f"{len(now.views.present)} views are there ({changed} were missing or different).")
         _report(now)
 
@@ -53,13 +53,13 @@ def check(*, options: StoreOptions = StoreOptions()) -> None:
 
 
 def _report(report: IndexReport) -> None:
-    for title, found in (
+    for title, names in (
         ("missing", report.missing),
         ("outdated", report.outdated),
         ("different", report.different),
         ("not needed on this engine", report.superfluous),
     ):
-        for index in found:
+        for index in names:
             print(f"{title}: {index.collection}.{index.name} {_keys(index)}")
     for title, views in (("missing", report.views.missing), ("different", report.views.different)):
         for view in views:
@@ -95,7 +95,8 @@ def script(
 ) -> None:
     """Print mongosh commands that create the indexes and, with --shard, shard the collections. No database is asked.
 
-    For whoever may do that on a server where the service itself may not: docservice indexes script | mongosh URI
+    For an administrator, on a server where the service itself may not create indexes: docservice indexes script |
+    mongosh URI
     """
     print(mongosh_script(options.settings().database, shard=shard))
 

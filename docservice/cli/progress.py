@@ -1,4 +1,4 @@
-"""What people see of long work: bars on a terminal, a line every few seconds elsewhere."""
+"""Progress of long work: bars on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from docservice.serving.listener import (
     serving,
     token_verifier,
 )
-from docservice.serving.log_format import Announcer, LogFormat, configure_logging
+from docservice.serving.log_format import EventLog, LogFormat, configure_logging
 from docservice.serving.signing import DAY_SECONDS, signing_secret
 from docservice.serving.workers import Workers
 from docservice.settings import Settings
@@ -42,18 +42,18 @@ def serve(
 
 
 async def _serve(settings: Settings, *, with_demo: bool) -> None:
-    announcer = Announcer(settings.log_format)
-    with announcer.failing():
-        await _answer(settings, announcer, with_demo=with_demo)
+    event_log = EventLog(settings.log_format)
+    with event_log.failing():
+        await _answer(settings, event_log, with_demo=with_demo)
 
 
-async def _answer(settings: Settings, announcer: Announcer, *, with_demo: bool) -> None:
+async def _answer(settings: Settings, event_log: EventLog, *, with_demo: bool) -> None:
     signals = StopSignals()
     verifier = token_verifier(settings)
     with listen(settings.host, settings.port) as listener:
         base = address_of(listener)
-        async with opened(settings, on_engine_event=announcer.engine_event) as service:
-            # Whoever reads the address may ask at once: what is to be there, is there by then.
+        async with opened(settings, on_engine_event=event_log.engine_event) as service:
+            # The address is shown only when the demo data is loaded, because requests may follow at once.
             shown = await demo.load(service, datetime.now(UTC)) if with_demo else None
             if settings.workers > 1:
                 workers = Workers(settings, listener, service.admin.end_sessions)
@@ -62,25 +62,25 @@ async def _answer(settings: Settings, announcer: Announcer, *, with_demo: bool) 
             else:
                 answering = serving(settings, service, verifier, listener, metrics_of(settings))
             async with answering:
-                _say_where(announcer, base, settings, service)
+                _say_where(event_log, base, settings, service)
                 if shown is not None:
                     _show_demo(shown, base, settings, service)
                 await signals.asked.wait()
-                announcer.tell("stopping", "stopping")
+                event_log.tell("stopping", "stopping")
 
 
-def _say_where(announcer: Announcer, base: str, settings: Settings, service: DocService) -> None:
-    announcer.tell("serving", f"serving on {base}", url=base, workers=settings.workers)
-    announcer.tell("manual", f"the manual: {base}/docs/", url=f"{base}/docs/")
-    announcer.tell("api-page", f"the API, to read and to try: {base}/api/docs/", url=f"{base}/api/docs/")
+def _say_where(event_log: EventLog, base: str, settings: Settings, service: DocService) -> None:
+    event_log.tell("serving", f"serving on {base}", url=base, workers=settings.workers)
+    event_log.tell("manual", f"the manual: {base}/docs/", url=f"{base}/docs/")
+    event_log.tell("api-page", f"the API, to read and to try: {base}/api/docs/", url=f"{base}/api/docs/")
     if service.engine is not None:
-        announcer.tell(
+        event_log.tell(
             "embedded-engine",
             "the embedded engine (SecantusDB, beta) keeps the logs in "
             f"{settings.data_dir}; for production set DOCSERVICE_MONGODB_URI",
             data_dir=str(settings.data_dir),
         )
-        announcer.show(f"Mongo shell: mongosh '{shell_address(service.connection_string, settings.database)}'")
+        event_log.show(f"Mongo shell: mongosh '{shell_address(service.connection_string, settings.database)}'")
 
 
 def _show_demo(shown: demo.Demo, base: str, settings: Settings, service: DocService) -> None:

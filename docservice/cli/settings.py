@@ -1,4 +1,4 @@
-"""`docservice settings`: what an operator may choose."""
+"""`docservice settings`: print the table of settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`docservice status`: what an operator asks first, without starting or changing anything."""
+"""`docservice status`: show the state of the service without starting or changing anything."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cyclopts import Parameter
 
 import docservice
 from docservice.console import EXIT_FAILED, StoreOptions, run
-from docservice.domain.upkeep.status import Observed, actions_needed
+from docservice.domain.upkeep.status import ServiceState, actions_needed
 from docservice.domain.values.addresses import without_password
+from docservice.engine.disk_space import free_bytes, mib, used_bytes
 from docservice.engine.report import EngineReport, engine_report
-from docservice.engine.room import free_bytes, mib, used_bytes
 from docservice.errors import DocServiceError
 from docservice.kolibri.import_notes import ImportNotes, KolibriImport
 from docservice.service import DocService
@@ -66,7 +66,7 @@ class _Status:
         latest_import: the import of a Kolibri that ended last; None if none is noted in the data folder.
         used_bytes: what the data folder takes.
         free_bytes: room on its disk.
-        actions: what needs somebody to act.
+        actions: what the operator has to do, in sentences.
     """
 
     settings: Settings
@@ -87,12 +87,12 @@ class _Status:
 
 async def _status(options: StoreOptions, *, as_json: bool) -> None:
     settings = options.settings()
-    found = await _looked(settings, settings.effective(options.given))
+    status = await _looked(settings, settings.effective(options.given))
     if as_json:
-        print(json.dumps(_document(found), indent=2))
+        print(json.dumps(_document(status), indent=2))
     else:
-        print("\n".join(_lines(found)))
-    if found.actions:
+        print("\n".join(_lines(status)))
+    if status.actions:
         sys.exit(EXIT_FAILED)
 
 
@@ -119,7 +119,7 @@ async def _looked(settings: Settings, effective: Sequence[EffectiveSetting]) -> 
         used_bytes=used,
         free_bytes=free,
         actions=actions_needed(
-            Observed(
+            ServiceState(
                 data_dir=str(settings.data_dir),
                 engine=engine.condition if engine else None,
                 error=error,
@@ -158,22 +158,22 @@ def _index_problems(report: IndexReport) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _document(found: _Status) -> dict[str, Any]:
-    content, engine = found.content, found.engine
-    latest = found.latest_import
+def _document(status: _Status) -> dict[str, Any]:
+    content, engine = status.content, status.engine
+    latest = status.latest_import
     return {
         "docservice": docservice.__version__,
-        "ok": not found.actions,
-        "actions": list(found.actions),
+        "ok": not status.actions,
+        "actions": list(status.actions),
         "database": {
             "kind": "mongodb" if engine is None else "embedded",
             "build": engine and engine.build,
-            "version": _version(found),
-            "condition": _condition(found),
-            "running": found.running,
+            "version": _version(status),
+            "condition": _condition(status),
+            "running": status.running,
             "process_id": engine and engine.process_id,
-            "address": found.address,
-            "name": found.settings.database,
+            "address": status.address,
+            "name": status.settings.database,
         },
         "documents": content and dict(content.documents),
         "latest_import": latest
@@ -192,39 +192,39 @@ def _document(found: _Status) -> dict[str, Any]:
             **{name: list(names) for name, names in _index_problems(content.indexes).items()},
         },
         "disk": {
-            "data_dir": str(found.settings.data_dir.absolute()),
-            "used_bytes": found.used_bytes,
-            "free_bytes": found.free_bytes,
+            "data_dir": str(status.settings.data_dir.absolute()),
+            "used_bytes": status.used_bytes,
+            "free_bytes": status.free_bytes,
         },
-        "settings": [setting._asdict() for setting in found.effective],
+        "settings": [setting._asdict() for setting in status.effective],
     }
 
 
-def _version(found: _Status) -> str | None:
-    if found.content is not None:
-        return found.content.version
-    return found.engine.version if found.engine else None
+def _version(status: _Status) -> str | None:
+    if status.content is not None:
+        return status.content.version
+    return status.engine.version if status.engine else None
 
 
-def _condition(found: _Status) -> str:
-    if found.engine is not None and found.engine.condition != "running":
-        return found.engine.condition
-    return "running" if found.running else "not answering"
+def _condition(status: _Status) -> str:
+    if status.engine is not None and status.engine.condition != "running":
+        return status.engine.condition
+    return "running" if status.running else "not answering"
 
 
-def _lines(found: _Status) -> Iterator[str]:
-    engine, content = found.engine, found.content
+def _lines(status: _Status) -> Iterator[str]:
+    engine, content = status.engine, status.content
     what = "MongoDB" if engine is None else "embedded engine, SecantusDB"
     build = f", {engine.build} build" if engine and engine.build else ""
     process = f", process {engine.process_id}" if engine and engine.process_id else ""
     yield f"docservice   {docservice.__version__}"
-    yield f"engine       {' '.join(filter(None, (what, _version(found))))}{build}: {_condition(found)}{process}"
-    if found.address is not None:
-        yield f"address      {found.address}"
-    yield f"database     {found.settings.database}"
-    disk = f"{mib(found.used_bytes)}, {mib(found.free_bytes)} are free"
-    yield f"data folder  {found.settings.data_dir.absolute()}: {disk}"
-    yield f"last import  {_import_line(found.latest_import)}"
+    yield f"engine       {' '.join(filter(None, (what, _version(status))))}{build}: {_condition(status)}{process}"
+    if status.address is not None:
+        yield f"address      {status.address}"
+    yield f"database     {status.settings.database}"
+    disk = f"{mib(status.used_bytes)}, {mib(status.free_bytes)} are free"
+    yield f"data folder  {status.settings.data_dir.absolute()}: {disk}"
+    yield f"last import  {_import_line(status.latest_import)}"
     if content is not None:
         yield f"indexes      {len(content.indexes.present)} of {content.indexes.wanted} are there, and " + (
             f"{len(content.indexes.views.present)} of {len(described_views())} views"
@@ -232,16 +232,16 @@ def _lines(found: _Status) -> Iterator[str]:
         yield from _section("documents", [(name, f"{count:,}") for name, count in content.documents.items()])
     rows = [
         (setting.variable, "" if setting.value is None else str(setting.value), setting.source)
-        for setting in found.effective
+        for setting in status.effective
     ]
     yield from _section("settings", rows)
     yield ""
     if engine is not None and engine.condition == "not running":
         yield "The embedded engine is not running, so documents and indexes were not looked at. To see them, start it:"
-        yield f"docservice serve --data-dir {found.settings.data_dir}"
+        yield f"docservice serve --data-dir {status.settings.data_dir}"
         yield ""
-    yield from (f"Needs action: {action}" for action in found.actions)
-    if not found.actions:
+    yield from (f"Needs action: {action}" for action in status.actions)
+    if not status.actions:
         yield "Nothing needs action."
 
 

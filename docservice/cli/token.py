@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from docservice.console import StoreOptions, opened, require_data, run, say
-from docservice.domain.directory.choosing import NamedPerson
+from docservice.domain.directory.name_lookup import NamedPerson
 from docservice.errors import SettingsInvalid
 from docservice.identity import issue_service_token, issue_token, secret_path
 from docservice.serving.signing import DAY_SECONDS, signing_secret

@@ -1,4 +1,4 @@
-"""`docservice verify`: whether the documents are as they must be, or like those of another database."""
+"""`docservice verify`: check the documents against the rules, or compare them with another database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from docservice.service import DocService
 
 def verify(
     *,
-    repair: Annotated[bool, Parameter(negative="", help="mend what follows from the rest of the data")] = False,
+    repair: Annotated[bool, Parameter(negative="", help="repair what follows from the rest of the data")] = False,
     against: Annotated[str | None, Parameter(help="MongoDB connection string of a database to compare with")] = None,
     against_database: Annotated[
         str | None, Parameter(help="its name; none given: the one in --against, or that of this one")
@@ -32,7 +32,7 @@ def verify(
     show: Annotated[int, Parameter(help="how many findings to print one by one")] = 20,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Look at every document; exit code 1 if something is wrong and was not mended.
+    """Look at every document; exit code 1 if something is wrong and was not repaired.
 
     Checks fields, ids, partitions, source ids, counters, dirty marks, and that attempts which moved to buckets are
     there once and belong to a log. Safe beside running writers. With --against (or only --against-database, on the
@@ -49,7 +49,7 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
     first: list[Finding] = []
 
     def found(finding: Finding) -> None:
-        state = "mended" if finding.mended else "can be mended" if finding.mendable else "cannot be mended"
+        state = "mended" if finding.mended else "can be repaired" if finding.mendable else "cannot be repaired"
         counts[finding.collection, finding.rule, state] += 1
         if len(first) < show:
             first.append(finding)
@@ -63,7 +63,7 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
         seconds = time.monotonic() - began
     for finding in first:
         where = f"{finding.collection} {finding.document_id} {finding.path}".rstrip()
-        print(f"{where}: {finding.rule}: {finding.message}{' (mended)' if finding.mended else ''}")
+        print(f"{where}: {finding.rule}: {finding.message}{' (repaired)' if finding.mended else ''}")
     _show(counts, ("collection", "rule", "repair"), "findings")
     _end(checked, seconds, sum(count for key, count in counts.items() if "mended" not in key), "wrong")
 

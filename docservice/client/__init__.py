@@ -1,4 +1,4 @@
-"""A client of the REST API, for programs that are not the service themselves."""
+"""A client of the REST API, for programs that use a service over HTTP."""
 
 from docservice.extras import require
 

@@ -1,4 +1,4 @@
-"""Answers that are errors, as the errors that the service raised."""
+"""Converts error responses to the errors that the service raised."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _tree(kind: type[DocServiceError]) -> Iterator[type[DocServiceError]]:
 
 
 def answered_error(status: int, code: str | None, body: Any, request_id: str | None) -> DocServiceError:
-    """The error that an answer tells of.
+    """Return the error that a response describes.
 
     Args:
         status: HTTP status, 400 or higher.
         code: the header `X-Error-Code`; without it the `code` of a problem document counts.
-        body: JSON value in Kolibri's shape or a problem document; None if the body is no JSON.
+        body: JSON value in Kolibri's shape or a problem document; None if the body is not JSON.
         request_id: the header `X-Request-Id`.
 
     Returns:
@@ -57,7 +57,7 @@ def answered_error(status: int, code: str | None, body: Any, request_id: str | N
 
 
 def _message(body: Any) -> str:
-    """The sentence in a body; empty if it has none."""
+    """Return the sentence in a body; empty if it has none."""
     match body:
         case {"detail": str(detail)}:
             return detail
@@ -100,6 +100,6 @@ def _nested(tree: Any, path: tuple[str | int, ...]) -> Iterator[FieldError]:
 
 
 def _path(pointer: str) -> tuple[str | int, ...]:
-    """The path of a JSON Pointer; positions in lists are numbers."""
+    """Return the path of a JSON Pointer; positions in lists are numbers."""
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     return tuple(int(part) if part.isdecimal() else part for part in parts)

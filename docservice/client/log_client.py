@@ -14,7 +14,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
-from docservice.client.transport import Answer, TokenProvider, Transport
+from docservice.client.transport import ApiResponse, TokenProvider, Transport
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
@@ -47,7 +47,7 @@ class LogClient:
     All calls raise the errors that the same method of `DocService` names, and besides:
 
     - `ServiceUnavailable`: no answer in all attempts. A write may have been carried out or not.
-    - `UnexpectedAnswer`: what answers is no docservice, or failed in a way that it tells nobody about.
+    - `UnexpectedAnswer`: the server is not a docservice, or had an internal error.
     - `NotEntered`: the client was not entered, or has been left.
     """
 
@@ -72,7 +72,7 @@ class LogClient:
             session: an HTTP session to use; it stays open when the client is left.
 
         Raises:
-            ValueError: `base_url` is no http or https URL, or holds a password.
+            ValueError: `base_url` is not an http or https URL, or holds a password.
         """
         self._transport = Transport(
             base_url,
@@ -122,10 +122,10 @@ class LogClient:
     def mastery_logs(
         self, filters: LogFilters | None = None, *, page_size: int = 100
     ) -> AsyncGenerator[MasteryRow, None]:
-        """The tries that one may read, latest end first; see `PersonLogs.mastery_logs`.
+        """Return the mastery logs that one may read, latest end first; see `PersonLogs.mastery_logs`.
 
-        Pages are numbered: a try that begins or ends during the walk may come twice or not at all. `documents` has
-        pages that stay right.
+        Pages are numbered: a mastery log that starts or ends between two pages may come twice or not at all.
+        `documents` has pages that stay right.
         """
         return self._rows(MasteryRow, "masterylog", {"content": "", "user": "", **_log_query(filters)}, page_size)
 
@@ -138,12 +138,12 @@ class LogClient:
         return await self._page(AttemptRow, "attemptlog", _log_query(filters), page)
 
     async def mastery_log(self, masterylog_id: str) -> MasteryRow:
-        """One try; see `PersonLogs.mastery_log`."""
+        """Return one mastery log; see `PersonLogs.mastery_log`."""
         path = f"{_LOGGER}/masterylog/{_quoted(masterylog_id)}/"
         return _read(MasteryRow, await self._transport.send("GET", path, query={"content": "", "user": ""}))
 
     async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
-        """One try beside the one before it; see `PersonLogs.mastery_diff`."""
+        """Return one mastery log beside the one before it; see `PersonLogs.mastery_diff`."""
         query = {"content": "", "user": "", **_log_query(filters)}
         return _read(
             MasteryDiffRow, await self._transport.send("GET", f"{_LOGGER}/masterylog/{back}/diff/", query=query)
@@ -152,15 +152,15 @@ class LogClient:
     def attempt_logs(
         self, filters: LogFilters | None = None, *, page_size: int = 100
     ) -> AsyncGenerator[AttemptRow, None]:
-        """The attempts that one may read; see `mastery_logs` and `DocService.attempt_logs`."""
+        """Return the attempts that one may read; see `mastery_logs` and `DocService.attempt_logs`."""
         return self._rows(AttemptRow, "attemptlog", _log_query(filters), page_size)
 
     async def attempt_log(self, attempt_id: str) -> AttemptRow:
-        """One attempt; see `PersonLogs.attempt_log`."""
+        """Return one attempt; see `PersonLogs.attempt_log`."""
         return _read(AttemptRow, await self._transport.send("GET", f"{_LOGGER}/attemptlog/{_quoted(attempt_id)}/"))
 
     async def user_progress(self, user_id: str) -> int:
-        """A learner's points; see `PersonLogs.user_progress`."""
+        """Return a learner's points; see `PersonLogs.user_progress`."""
         answer = await self._transport.send("GET", f"{_LOGGER}/userprogress/{_quoted(user_id)}/")
         return int(_field(answer, "progress"))
 
@@ -206,7 +206,7 @@ class LogClient:
         return DocumentPage(_field(answer, "results"), _field(answer, "next"))
 
     async def document(self, kind: LogKindName, log_id: str, *, fields: str = "") -> dict[str, Any]:
-        """One log as a document, with all its attempts; see `documents` and `DocService.document`."""
+        """Return one log as a document, with all its attempts; see `documents` and `DocService.document`."""
         path = f"{_path_of(kind)}{_quoted(log_id)}/"
         answer = await self._transport.send("GET", path, query={"fields": fields})
         if not isinstance(answer.body, dict):
@@ -247,36 +247,36 @@ class LogClient:
     ) -> AsyncGenerator[Row, None]:
         number, pages = 1, 1
         while number <= pages:
-            found = await self._page(kind, name, query, Page(page_size, number))
-            for row in found.rows:
+            page = await self._page(kind, name, query, Page(page_size, number))
+            for row in page.rows:
                 yield row
-            number, pages = number + 1, found.total_pages
+            number, pages = number + 1, page.total_pages
 
     async def _page(self, kind: type[Row], name: str, query: Mapping[str, str], page: Page) -> Rows[Row]:
         sent = {**query, "page_size": str(page.size), "page": str(page.number)}
-        found = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
-        return Rows(found.results, found.count, page)
+        page_or_rows = _read(RowPage[kind], await self._transport.send("GET", f"{_LOGGER}/{name}/", query=sent))  # type: ignore[valid-type]
+        return Rows(page_or_rows.results, page_or_rows.count, page)
 
 
-def _read(kind: type[Result], answer: Answer) -> Result:
+def _read(kind: type[Result], answer: ApiResponse) -> Result:
     try:
         return kind.model_validate(answer.body)
     except ValidationError as error:
         raise _unexpected(answer) from error
 
 
-def _field(answer: Answer, name: str) -> Any:
+def _field(answer: ApiResponse, name: str) -> Any:
     if not isinstance(answer.body, dict) or name not in answer.body:
         raise _unexpected(answer)
     return answer.body[name]
 
 
-def _unexpected(answer: Answer) -> UnexpectedAnswer:
+def _unexpected(answer: ApiResponse) -> UnexpectedAnswer:
     return UnexpectedAnswer(answer.status, None, "The answer has another form. Does the service have this version?")
 
 
 def _key(key: str | None) -> str:
-    """The caller's key, or a new one that the repetitions of this request share."""
+    """Return the caller's key, or a new one that the repetitions of this request share."""
     return uuid.uuid4().hex if key is None else key
 
 
@@ -288,7 +288,7 @@ def _path_of(kind: str) -> str:
 
 
 def _quoted(part: str) -> str:
-    """A part of a path; dots alone would go up in it."""
+    """Return a part of a path; dots alone would go up in it."""
     return quote(part, safe="").replace(".", "%2E")
 
 

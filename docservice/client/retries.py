@@ -1,4 +1,4 @@
-"""When a request is sent again: how often, and after how long."""
+"""Retries of requests: how often, and after which delay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Retries:
     longest_delay_seconds: float = 10.0
 
     def delay_seconds(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """How long to wait after a failure; None: give up.
+        """Return how long to wait after a failure; None: give up.
 
         Args:
             attempt: how often the request was sent, from 1.
@@ -35,16 +35,16 @@ class Retries:
         """
         if attempt >= self.attempts:
             return None
-        asked = _asked_seconds(retry_after)
-        if asked > self.longest_delay_seconds:
+        server_seconds = _asked_seconds(retry_after)
+        if server_seconds > self.longest_delay_seconds:
             return None
         delay = min(self.longest_delay_seconds, self.first_delay_seconds * 2.0 ** min(attempt - 1, 60))
         # Half of it is left to chance, so that clients that failed together do not come back together.
-        return max(asked, delay * random.uniform(0.5, 1.0))  # noqa: S311
+        return max(server_seconds, delay * random.uniform(0.5, 1.0))  # noqa: S311
 
 
 def _asked_seconds(retry_after: str | None) -> float:
-    """What `Retry-After` asks for; 0 if it says nothing that can be read. Rule: RFC 9110, section 10.2.3."""
+    """Return what `Retry-After` asks for; 0 if it says nothing that can be read. Rule: RFC 9110, section 10.2.3."""
     if not retry_after:
         return 0.0
     if retry_after.isascii() and retry_after.isdigit():

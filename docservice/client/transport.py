@@ -1,4 +1,4 @@
-"""Sends requests, sends them again when that is worth it, and turns answers into values or errors."""
+"""Sends requests, retries them where a retry is useful, and converts responses to values or errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TokenProvider = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """A good answer: its status and JSON body."""
 
     status: int
@@ -44,7 +44,7 @@ class Transport:
         """See `LogClient`."""
         base = URL(base_url)
         if base.scheme not in ("http", "https") or not base.host:
-            raise ValueError(f"{base_url!r} is no http or https URL")
+            raise ValueError(f"{base_url!r} is not an http or https URL")
         if base.raw_user is not None or base.raw_password is not None:
             raise ValueError("Name and password do not belong into the base URL; the service takes a token.")
         self._base = str(base.with_query(None).with_fragment(None)).rstrip("/")
@@ -76,7 +76,7 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         key: str | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send a request until it is answered or tried often enough.
 
         Args:
@@ -90,7 +90,7 @@ class Transport:
             NotEntered: the client was not entered, or has been left.
             DocServiceError: what the service raised.
             ServiceUnavailable: the service does not answer.
-            UnexpectedAnswer: whatever answered is no docservice.
+            UnexpectedAnswer: the server is not a docservice.
         """
         url = URL(self._base + path, encoded=True).with_query(query)
         headers = {"Accept": "application/json, application/problem+json"}
@@ -127,7 +127,7 @@ class Transport:
 
     async def _once(
         self, session: aiohttp.ClientSession, method: str, url: URL, headers: Mapping[str, str], data: bytes | None
-    ) -> Answer:
+    ) -> ApiResponse:
         async with session.request(
             method, url, headers=headers, data=data, timeout=self._timeout, allow_redirects=False
         ) as response:
@@ -148,7 +148,7 @@ class Transport:
             raise UnexpectedAnswer(
                 response.status, request_id, "The answer is not JSON of docservice. Check the base URL."
             )
-        return Answer(response.status, body)
+        return ApiResponse(response.status, body)
 
     async def _identity(self) -> dict[str, str]:
         if self._token is None:

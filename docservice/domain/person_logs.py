@@ -39,7 +39,7 @@ class PersonLogs(Protocol):
     """
 
     async def start_session(self, request: StartSession, *, idempotency_key: str | None = None) -> SessionStarted:
-        """Start a content session: somebody opens a resource, a coach's quiz, or a unit's test.
+        """Start a content session: the learner opens a resource, a coach's quiz, or a unit's test.
 
         >>> visit = await logs.acting_as(learner).start_session(school.quiz)
         >>> visit.mastery_criterion
@@ -101,7 +101,7 @@ class PersonLogs(Protocol):
     def mastery_logs(
         self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
     ) -> AsyncGenerator[MasteryRow, None]:
-        """The mastery logs that the person may read, latest end first, those without an end last.
+        """Return the mastery logs that the person may read, latest end first, those without an end last.
 
         Args:
             filters: what to narrow the list to.
@@ -115,7 +115,7 @@ class PersonLogs(Protocol):
         ...
 
     async def mastery_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[MasteryRow]:
-        """One numbered page of `mastery_logs`, with the count of all rows.
+        """Return one numbered page of `mastery_logs`, with the count of all rows.
 
         Raises:
             PageNotFound: the list has no such page.
@@ -124,7 +124,7 @@ class PersonLogs(Protocol):
         ...
 
     async def mastery_log(self, masterylog_id: str) -> MasteryRow:
-        """One mastery log.
+        """Return one mastery log.
 
         Raises:
             LogNotFound: no such log that the person may read.
@@ -132,7 +132,7 @@ class PersonLogs(Protocol):
         ...
 
     async def mastery_diff(self, back: int, filters: LogFilters | None = None) -> MasteryDiffRow:
-        """A mastery log compared with the one before it.
+        """Return a mastery log compared with the one before it.
 
         Args:
             back: position in the list of `mastery_logs`; 0 is the newest.
@@ -146,7 +146,7 @@ class PersonLogs(Protocol):
     def attempt_logs(
         self, filters: LogFilters | None = None, *, page_size: int = DEFAULT_ROWS
     ) -> AsyncGenerator[AttemptRow, None]:
-        """The attempts that the person may read, log by log; see `mastery_logs` for arguments.
+        """Return the attempts that the person may read, log by log; see `mastery_logs` for arguments.
 
         Raises:
             ValidationFailed: `filters` names a person or a mastery log that does not exist.
@@ -154,7 +154,7 @@ class PersonLogs(Protocol):
         ...
 
     async def attempt_log_page(self, filters: LogFilters | None = None, *, page: Page) -> Rows[AttemptRow]:
-        """One numbered page of `attempt_logs`, with the count of all rows.
+        """Return one numbered page of `attempt_logs`, with the count of all rows.
 
         Raises:
             PageNotFound: the list has no such page.
@@ -163,7 +163,7 @@ class PersonLogs(Protocol):
         ...
 
     async def attempt_log(self, attempt_id: str) -> AttemptRow:
-        """One attempt.
+        """Return one attempt.
 
         Raises:
             LogNotFound: no such attempt that the person may read.
@@ -171,10 +171,10 @@ class PersonLogs(Protocol):
         ...
 
     async def user_progress(self, user_id: str) -> int:
-        """How many mastery logs and contents the person has completed, as Kolibri counts points.
+        """Return how many mastery logs and contents the person has completed, as Kolibri counts points.
 
         Raises:
-            PermissionDenied: `user_id` is somebody else.
+            PermissionDenied: `user_id` is another person.
         """
         ...
 
@@ -186,7 +186,7 @@ class PersonLogs(Protocol):
         fields: str = "",
         page_size: int = DEFAULT_PAGE_SIZE,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The logs of one kind that the person may read, each as the JSON of its stored document.
+        """Return the logs of one kind that the person may read, each as the JSON of its stored document.
 
         >>> async for log in logs.acting_as(school.coach).documents("contentsummarylog", fields="user_id,progress"):
         ...     print(log["user_id"] == learner.user_id, log["progress"])
@@ -216,13 +216,13 @@ class PersonLogs(Protocol):
         page_size: int = DEFAULT_PAGE_SIZE,
         cursor: str | None = None,
     ) -> DocumentPage:
-        """One page of `documents`.
+        """Return one page of `documents`.
 
         Args:
             kind: of log.
             filters: what to narrow the list to.
             fields: see `documents`.
-            page_size: at most so many documents, 1 to 500. A page may hold fewer, even none, before the last.
+            page_size: the most documents of a page, 1 to 500. A page may hold fewer, even none, before the last.
             cursor: `next` of the page before, with the same filters; also later, and in another program.
 
         Raises:
@@ -232,7 +232,7 @@ class PersonLogs(Protocol):
         ...
 
     async def document(self, kind: LogKindName, log_id: str, *, fields: str = "") -> dict[str, Any]:
-        """One log as the JSON of its stored document, with all its attempts, oldest first in each mastery log.
+        """Return one log as the JSON of its stored document, with all its attempts, oldest first in each mastery log.
 
         Raises:
             CollectionNotFound: there is no such kind.

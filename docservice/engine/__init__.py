@@ -4,7 +4,7 @@ It is used when no MongoDB address is given. All docservice commands that name o
 
     command ── lease ──┐
     command ── lease ──┴─ supervisor ── engine
-                          (holds the lock, restarts the engine, stops it when the last lease has gone)
+                          (holds the lock, restarts the engine, stops it when the last lease has ended)
 
 SecantusDB is GPL software: it is only ever started as a program, never imported.
 """

@@ -27,8 +27,9 @@ _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _USER_EXISTS = 51003
 
 IDLE_TRANSACTION_SECONDS = 10
-"""How long the engine keeps a transaction in which nothing happens, if it can be told. A command that is at work lets
-none lie for so long, and one that has died is dealt with before (see `abandoned`): this is for other programs."""
+"""How long the engine keeps an idle transaction, if the engine has this setting. A command that is at work leaves
+none idle for so long, and one that has died is dealt with before (see `abandoned_sessions`): this is for other
+programs."""
 
 _SCRATCH = "docservice_tables"
 _OWN_DATABASES = {"admin", "config", "local"}
@@ -38,7 +39,7 @@ Client = MongoClient[dict[str, Any]]
 
 
 class SignInRefused(Exception):
-    """The engine answers, but does not know our account or its password."""
+    """The engine responds, but does not accept our account or its password."""
 
 
 class NotAnswering(Exception):
@@ -207,7 +208,7 @@ def _bootstrap(port: int, certificates: Certificates) -> Iterator[Client]:
 
 
 def _client(uri: str, **options: Any) -> Client:
-    # Without a short patience, `close()` of a client whose engine has gone waits half a minute for it.
+    # Without a short patience, `close()` of a client whose engine has ended waits half a minute for it.
     patience = {"serverSelectionTimeoutMS": _PATIENCE_MS, "connectTimeoutMS": _PATIENCE_MS, "socketTimeoutMS": 10_000}
     return MongoClient(
         uri, retryReads=False, retryWrites=False, appname="docservice-supervisor", **{**patience, **options}

@@ -1,4 +1,4 @@
-"""Which build of the embedded engine runs: the native one where somebody has installed it, else the Python one.
+"""Chooses the build of the embedded engine: the native one if it is installed, else the Python one.
 
 Both read and write the same data. The native build is several times as fast; it is compiled by `docservice engine
 install` and then found without being told:
@@ -55,44 +55,44 @@ class EngineBuild:
         return [self.program] if self.program else [sys.executable, "-m", "secantus"]
 
     def version(self) -> str:
-        """What it says of its own version; `unknown` if it says nothing. Blocks."""
+        """Return what it says of its own version; `unknown` if it says nothing. Blocks."""
         if not self.program:
             try:
                 return version("secantusdb")
             except PackageNotFoundError:
                 return "unknown"
         try:
-            asked = subprocess.run(
+            process = subprocess.run(
                 [self.program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
             )
         except (OSError, subprocess.SubprocessError):
             return "unknown"
-        lines = asked.stdout.split("\n")
+        lines = process.stdout.split("\n")
         return lines[0].rpartition(" ")[2] or "unknown"
 
 
 def installed_program(data_dir: Path) -> Path:
-    """Where `docservice engine install` puts the native build of a data directory."""
+    """Return where `docservice engine install` puts the native build of a data directory."""
     return data_dir.absolute() / "bin" / PROGRAM
 
 
 def chosen_build(data_dir: Path, choice: str | None = None) -> EngineBuild:
-    """The build that runs for a data directory. Blocks for some milliseconds.
+    """Return the build that runs for a data directory. Blocks for some milliseconds.
 
     Args:
         data_dir: the data directory.
-        choice: what stands in the place of `DOCSERVICE_ENGINE`; None asks the environment.
+        choice: used instead of `DOCSERVICE_ENGINE`; if None, the environment decides.
 
     Raises:
         EngineNotInstalled: there is no build, or not the one that was chosen.
-        SettingsInvalid: what was chosen is no program, or the one in the data directory is another user's.
+        SettingsInvalid: what was chosen is not a program, or the one in the data directory is another user's.
     """
     choice = os.environ.get(VARIABLE, "") if choice is None else choice
     if choice not in ("", "native", "python"):
         return _named(choice)
-    found = None if choice == "python" else _native(data_dir)
-    if found is not None:
-        return found
+    native = None if choice == "python" else _native(data_dir)
+    if native is not None:
+        return native
     if choice == "native":
         raise EngineNotInstalled(
             f"{VARIABLE} asks for the native build of the embedded engine, and there is none: not as "
@@ -110,7 +110,7 @@ def has_python_build() -> bool:
 
 
 def places(data_dir: Path) -> list[str]:
-    """Where the builds are looked for, in order, in words for people."""
+    """Return where the builds are looked for, in order, in words for people."""
     return [
         f"{VARIABLE}: {os.environ.get(VARIABLE) or 'not set'}",
         f"data folder: {_state(installed_program(data_dir))}",

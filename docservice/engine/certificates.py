@@ -1,9 +1,9 @@
 """The certificates of one bootstrap: with them the engine takes connections of the supervisor alone.
 
-They are made for the moment. The key of the authority never leaves this function, so that nobody can have another
-certificate signed; the keys of the two ends are files that only the owner can read, because the engine and PyMongo take
-them from files. They are removed when the engine has stopped, and those of a bootstrap that was killed by the next
-supervisor.
+They are made for the moment. The key of the authority never leaves this function, so that no other program can have
+another certificate signed; the keys of the two ends are files that only the owner can read, because the engine and
+PyMongo take them from files. They are removed when the engine has stopped, and those of a bootstrap that was killed by
+the next supervisor.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Certificates:
 
 @contextlib.contextmanager
 def certificates_in(folder: Path) -> Iterator[Certificates]:
-    """New certificates, which are gone at the end of the block. Blocks for some milliseconds.
+    """Make new certificates, which are removed at the end of the block. Blocks for some milliseconds.
 
     Args:
         folder: is made, closed to other users; what is there is removed.

@@ -3,7 +3,7 @@
     python child.py PARENT_PID -- COMMAND…
 
 A supervisor that is killed can stop nothing any more. On Linux the kernel does it: it sends a signal to a child whose
-parent is gone, if the child asked for it. The asking is done here and not in a `preexec_fn`, which is not safe in a
+parent has ended, if the child requested it. The request is made here and not in a `preexec_fn`, which is not safe in a
 process with threads. Elsewhere the next supervisor ends the engine that it finds, see `startup`.
 
 This file is run by its path and imports nothing of docservice, so that it costs some 20 ms and not a whole import.
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
     """Replace this process by the command.
 
     Raises:
-        SystemExit: the arguments are wrong, or the parent is gone already.
+        SystemExit: the arguments are wrong, or the parent has already ended.
         OSError: the command cannot be run.
     """
     if len(arguments) < 3 or arguments[1] != "--":
@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> None:
 
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
             raise SystemExit(f"prctl failed: {os.strerror(ctypes.get_errno())}")
-    # The parent may have gone before the kernel was asked.
+    # The parent may have ended before the request.
     if sys.platform != "win32" and os.getppid() != parent:
-        raise SystemExit("the supervisor is gone")
+        raise SystemExit("the supervisor has ended")
     os.execv(command[0], command)  # noqa: S606 (a shell is what is not wanted)
 
 

@@ -18,7 +18,7 @@ from docservice.engine.events import EngineEvent
 from docservice.engine.files import EngineFiles, refused
 from docservice.engine.lease import Lease, acquire, ask
 from docservice.engine.lease_server import SESSIONS_KEPT
-from docservice.engine.turns import Turns
+from docservice.engine.transaction_lock import TransactionLock
 from docservice.errors import DocServiceError, EngineNotRunning, SettingsInvalid
 
 _CACHE_SIZE = re.compile(r"[1-9][0-9]*[MG]", re.ASCII)
@@ -55,18 +55,18 @@ class RunningEngine:
 
 
 async def running_engine(data_dir: Path) -> RunningEngine | None:
-    """The engine that runs now for this data directory, or None. Does not keep it running.
+    """Return the engine that runs now for this data directory, or None. Does not keep it running.
 
     Raises:
         SettingsInvalid: the directory cannot be looked at.
     """
     try:
-        found = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
+        description = await ask(await asyncio.to_thread(EngineFiles, data_dir), "uri")
     except OSError as error:
         raise refused(data_dir, error) from error
-    if found is None:
+    if description is None:
         return None
-    _, writer, answer = found
+    _, writer, answer = description
     writer.close()
     build = EngineBuild(answer.get("build", "python"), answer.get("program", ""), answer.get("why", ""))
     return RunningEngine(str(answer["uri"]), int(answer["pid"]), build)
@@ -84,14 +84,14 @@ class EmbeddedEngine:
         async with EmbeddedEngine(Path("data")) as engine:
             client = AsyncMongoClient(engine.uri)
 
-    The engine stops when the last of them has gone, however it went. Close clients before the block ends. If the engine
-    dies it comes back with the same `uri`; `on_event` hears of it.
+    The engine stops when the last of them has ended, for whatever reason. Close clients before the block ends. If the
+    engine dies it comes back with the same `uri`; `on_event` is called with it.
 
     Args:
         data_dir: data directory on a local disk; made when it is not there.
         on_event: called on the event loop for each event; must not block.
         startup_timeout_seconds: how long entering may take.
-        stop_timeout_seconds: how long leaving waits for the engine to stop. It stops also when nobody waits.
+        stop_timeout_seconds: how long leaving waits for the engine to stop. It stops without that, too.
         cache_size: memory for the cache, as `512M` or `2G`: a limit, taken as it is needed. The changes of one
             transaction may take about 7 % of it (38 MB of 512M). The first command's value holds until the engine
             stops.
@@ -122,7 +122,7 @@ class EmbeddedEngine:
         self._cache_size = cache_size
         self._choice = engine
         self._lease: Lease | None = None
-        self._turns: Turns | None = None
+        self._transaction_lock: TransactionLock | None = None
         self._watch: asyncio.Task[None] | None = None
         self._sessions: OrderedDict[bytes, None] = OrderedDict()
         self._uri = ""
@@ -147,7 +147,7 @@ class EmbeddedEngine:
 
     @property
     def restarts(self) -> int:
-        """How often the engine was brought back since this object was entered."""
+        """How often the engine was restarted since this object was entered."""
         return self._restarts
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -156,9 +156,9 @@ class EmbeddedEngine:
         Raises:
             EngineNotRunning: the engine has never been entered.
         """
-        if self._turns is None:
+        if self._transaction_lock is None:
             raise EngineNotRunning("The embedded engine has not been started: use `async with`.")
-        return self._turns.turn()
+        return self._transaction_lock.held()
 
     def name_session(self, session_id: bytes) -> None:
         """Name a session of the engine before the first transaction in it, by its id of 16 bytes.
@@ -210,7 +210,7 @@ class EmbeddedEngine:
     async def _acquire(self) -> Lease:
         # In a thread, because a path is made absolute with a look at the file system.
         files = await asyncio.to_thread(EngineFiles, self._data_dir)
-        self._turns = Turns(files.turn, files.next_turn)
+        self._transaction_lock = TransactionLock(files.turn, files.next_turn)
         build = await asyncio.to_thread(chosen_build, files.data_dir, self._choice)
         return await acquire(files, build, cache_size=self._cache_size, timeout_seconds=self._startup_timeout_seconds)
 
@@ -220,7 +220,7 @@ class EmbeddedEngine:
                 self._told(message)
             lease.drop()
             self._lease = None
-            self._emit("engine-lost", "the supervisor of the embedded engine is gone; it is started again")
+            self._emit("engine-lost", "the supervisor of the embedded engine has ended; it is started again")
             self._lease = lease = await self._recover()
             for session_id in self._sessions:
                 lease.name_session(session_id)

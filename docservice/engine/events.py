@@ -1,4 +1,4 @@
-"""What an embedded engine tells the command that uses it."""
+"""Events of an embedded engine, for the command that uses it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class EngineEvent:
 
     Attributes:
         name: `engine-died` and `engine-restarted` (the supervisor brings it back on the same port), `engine-lost` (the
-            supervisor is gone), `engine-recovered` (a new supervisor runs it on the same port), `engine-moved` (it does
-            on another port: clients must be made anew), `engine-recovery-failed` (it will be tried again).
+            supervisor has ended), `engine-recovered` (a new supervisor runs it on the same port), `engine-moved` (it
+            does on another port: clients must be created again), `engine-recovery-failed` (it will be tried again).
         message: a sentence for the log; holds no secret.
         pid: process id of the engine, or None when it is not known.
-        count: how often the engine has been brought back.
+        count: how often the engine has been restarted.
     """
 
     name: str

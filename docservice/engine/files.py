@@ -2,8 +2,8 @@
 
     DATA_DIR/engine/              0700
         lock                      held by the supervisor as long as it lives; never removed
-        turn, turn.next           held by the process that runs a transaction and by the one that runs the next, see
-                                  `turns`; never removed
+        turn, turn.next           locked by the process that runs a transaction and by the first in the queue, see
+                                  `transaction_lock`; never removed
         state.json                0600; written by the supervisor, removed by it when the engine has stopped cleanly
         password                  0600; the password of the account `docservice`, made once; `reset` makes another
         port                      the port used last, preferred at the next start
@@ -88,7 +88,7 @@ class EngineFiles:
             raise refused(self.data_dir, error) from error
 
     def has_database(self) -> bool:
-        """Whether there is a database. An empty folder, which somebody made ready, is none.
+        """Whether there is a database. An empty folder that was prepared is not one.
 
         Raises:
             EngineNotRunning: there is one without the file in which the storage finds all others, as a copy may be that
@@ -123,7 +123,7 @@ class EngineState:
         engine_port: TCP port of the engine, or None.
         lease_port: TCP port of the lease server, or None while the supervisor is starting.
         lease_secret: what a command has to say first on that port; new for each supervisor.
-        lease_proof: what the supervisor answers, and nobody else can: the port may be another program's by now.
+        lease_proof: the response that only the supervisor can give: the port may be another program's by now.
     """
 
     supervisor_pid: int
@@ -139,7 +139,7 @@ class EngineState:
 
     @classmethod
     def read(cls, files: EngineFiles) -> EngineState | None:
-        """The state, or None when there is none that can be understood."""
+        """Return the state, or None when there is none that can be understood."""
         try:
             state = cls(**json.loads(files.state.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -159,7 +159,7 @@ class EngineState:
 
 
 def refused(data_dir: Path, error: OSError) -> DocServiceError:
-    """The error to raise when the data directory cannot be used."""
+    """Return the error to raise when the data directory cannot be used."""
     reason = error.strerror or str(error)
     if error.filename and Path(str(error.filename)) != data_dir:
         reason += f" ({error.filename})"
@@ -213,7 +213,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def ensure_password(files: EngineFiles) -> str:
-    """The password of the engine's account; made when there is no database yet. Only for the holder of the lock.
+    """Return the password of the engine's account; made when there is no database yet. Only for the holder of the lock.
 
     Raises:
         EnginePasswordWrong: there is a database, and no password in the file. A database is not opened without it.
@@ -229,7 +229,7 @@ def ensure_password(files: EngineFiles) -> str:
 
 
 def read_password(files: EngineFiles) -> str:
-    """The password in the file; empty when the file is missing, empty or not text."""
+    """Return the password in the file; empty when the file is missing, empty or not text."""
     try:
         return files.password.read_text(encoding="ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
@@ -237,16 +237,16 @@ def read_password(files: EngineFiles) -> str:
 
 
 def make_password() -> str:
-    """A new password, of letters, digits, `-` and `_`."""
+    """Return a new password, of letters, digits, `-` and `_`."""
     return secrets.token_urlsafe(32)
 
 
 def password_wrong(files: EngineFiles) -> EnginePasswordWrong:
-    """The error to raise when a database is there and the password file does not open it; says what to do."""
+    """Return the error to raise when a database is there and the password file does not open it; says what to do."""
     what = (
         f"The embedded engine does not take the password in {files.password}."
         if read_password(files)
-        else f"The password of the embedded engine is gone: {files.password} is missing or empty. "
+        else f"The password of the embedded engine is missing: {files.password} is missing or empty. "
         f"The data in {files.database} are not opened without it."
     )
     return EnginePasswordWrong(
@@ -256,7 +256,7 @@ def password_wrong(files: EngineFiles) -> EnginePasswordWrong:
 
 
 def remembered_port(files: EngineFiles) -> int:
-    """The port used last, or 0."""
+    """Return the port used last, or 0."""
     try:
         port = int(files.port.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -265,7 +265,7 @@ def remembered_port(files: EngineFiles) -> int:
 
 
 def connection_string(port: int, password: str) -> str:
-    """The URI that PyMongo, Motor and mongosh take."""
+    """Return the URI that PyMongo, Motor and mongosh take."""
     # The password is URL-safe as it is made, but the file may hold anything.
     return f"mongodb://{USER}:{quote_plus(password)}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
 
@@ -278,7 +278,7 @@ def set_aside(log: Path, over_bytes: int = 0) -> None:
 
 
 def last_lines(log: Path, count: int = 12) -> str:
-    """The last lines of a log, oldest first; empty when there is no log."""
+    """Return the last lines of a log, oldest first; empty when there is no log."""
     try:
         with log.open("rb") as stream:
             stream.seek(0, os.SEEK_END)

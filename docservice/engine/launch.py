@@ -28,7 +28,7 @@ class SupervisorProcess:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        # Whoever entered an engine may leave it while other commands keep the supervisor: somebody has to wait for its
+        # A command may leave its engine while other commands keep the supervisor: something has to wait for its
         # end, or it stays as a zombie in a host program that runs for months. The thread ends with it.
         self._reaper = threading.Thread(target=process.wait, name="docservice-engine-reaper", daemon=True)
         self._reaper.start()
@@ -45,7 +45,7 @@ class SupervisorProcess:
 
     async def ended(self) -> None:
         """Wait for its end; set a deadline around it."""
-        while self._reaper.is_alive():  # noqa: ASYNC110 (a process and a thread know no asyncio.Event)
+        while self._reaper.is_alive():  # noqa: ASYNC110 (a process and a thread have no asyncio.Event)
             await asyncio.sleep(0.02)
 
 

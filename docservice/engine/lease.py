@@ -13,9 +13,9 @@ from typing import Any
 
 from docservice.engine import locks
 from docservice.engine.builds import EngineBuild
+from docservice.engine.disk_space import LEAST_BYTES_TO_START, mib
 from docservice.engine.files import EngineFiles, EngineState, last_lines, password_wrong, refused
 from docservice.engine.launch import PASSWORD_WRONG, SupervisorProcess, spawn
-from docservice.engine.room import LEAST_BYTES_TO_START, mib
 from docservice.errors import EngineNotRunning
 
 _ANSWER_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Lease:
         self.supervisor = supervisor
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """What the supervisor tells, in order, until the connection ends."""
+        """Yield the messages of the supervisor, in order, until the connection ends."""
         with contextlib.suppress(OSError, ValueError):
             while line := await self._reader.readline():
                 message = json.loads(line)
@@ -71,7 +71,7 @@ class Lease:
                     last = last or bool(json.loads(line).get("last"))
         finally:
             self.drop()
-        # What this process has started is to be gone as a process, too.
+        # The process that this one started has to end, too.
         if last and self.supervisor:
             await self.supervisor.ended()
 
@@ -93,9 +93,9 @@ async def ask(
         The connection, which the caller closes, and the answer; None when there is no supervisor, or it is starting
         or stopping.
     """
-    # A state file alone proves nothing: after a crash its port may be somebody else's. Neither does the lock prove that
-    # the file is of its holder, who may have it for a moment only. So whoever answers has to show the proof, which was
-    # never sent before.
+    # A state file alone proves nothing: after a crash its port may be another program's. Neither does the lock prove
+    # that the file is of its holder, who may have it for a moment only. So the other side has to send the proof, which
+    # was never sent before.
     if not await asyncio.to_thread(locks.is_taken, files.lock):
         return None
     state = await asyncio.to_thread(EngineState.read, files)
@@ -133,8 +133,8 @@ async def acquire(files: EngineFiles, build: EngineBuild, *, cache_size: str, ti
     await asyncio.to_thread(files.has_database)  # a damaged one is named here, not in the log of a supervisor
     ours: SupervisorProcess | None = None
     while True:
-        if found := await ask(files, "lease"):
-            reader, writer, answer = found
+        if connection := await ask(files, "lease"):
+            reader, writer, answer = connection
             # Of several commands that start at once each may start a supervisor, and one of these got the lock.
             return Lease(reader, writer, answer, ours if ours and ours.pid == answer["supervisor_pid"] else None)
         if ours and ours.exit_code == PASSWORD_WRONG:

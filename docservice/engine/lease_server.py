@@ -32,7 +32,7 @@ _HELLO_SECONDS = 5.0
 _LINE_LIMIT_BYTES = 4096
 _PING_SECONDS = 1.0
 _UNANSWERED = 3
-"""So many pings in a row that a command does not answer mean that it is halted."""
+"""A command that does not answer this many pings in a row is halted."""
 
 SESSIONS_KEPT = 1_000
 """Of the sessions that a command names, these last ones are kept."""
@@ -51,11 +51,11 @@ class _Holder:
 
 
 class LeaseServer:
-    """Hands out leases and knows when the last one has gone.
+    """Gives out leases and notices when the last one has ended.
 
     Args:
         describe: gives the fields of a `ready` answer, as they are now.
-        abandon: is called with the sessions of a command that has gone or is halted.
+        abandon: is called with the sessions of a command that has ended or is halted.
     """
 
     def __init__(self, describe: Callable[[], dict[str, Any]], abandon: Callable[[Iterable[bytes]], None]) -> None:
@@ -83,7 +83,7 @@ class LeaseServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def wait_until_unused(self, first_lease_seconds: float) -> None:
-        """Wait until the last lease has gone, or until none has come in this time. No lease is given after that."""
+        """Wait until the last lease has ended, or until none has come in this time. No lease is given after that."""
         try:
             async with asyncio.timeout(first_lease_seconds):
                 await self._had_one.wait()
@@ -110,7 +110,7 @@ class LeaseServer:
             for holder in self._leases.values():
                 if not holder.sessions:
                     continue
-                # Pings are counted, not seconds: after a halt of this process, or of the machine, nobody is late.
+                # Pings are counted, not seconds: a halt of this process or of the machine makes no command late.
                 if holder.unanswered and holder.unanswered % _UNANSWERED == 0:
                     log.warning("a command does not answer: its transactions are ended")
                     self._abandon(holder.sessions)
@@ -188,7 +188,7 @@ def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    found = json.loads(line)
-    if not isinstance(found, dict):
+    message = json.loads(line)
+    if not isinstance(message, dict):
         raise ValueError("not an object")
-    return found
+    return message

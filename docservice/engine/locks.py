@@ -1,4 +1,4 @@
-"""Locks on files of a data directory: that of its one supervisor, and that of whose turn it is to write.
+"""Locks on files of a data directory: one for its supervisor, one for the running transaction.
 
 The kernel drops a lock when its holder ends, however it ends, so it never has to be cleaned up. (Not on network file
 systems without locks; the database itself asks for a local disk.)

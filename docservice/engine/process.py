@@ -138,9 +138,9 @@ class EngineProcess:
             )
 
     async def _follow(self, process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
-        """Write what the engine says to its log, and heed it.
+        """Write the output of the engine to its log, and react to it.
 
-        It is not left to write the log itself: on a full disk nobody would hear that its storage broke off.
+        It is not left to write the log itself: on a full disk it would not be noticed that its storage has stopped.
         """
         rest = b""
         while chunk := await output.read(_CHUNK_BYTES):
@@ -156,9 +156,9 @@ class EngineProcess:
 
     def _heed(self, process: asyncio.subprocess.Process, line: bytes) -> None:
         self._last_lines.append(line.decode(errors="replace"))
-        # The port is read here and not chosen before: so nobody else can have come first on it.
-        if found := _LISTENING.search(line):
-            self.port = int(found[1])
+        # The port is read here and not chosen before: so no other program can have taken it.
+        if match := _LISTENING.search(line):
+            self.port = int(match[1])
             self._listens.set()
         elif _BROKE_OFF.match(line) and process.returncode is None:
             log.error("the storage of engine %d broke off and is started again: %s", process.pid, self._last_lines[-1])
@@ -215,7 +215,7 @@ class EngineProcess:
 
 
 def _write_config(path: Path, text: str) -> None:
-    # Only if it changes: on a full disk the engine starts all the same, to be read.
+    # Only if it changes: on a full disk the engine still starts, for reads.
     if not path.exists() or path.read_bytes() != text.encode():
         path.write_bytes(text.encode())
 

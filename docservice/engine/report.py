@@ -1,4 +1,4 @@
-"""What can be said of the embedded engine of a data directory without starting it."""
+"""The state of the embedded engine of a data directory, without starting it."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""From whatever an earlier supervisor left behind to an engine that runs and takes our sign-in.
+"""Starts the engine and signs in, whatever an earlier supervisor left behind.
 
 The engine has no exception for the first user: as long as it has no account, it runs either without a sign-in or closed
 to everybody. So the account is made in a *bootstrap*: the engine runs without sign-in, but takes only TLS connections
 with a client certificate that was made for this moment (`certificates`), gets the account, and stops. At no moment does
-anybody else get a command through:
+any other program send a command:
 
 - `EngineProcess.start` has two ways to run an engine, with a sign-in or with certificates. The engine shakes hands on
   TLS before it reads the first command.
 - Only a new database is bootstrapped by itself. It is made in a folder of its own, looked through for anything that is
   not ours as the last act before the engine stops, and then moved to its place: what is in its place has our account.
 - A database in its place is never opened without its password. When the file is missing or wrong that is an error, and
-  `docservice engine reset-password` (`reset`) does the bootstrap when somebody asks for it.
+  `docservice engine reset-password` (`reset`) does the bootstrap on request.
 - A supervisor that is killed on the way leaves an unfinished folder and certificates, which the next one removes. The
   engine is killed with it, or (not on Linux) goes on to take the lost certificate alone.
 
@@ -96,7 +96,7 @@ async def start(engine: EngineProcess, files: EngineFiles, password: str, *, por
             await engine.stop(STOP_SECONDS)
             raise StartFailed(f"the engine's users could not be looked through: {error}") from error
         if dropped:
-            log.warning("dropped %d users that somebody else made", dropped)
+            log.warning("dropped %d users that were not made by docservice", dropped)
         files.bootstrap.unlink()
 
 
@@ -123,9 +123,9 @@ def _set_password(port: int, files: EngineFiles, certificates: Certificates, pas
 
 
 async def retried(action: Callable[[], Awaitable[_Result]]) -> _Result:
-    """The result of the action, which is tried three times.
+    """Return the result of the action, which is tried three times.
 
-    The engine of a supervisor that was just killed may hold its files a moment longer, or somebody was faster on the
+    The engine of a supervisor that was just killed may hold its files a moment longer, or another program took the
     port.
 
     Raises:
@@ -141,7 +141,7 @@ async def retried(action: Callable[[], Awaitable[_Result]]) -> _Result:
 
 
 async def choose_port(files: EngineFiles, *, keep: bool) -> int:
-    """The port to start on: the one used last, when it is free.
+    """Return the port to start on: the one used last, when it is free.
 
     Args:
         files: where it is remembered.
@@ -174,7 +174,7 @@ async def end_predecessor(files: EngineFiles, password: str) -> bool:
     if state is None:
         return False
     log.warning("the supervisor %d did not end cleanly", state.supervisor_pid)
-    # Commands that read the file must not find the old lease port, which may be somebody else's by now.
+    # Commands that read the file must not find the old lease port, which may be another program's by now.
     EngineState(os.getpid(), state.engine_pid, state.engine_port).write(files)
     if state.engine_port and not _is_free(state.engine_port):
         pid = 0
@@ -215,7 +215,7 @@ async def _make(engine: EngineProcess, files: EngineFiles, password: str) -> Non
         strangers = await asyncio.to_thread(account.fill, engine.port, certificates, password)
     if strangers:
         await asyncio.to_thread(shutil.rmtree, files.unfinished)
-        raise StartFailed(f"the new database was thrown away, because somebody else wrote into it: {strangers}")
+        raise StartFailed(f"the new database was thrown away, because another program wrote into it: {strangers}")
     if files.database.exists():
         files.database.rmdir()
     # The password comes before the database also after a power cut.
@@ -249,7 +249,7 @@ async def _end(pid: int) -> None:
             while time.monotonic() < deadline:
                 await asyncio.sleep(0.05)
                 os.kill(pid, 0)
-        except OSError:  # It is gone.
+        except OSError:  # It has ended.
             return
 
 

@@ -3,7 +3,7 @@
     python -m docservice.engine.supervisor DATA_DIR [--cache-size SIZE] [--engine CHOICE]
 
 The first command starts it, in a session of its own, and does not own it: it stays while any command holds a lease (see
-`lease_server`) and stops the engine when the last one has gone. Its log is its stderr.
+`lease_server`) and stops the engine when the last one has ended. Its log is its stderr.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from docservice.engine import account, locks, startup
-from docservice.engine.abandoned import AbandonedSessions
+from docservice.engine.abandoned_sessions import AbandonedSessions
 from docservice.engine.builds import EngineBuild, chosen_build
 from docservice.engine.files import EngineFiles, EngineState, connection_string, ensure_password, refused, write_private
 from docservice.engine.launch import FAILED, PASSWORD_WRONG
@@ -38,7 +38,7 @@ _HEALTHY_SECONDS = 60.0
 
 
 class Supervisor:
-    """Runs one engine until nobody needs it. The lock must be held.
+    """Runs one engine until no command uses it. The lock must be held.
 
     Args:
         files: the engine's files.

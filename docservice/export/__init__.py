@@ -1,8 +1,8 @@
-"""Exports: data as files, and back from them."""
+"""Exports to files, and imports of these files."""
 
 from docservice.export.csv_exports import BackgroundExports
 from docservice.export.csv_writer import CsvWriter
 from docservice.export.parquet_writer import ParquetWriter
-from docservice.export.tables import Exported, TableWriter, write_export
+from docservice.export.tables import TableReport, TableWriter, write_export
 
-__all__ = ["BackgroundExports", "CsvWriter", "Exported", "ParquetWriter", "TableWriter", "write_export"]
+__all__ = ["BackgroundExports", "CsvWriter", "ParquetWriter", "TableReport", "TableWriter", "write_export"]

@@ -24,7 +24,7 @@ _BUFFER_BYTES = 1 << 20
 def writing(path: Path) -> Iterator[BinaryIO]:
     """A new file in the place of what is there, once the block ends without an error; `-`: standard output.
 
-    It is gzipped if its name ends with `.gz`, and nobody but its owner may read it.
+    It is gzipped if its name ends with `.gz`, and only its owner may read it.
 
     Raises:
         ExportError: it cannot be written.
@@ -64,7 +64,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def beside(path: Path) -> Path:
-    """A new name next to a file, on the same disk."""
+    """Return a new name next to a file, on the same disk."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
@@ -95,7 +95,7 @@ def standard_output() -> Iterator[BinaryIO]:
     """Standard output, flushed at the end.
 
     Raises:
-        BrokenPipeError: its reader has gone.
+        BrokenPipeError: its reader has ended.
         ExportError: it cannot be written: the disk behind it is full, say.
     """
     try:
@@ -108,13 +108,13 @@ def standard_output() -> Iterator[BinaryIO]:
 
 
 def replaceable(path: Path) -> Path:
-    """Where a new file takes the place of `path`: behind links, so that they stay.
+    """Return where a new file takes the place of `path`: behind links, so that they stay.
 
     Raises:
-        OSError: something else than a file is there, as `/dev/stdout`, and would be gone.
+        OSError: the path is not a file but something like `/dev/stdout`, which would be replaced.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no plain file; - writes to standard output")
+        raise OSError(errno.EINVAL, "it is not a plain file; - writes to standard output")
     return path.resolve() if path.is_symlink() else path
 
 

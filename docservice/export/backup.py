@@ -1,4 +1,4 @@
-"""Whole documents as NDJSON: a backup, and the way from one engine to another.
+"""Whole documents as NDJSON: backup and restore, also to move from one engine to another.
 
 The first line says what the file is and about how many documents come, the last one how many came:
 
@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, TypeVar
 from docservice.errors import SettingsInvalid
 from docservice.export.atomic_files import reading, writing
 from docservice.service import DocService
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Line, LineOutcome
 
 _Made = TypeVar("_Made")
@@ -43,7 +43,7 @@ _LONGEST_LINE = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Exported:
+class BackupReport:
     """What an export wrote.
 
     Attributes:
@@ -55,23 +55,23 @@ class Exported:
     left_out: dict[str, str]
 
 
-async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> Exported:
+async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> BackupReport:
     """Write all documents to a file, gzipped if its name ends with `.gz`.
 
-    Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of
-    the export; a log, its tries and all its attempts are of one moment. What comes or changes meanwhile may be in it or
-    not, and two documents may be of different moments. Stop the writers to have all of one moment.
+    Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of the
+    export; a log, its mastery logs and all its attempts are of one moment. What comes or changes meanwhile may be in it
+    or not, and two documents may be of different moments. Stop the writers to have all of one moment.
 
     Args:
         service: entered.
         path: `-`: standard output. Another file appears when it is whole, in the place of what was there.
-        watch: hears of progress.
+        watch: is called with the progress.
 
     Raises:
         ExportError: the file cannot be written.
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
-    watch = watch or Unwatched()
+    watch = watch or NoWatch()
     expected = await service.admin.backups.counts()
     written: Counter[str] = Counter()
     watch.begin(_PART, sum(expected.values()))
@@ -84,7 +84,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
                 written.update(name for name, _ in batch)
                 watch.advance(_PART, sum(name == collection for name, _ in batch))
         await _put(file, [_mark(end=True, documents=dict(written))])
-    return Exported(written, await service.admin.backups.left_out())
+    return BackupReport(written, await service.admin.backups.left_out())
 
 
 def _mark(**content: Any) -> str:
@@ -96,7 +96,7 @@ async def _put(file: BinaryIO, lines: list[str]) -> None:
 
 
 @dataclass
-class Counts:
+class RestoreCounts:
     """What became of the documents of one collection."""
 
     read: int = 0
@@ -107,16 +107,16 @@ class Counts:
 
 
 @dataclass
-class ImportReport:
+class RestoreReport:
     """What an import did.
 
     Attributes:
-        counts: by collection; those of lines that could not be read stand under an empty name.
+        counts: by collection; those of lines that could not be read are under an empty name.
         refusals: the first lines that were refused, by number, each with the reason.
         flaws: what is wrong with the file as a whole, in sentences.
     """
 
-    counts: dict[str, Counts] = field(default_factory=dict)
+    counts: dict[str, RestoreCounts] = field(default_factory=dict)
     refusals: dict[int, str] = field(default_factory=dict)
     flaws: list[str] = field(default_factory=list)
 
@@ -128,7 +128,7 @@ class ImportReport:
     def note(self, lines: list[Line]) -> None:
         """Count what became of lines."""
         for line in lines:
-            counts = self.counts.setdefault(line.collection if line.document else "", Counts())
+            counts = self.counts.setdefault(line.collection if line.document else "", RestoreCounts())
             counts.read += 1
             outcome = (line.outcome or LineOutcome.REFUSED).value
             setattr(counts, outcome, getattr(counts, outcome) + 1)
@@ -138,8 +138,8 @@ class ImportReport:
 
 async def import_ndjson(
     service: DocService, path: Path, *, replace: bool = False, watch: Watch | None = None
-) -> ImportReport:
-    """Write the documents of an export where they are not; again changes nothing, and completes what was interrupted.
+) -> RestoreReport:
+    """Write the documents of an export that are missing; safe to repeat, also after an interruption.
 
     A line at a time is checked, and some hundred are written at a time. A document that is there and differs stays,
     and the line is refused; so are lines that hold no document of this service. The rest of the file is still read.
@@ -148,14 +148,14 @@ async def import_ndjson(
         service: entered.
         path: plain or gzipped; `-`: standard input.
         replace: put documents of the file in the place of those that differ.
-        watch: hears of progress.
+        watch: is called with the progress.
 
     Raises:
         SettingsInvalid: the file cannot be read, or a newer version made it.
         StoreError: some documents were written; run it again.
     """
-    watch = watch or Unwatched()
-    report = ImportReport()
+    watch = watch or NoWatch()
+    report = RestoreReport()
     restore = service.admin.backups.restore(replace=replace)
     with reading(path) as file:
         batches = _Batches(file)
@@ -169,12 +169,12 @@ async def import_ndjson(
 
 
 async def _apart(work: Callable[[], _Made]) -> _Made:
-    """Run work that may wait for a pipe in a thread that nobody waits for, not even the end of the program.
+    """Run work that may wait for a pipe in a daemon thread, for which the end of the program does not wait.
 
-    A thread cannot be stopped: Ctrl-C would be heard only when whoever writes into the pipe sends something.
+    A thread cannot be stopped: Ctrl-C would work only when the program that writes into the pipe sends something.
     """
     made: concurrent.futures.Future[_Made] = concurrent.futures.Future()
-    made.set_running_or_notify_cancel()  # What comes when nobody waits any more is dropped.
+    made.set_running_or_notify_cancel()  # A result that comes after a cancellation is dropped.
 
     def run() -> None:
         try:
@@ -187,7 +187,7 @@ async def _apart(work: Callable[[], _Made]) -> _Made:
 
 
 class _Batches:
-    """The lines of a file, some hundred at a time. Its methods block: call them in a thread."""
+    """The lines of a file in batches. Its methods block: call them in a thread."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -207,7 +207,7 @@ class _Batches:
         return sum(promised.values())
 
     def next(self) -> tuple[int, list[str]] | None:
-        """The next lines that stand behind one another, and the number of the first; None at the end of the file."""
+        """Return the next consecutive lines and the number of the first; None at the end of the file."""
         waiting, self._waiting = self._waiting or next(self._lines, None), None
         if waiting is None:
             return None
@@ -234,7 +234,7 @@ class _Batches:
             self._damage = f"The file is damaged or cut short behind line {self._number}."
 
     def _text(self, line: bytes) -> str:
-        """A line as text; one that is too long or no UTF-8 as something that is refused like all that is no JSON."""
+        """Return a line as text; one that is too long or not UTF-8 becomes a text that is refused as not JSON."""
         if len(line) == _LONGEST_LINE:
             while line and not line.endswith(b"\n"):
                 line = self._file.readline(_LONGEST_LINE)
@@ -262,7 +262,7 @@ class _Batches:
         self._head = content
 
     def flaws(self, read: dict[str, int]) -> list[str]:
-        """What is wrong with the file as a whole, once it is read, in sentences."""
+        """Return what is wrong with the file as a whole, once it is read, in sentences."""
         if self._damage:
             return [self._damage]
         if self._head is not None and self._end is None:

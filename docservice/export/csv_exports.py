@@ -1,7 +1,7 @@
 """CSV exports that run beside requests, one for each facility and type at a time.
 
 Files are `<facility>-<type>.csv` in one folder. A file is replaced by the next export of its facility and type, and
-removed with the request that it was made for. How far an export is stands in the database, where every service sees it;
+removed with the request that it was made for. The state of an export is in the database, where every service sees it;
 the files are on the disk of the service that made them.
 """
 
@@ -16,7 +16,7 @@ from docservice.domain.exports.tables import TableName
 from docservice.domain.requests.csv_exports import StoredCsvRequest
 from docservice.errors import DocServiceError, ExportError
 from docservice.export.csv_writer import CsvWriter
-from docservice.export.tables import Exported, write_export
+from docservice.export.tables import TableReport, write_export
 from docservice.service import DocService
 from docservice.service.trusted.csv_exports import span_of
 
@@ -70,7 +70,7 @@ class BackgroundExports:
             await asyncio.to_thread(self.path(request.facility, request.log_type).unlink, missing_ok=True)
 
     def path(self, facility: str, log_type: str) -> Path:
-        """Where the file of a facility and type is, if there is one."""
+        """Return where the file of a facility and type is, if there is one."""
         return self._folder / f"{facility}-{log_type}.csv"
 
     async def close(self) -> None:
@@ -92,7 +92,7 @@ class BackgroundExports:
                 await jobs.interrupt(export)
                 raise
             except Exception as error:
-                # Whoever asked has long gone: what went wrong has to stand where they look, and in the log.
+                # The request is long over: the error has to be in the state of the export, and in the log.
                 logger.exception("export failed", extra={"request": request.id})
                 following = await self._failed(export, error)
             request = await jobs.request(following) if following is not None else None
@@ -109,14 +109,14 @@ class BackgroundExports:
             return None  # without a word it counts as interrupted soon
 
     async def _write(self, export: CsvExport, request: StoredCsvRequest) -> int | None:
-        """Write the file; None if meanwhile nobody wants it any more."""
+        """Write the file; return None if its request was deleted in the meantime."""
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         percentage = _Percentage()
         start, end = span_of(request)
         path = self.path(export.facility, export.log_type)
         table: TableName = "session" if export.log_type == "session" else "summary"
 
-        async def write() -> Exported:
+        async def write() -> TableReport:
             async with self._slots:
                 return await write_export(
                     self._service, table, export.facility, path, CsvWriter, start=start, end=end, watch=percentage

@@ -1,8 +1,8 @@
 r"""CSV files as Kolibri's `exportlogs` writes them: UTF-8 with BOM, CRLF, commas, quotes where needed.
 
 A cell that a spreadsheet would run as a formula begins with an apostrophe, and each `|` in it is `\|`. That is what
-Kolibri does to text that begins with one of `@ + - = | %` and is no plain number; here it is also done to the titles of
-folders, which Kolibri leaves as they are, and to text that begins with a tab or a line break.
+Kolibri does to text that begins with one of `@ + - = | %` and is not a plain number; here it is also done to the titles
+of folders, which Kolibri leaves as they are, and to text that begins with a tab or a line break.
 Rule: kolibri/core/logger/csv_export.py, kolibri/core/utils/csv.py.
 """
 
@@ -27,7 +27,7 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9,.]+")
 
 
 def harmless(text: str | None) -> str:
-    """A text as a cell that no spreadsheet runs; empty for None."""
+    """Return a text as a cell that no spreadsheet runs; empty for None."""
     if not text:
         return ""
     if text[0] in _STARTS_FORMULA and not _PLAIN_NUMBER.fullmatch(text):
@@ -95,7 +95,7 @@ class CsvWriter:
         self._file.close()
 
     def _open(self, path: Path) -> None:
-        # Names of learners are in it: whoever made the file for us, or it makes it anew, nobody else reads it.
+        # The file has names of learners: only its owner may read it, whether it existed before or not.
         self._file = open(path, "w", encoding="utf-8-sig", newline="", errors="replace", opener=_private)  # noqa: SIM115
         self._csv = csv.writer(self._file)
 
@@ -122,10 +122,10 @@ class CsvWriter:
         more, after = [""] * (levels - self._levels), at + self._levels
         self._levels = levels
         try:
-            # An answer may be longer than the 128 KiB that the csv module reads unasked.
+            # An answer may be longer than the 128 KiB that the csv module reads by default.
             csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-            with narrow.open(encoding="utf-8-sig", newline="") as before:
-                rows = csv.reader(before)
+            with narrow.open(encoding="utf-8-sig", newline="") as source:
+                rows = csv.reader(source)
                 next(rows)
                 self._open(self._path)
                 self._csv.writerow(self._header())

@@ -13,7 +13,7 @@ from typing import Any
 
 from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import ColumnKind, Table
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 from docservice.errors import ParquetNotInstalled
 
 _GROUP_ROWS = 20_000
@@ -80,4 +80,4 @@ class ParquetWriter:
 
 
 def _shown(values: Sequence[Any], kind: ColumnKind) -> Sequence[Any]:
-    return [None if value is None else without_dust(value) for value in values] if kind in _SUMS else values
+    return [None if value is None else rounded_sum(value) for value in values] if kind in _SUMS else values

@@ -15,7 +15,7 @@ from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import TABLES, Table, TableName
 from docservice.export.atomic_files import beside, explained, make_private, put_in_place, replaceable
 from docservice.service import DocService
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.progress import NoWatch, Watch
 
 PERCENT = 100
 _Result = TypeVar("_Result")
@@ -32,7 +32,7 @@ class TableWriter(Protocol):
 
 
 @dataclass(frozen=True)
-class Exported:
+class TableReport:
     """What an export wrote.
 
     Attributes:
@@ -54,7 +54,7 @@ async def write_export(
     start: datetime | None = None,
     end: datetime | None = None,
     watch: Watch | None = None,
-) -> Exported:
+) -> TableReport:
     """Write a table of a facility's logs to a file.
 
     The file is written beside its place and moved there when it is whole; a file that was there stays until then. When
@@ -66,8 +66,8 @@ async def write_export(
         facility_id: whose logs.
         path: the file.
         writer: makes the file: `CsvWriter` or `ParquetWriter`.
-        start: see there.
-        end: see there.
+        start: see `TableReader.batches`.
+        end: see `TableReader.batches`.
         watch: hears how many percent are read.
 
     Raises:
@@ -76,7 +76,7 @@ async def write_export(
         ParquetNotInstalled: `writer` needs pyarrow, and it is missing.
         StoreError: see `retryable`.
     """
-    watch = watch or Unwatched()
+    watch = watch or NoWatch()
     part, percent, count = f"{table} rows, percent read", 0, 0
     with explained(path):
         path = await _in_thread(replaceable, path)
@@ -84,7 +84,7 @@ async def write_export(
         opened: list[TableWriter] = []
         try:
             await _in_thread(make_private, unfinished)
-            # Kept by the thread: who is cancelled meanwhile gets no result, and has a file to close all the same.
+            # Set by the thread: a cancelled caller gets no result, but still has to close the file.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
             async with aclosing(service.admin.table_rows(table, facility_id, start=start, end=end)) as batches:
                 watch.begin(part, PERCENT)
@@ -100,13 +100,13 @@ async def write_export(
             size = await _in_thread(put_in_place, unfinished, path)
         finally:
             # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be
-            # written is closed already, and says so with an error that is no OSError.
+            # written is closed already, and says so with an error that is not an OSError.
             for left in opened:
                 with contextlib.suppress(Exception):
                     left.close()
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
-    return Exported(count, size)
+    return TableReport(count, size)
 
 
 async def _in_thread(work: Callable[..., _Result], *arguments: Any) -> _Result:

@@ -1,4 +1,4 @@
-"""What comes of one question: the interactions that a front end reports, and how far they bring an exercise."""
+"""Answers to one question: the interactions that a front end reports, and the progress after them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def luck(content: Content) -> float:
 
 
 def seconds_passed(seconds: float) -> timedelta:
-    """A duration, in whole milliseconds."""
+    """Return a duration, in whole milliseconds."""
     return timedelta(milliseconds=round(seconds * 1000))
 
 
 def answer(chance: Random) -> tuple[dict[str, Any], str]:
-    """An answer as a question widget gives it, and its short form."""
+    """Return an answer as a question widget gives it, and its short form."""
     if chance.random() < 0.5:
         choice = chance.choice(_CHOICES)
         return {"question": {"radio 1": choice}}, choice
@@ -34,7 +34,7 @@ def answer(chance: Random) -> tuple[dict[str, Any], str]:
 
 
 def interactions(item: str, right: bool, seconds: float, asks: float, chance: Random) -> list[dict[str, Any]]:
-    """All interactions with one question of an exercise.
+    """Return all interactions with one question of an exercise.
 
     Args:
         item: the question.
@@ -48,28 +48,30 @@ def interactions(item: str, right: bool, seconds: float, asks: float, chance: Ra
     """
     if chance.random() < _FAULTY_QUESTION:
         return [{"item": item, "correct": 0, "time_spent": seconds, "error": True, "complete": True}]
-    given, simple = answer(chance)
-    common = {"item": item, "correct": int(right), "answer": given, "simple_answer": simple}
-    found: list[dict[str, Any]] = [{**common, "time_spent": seconds, "complete": right}]
-    while not right and len(found) < _MOST_TRIES:
+    answer_json, simple = answer(chance)
+    common = {"item": item, "correct": int(right), "answer": answer_json, "simple_answer": simple}
+    events: list[dict[str, Any]] = [{**common, "time_spent": seconds, "complete": right}]
+    while not right and len(events) < _MOST_TRIES:
         seconds = round(seconds + chance.uniform(4, 25), 1)
         if chance.random() < asks:
-            found.append({"item": item, "correct": 0, "time_spent": seconds, "hinted": True, "answer": {}})
+            events.append({"item": item, "correct": 0, "time_spent": seconds, "hinted": True, "answer": {}})
             asks = 0.0
         right = chance.random() < 0.6
-        given, simple = answer(chance)
-        found.append({**common, "correct": int(right), "time_spent": seconds, "answer": given, "simple_answer": simple})
-    found[-1]["complete"] = True
-    return found
+        answer_json, simple = answer(chance)
+        events.append(
+            {**common, "correct": int(right), "time_spent": seconds, "answer": answer_json, "simple_answer": simple}
+        )
+    events[-1]["complete"] = True
+    return events
 
 
 def quiz_interaction(item: str, right: bool, seconds: float, chance: Random) -> dict[str, Any]:
-    """The answer to a question of a quiz."""
-    given, simple = answer(chance)
+    """Return the answer to a question of a quiz."""
+    answer_json, simple = answer(chance)
     return {
         "item": item,
         "correct": int(right),
-        "answer": given,
+        "answer": answer_json,
         "simple_answer": simple,
         "time_spent": seconds,
         "complete": True,

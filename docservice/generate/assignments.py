@@ -13,7 +13,7 @@ _EXAM_QUESTIONS = 8
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PlannedLesson:
     """The lesson of a class in one week: a unit of a channel, the easier things first."""
 
     lesson_id: str
@@ -21,7 +21,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Quiz:
+class PlannedQuiz:
     """A quiz or an old exam, with its questions: the exercise and the item of each."""
 
     quiz_id: str
@@ -29,21 +29,23 @@ class Quiz:
     questions: tuple[tuple[Content, str], ...]
 
 
-def lesson(plan: Plan, library: Library, classroom: int, week: int) -> Lesson:
-    """What a class works on in a week."""
-    return Lesson(plan.id(f"lesson {classroom}.{week}"), tuple(library.units[_unit(plan, library, classroom, week)]))
+def lesson(plan: Plan, library: Library, classroom: int, week: int) -> PlannedLesson:
+    """Return what a class works on in a week."""
+    return PlannedLesson(
+        plan.id(f"lesson {classroom}.{week}"), tuple(library.units[_unit(plan, library, classroom, week)])
+    )
 
 
-def quiz(plan: Plan, library: Library, classroom: int, week: int) -> Quiz | None:
-    """What a class is asked on Friday: every second week, about the lessons of both."""
+def quiz(plan: Plan, library: Library, classroom: int, week: int) -> PlannedQuiz | None:
+    """Return what a class is asked on Friday: every second week, about the lessons of both."""
     if week % 2 == 0:
         return None
     units = [_unit(plan, library, classroom, number) for number in (week - 1, week)]
     return _questions(plan, library, f"quiz {classroom}.{week}", f"Quiz {(week + 1) // 2}", units, _QUIZ_QUESTIONS)
 
 
-def old_exam(plan: Plan, library: Library, classroom: int) -> Quiz:
-    """What a class is asked at the beginning, in the form that Kolibri up to 0.14 gave it."""
+def old_exam(plan: Plan, library: Library, classroom: int) -> PlannedQuiz:
+    """Return what a class is asked at the beginning, in the form that Kolibri up to 0.14 gave it."""
     return _questions(
         plan, library, f"exam {classroom}", "Placement exam", [_unit(plan, library, classroom, 0)], _EXAM_QUESTIONS
     )
@@ -56,50 +58,52 @@ def _unit(plan: Plan, library: Library, classroom: int, week: int) -> tuple[int,
     return units[(start + week) % len(units)]
 
 
-def _questions(plan: Plan, library: Library, name: str, title: str, units: list[tuple[int, int]], count: int) -> Quiz:
+def _questions(
+    plan: Plan, library: Library, name: str, title: str, units: list[tuple[int, int]], count: int
+) -> PlannedQuiz:
     chance = plan.chance(name)
     all_questions = [(content, item) for unit in units for content in library.exercises[unit] for item in content.items]
-    return Quiz(plan.id(name), title, tuple(chance.sample(all_questions, count)))
+    return PlannedQuiz(plan.id(name), title, tuple(chance.sample(all_questions, count)))
 
 
 def class_records(plan: Plan, library: Library, classroom: int) -> dict[str, list[dict[str, Any]]]:
-    """The assignments of a class in the format of a directory file."""
+    """Return the assignments of a class in the format of a directory file."""
     class_id = plan.id(f"class {classroom}")
     quizzes = [old_exam(plan, library, classroom)]
-    quizzes += [found for week in range(plan.weeks) if (found := quiz(plan, library, classroom, week)) is not None]
+    quizzes += [planned for week in range(plan.weeks) if (planned := quiz(plan, library, classroom, week)) is not None]
     common = {"collection": class_id, "assignments": [class_id], "creator_id": plan.id(f"coach {classroom}")}
     return {
         "lessons": [
             {
-                "id": found.lesson_id,
-                "title": f"Week {week + 1}: {found.resources[0].title.split(':')[0]}",
+                "id": planned.lesson_id,
+                "title": f"Week {week + 1}: {planned.resources[0].title.split(':')[0]}",
                 "resources": [
                     {"contentnode_id": each.node_id, "content_id": each.content_id, "channel_id": each.channel_id}
-                    for each in found.resources
+                    for each in planned.resources
                 ],
                 "is_active": True,
                 **common,
             }
             for week in range(plan.weeks)
-            for found in [lesson(plan, library, classroom, week)]
+            for planned in [lesson(plan, library, classroom, week)]
         ],
         "exams": [
             {
-                "id": found.quiz_id,
-                "title": found.title,
-                "active": found is quizzes[-1] and found is not quizzes[0],
-                "question_count": len(found.questions),
+                "id": planned.quiz_id,
+                "title": planned.title,
+                "active": planned is quizzes[-1] and planned is not quizzes[0],
+                "question_count": len(planned.questions),
                 "question_sources": [
                     {
                         "section_title": "",
                         "questions": [
                             {"exercise_id": content.content_id, "question_id": item, "title": content.title}
-                            for content, item in found.questions
+                            for content, item in planned.questions
                         ],
                     }
                 ],
                 **common,
             }
-            for found in quizzes
+            for planned in quizzes
         ],
     }

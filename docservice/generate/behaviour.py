@@ -1,4 +1,4 @@
-"""What people do: weeks of school days and evenings, lessons, quizzes, and what drops in between.
+"""Simulates what people do: weeks of school days and evenings, lessons, quizzes, and breaks.
 
 How likely an answer is right follows from ability, from the difficulty of the exercise and from practice in its unit
 (a logistic curve with guessing, as item response theory has it).
@@ -12,10 +12,10 @@ from random import Random
 
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.requests.tracking import StartSession
-from docservice.domain.tracking.content_sessions import Visitor
+from docservice.domain.tracking.content_sessions import TrackedPerson
 from docservice.generate import answers, assignments
 from docservice.generate.contents import Content, Library
-from docservice.generate.people import Learner
+from docservice.generate.people import GeneratedLearner
 from docservice.generate.plan import Calendar, Plan
 from docservice.generate.recording import Logs, Recorder
 
@@ -29,7 +29,7 @@ _LOOKS_ELSEWHERE = 0.25
 _VISITORS_PER_LEARNER = 0.06
 
 
-class School:
+class SchoolSimulation:
     """A plan with its calendar and contents: what all people of a data set share."""
 
     def __init__(self, plan: Plan, calendar: Calendar) -> None:
@@ -38,26 +38,26 @@ class School:
         self.calendar = calendar
         self.library = Library(plan)
 
-    def of_learner(self, learner: Learner) -> Logs:
-        """All logs of a learner."""
+    def of_learner(self, learner: GeneratedLearner) -> Logs:
+        """Return all logs of a learner."""
         return _Weeks(self, learner).live()
 
     def of_visitors(self, week: int) -> Iterator[Logs]:
-        """The logs of the anonymous visitors of a week, one visitor after the other."""
+        """Yield the logs of the anonymous visitors of a week, one visitor after the other."""
         plan = self.plan
         chance = plan.chance(f"visitors {week}")
         expected = plan.learners * _VISITORS_PER_LEARNER
         for _ in range(int(expected + chance.random())):
             visitor_id = f"{chance.getrandbits(128):032x}"
             moment = self.calendar.moment(week, chance.randrange(7), 7 + 12 * chance.random())
-            person = _Person(Recorder(Visitor(plan.dataset_id, visitor_id=visitor_id), chance, moment), chance)
+            person = _Person(Recorder(TrackedPerson(plan.dataset_id, visitor_id=visitor_id), chance, moment), chance)
             for content in chance.sample(self.library.contents, chance.randint(1, 3)):
                 person.visit(content)
             yield person.recorder.logs()
 
 
 class _Person:
-    """Somebody who works on contents."""
+    """A person who works on contents."""
 
     def __init__(
         self, recorder: Recorder, chance: Random, *, ability: float = 0.0, pace: float = 1.0, asks: float = 0.3
@@ -128,9 +128,9 @@ class _Person:
             frustration = 0.0 if right else frustration + 0.06
             item = content.items[(len(results) - 1) % len(content.items)]
             seconds = self._question_seconds(right)
-            given = answers.interactions(item, right, seconds, self._asks, self._chance)
+            reported = answers.interactions(item, right, seconds, self._asks, self._chance)
             done = answers.progress(content, results)
-            self.recorder.report(given[-1]["time_spent"], progress=done, interactions=given)
+            self.recorder.report(reported[-1]["time_spent"], progress=done, interactions=reported)
             if done >= 1 or self._chance.random() < frustration:
                 return
 
@@ -138,7 +138,7 @@ class _Person:
         slower = 1.0 if right else 1.3
         return round(max(_QUESTION_SECONDS * self._pace * slower * math.exp(self._chance.gauss(0, 0.45)), 2.0), 1)
 
-    def take_quiz(self, quiz: assignments.Quiz) -> None:
+    def take_quiz(self, quiz: assignments.PlannedQuiz) -> None:
         """Answer a coach's quiz; most hand it in."""
         self.recorder.start(StartSession(quiz_id=quiz.quiz_id))
         count = len(quiz.questions)
@@ -148,15 +148,15 @@ class _Person:
             right = self.knows(content)
             # The last report before handing in leaves room: a quiz is complete when it is handed in.
             done = min(number / count, 0.99)
-            given = answers.quiz_interaction(name, right, seconds, self._chance)
-            self.recorder.report(seconds, progress=done, interactions=[given])
+            reported = answers.quiz_interaction(name, right, seconds, self._chance)
+            self.recorder.report(seconds, progress=done, interactions=[reported])
             if self._chance.random() < 0.08:
                 again = answers.quiz_interaction(name, self.knows(content), seconds + 9.0, self._chance)
                 self.recorder.report(9.0, interactions=[{**again, "replace": True}])
         if self._chance.random() < 0.92:
             self.recorder.report(5.0, progress=1.0)
 
-    def sit_old_exam(self, exam: assignments.Quiz) -> None:
+    def take_old_exam(self, exam: assignments.PlannedQuiz) -> None:
         """Answer an exam of the old kind."""
         recorder = self.recorder
         visitor = recorder.visitor
@@ -166,7 +166,7 @@ class _Person:
             begin, seconds = recorder.now, self._question_seconds(True)
             recorder.now += answers.seconds_passed(seconds)
             right = self.knows(content)
-            given, simple = answers.answer(self._chance)
+            answer_json, simple = answers.answer(self._chance)
             attempt = ExamAttemptLog(
                 dataset_id=log.dataset_id,
                 user_id=log.user_id,
@@ -179,9 +179,9 @@ class _Person:
                 time_spent=seconds,
                 complete=True,
                 correct=float(right),
-                answer=given,
+                answer=answer_json,
                 simple_answer=simple,
-                interaction_history=[{"type": "answer", "answer": given, "correct": int(right)}],
+                interaction_history=[{"type": "answer", "answer": answer_json, "correct": int(right)}],
             )
             taken.append(attempt.identified(recorder.random_id()))
         recorder.keep_exam(
@@ -192,10 +192,10 @@ class _Person:
 class _Weeks(_Person):
     """A learner's weeks."""
 
-    def __init__(self, school: School, learner: Learner) -> None:
+    def __init__(self, school: SchoolSimulation, learner: GeneratedLearner) -> None:
         chance = school.plan.chance(f"weeks of {learner.number}")
         start = school.calendar.moment(0, 0)
-        recorder = Recorder(Visitor(school.plan.dataset_id, learner.user_id), chance, start)
+        recorder = Recorder(TrackedPerson(school.plan.dataset_id, learner.user_id), chance, start)
         super().__init__(recorder, chance, ability=learner.ability, pace=learner.pace, asks=learner.asks)
         self._school = school
         self._learner = learner
@@ -226,7 +226,7 @@ class _Weeks(_Person):
         plan, library, classroom = self._school.plan, self._school.library, self._learner.classroom
         end = self.recorder.now + answers.seconds_passed(self._chance.uniform(900, 1500))
         if (week, weekday) == (0, 0):
-            self.sit_old_exam(assignments.old_exam(plan, library, classroom))
+            self.take_old_exam(assignments.old_exam(plan, library, classroom))
         if weekday == 4:
             quiz = assignments.quiz(plan, library, classroom, week)
             if quiz is not None:

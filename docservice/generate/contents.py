@@ -1,4 +1,4 @@
-"""What there is to learn: channels with trees of topics, and in each topic things to watch, read and practise."""
+"""Generated content: channels with trees of topics, and in each topic videos, texts and exercises."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Content:
 
     Attributes:
         unit: which unit of the channel it is in; learners get better at a unit.
-        difficulty: in the units of a learner's ability: whoever has as much gets half of the questions right.
+        difficulty: in the units of a learner's ability: a learner with the same number gets half of the questions
+            right.
         items: the questions of an exercise.
         mastery_model: None for what is not an exercise.
         seconds: how long a video or an audio is, or how long reading takes.
@@ -78,10 +79,10 @@ class Library:
     @cached_property
     def units(self) -> dict[tuple[int, int], list[Content]]:
         """The contents by unit, in the order of a course."""
-        found: dict[tuple[int, int], list[Content]] = {}
+        by_unit: dict[tuple[int, int], list[Content]] = {}
         for content in self.contents:
-            found.setdefault(content.unit, []).append(content)
-        return found
+            by_unit.setdefault(content.unit, []).append(content)
+        return by_unit
 
     @cached_property
     def exercises(self) -> dict[tuple[int, int], list[Content]]:

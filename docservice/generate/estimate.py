@@ -1,4 +1,4 @@
-"""What a data set takes, said before it is made."""
+"""Estimates time and space of a data set before it is made."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """What a plan takes, from rates that were measured; nothing is made for it."""
+    """Return what a plan takes, from rates that were measured; nothing is made for it."""
     learner_weeks = plan.learners * plan.weeks
     return Estimate(
         logs=_LOGS * learner_weeks,

@@ -1,4 +1,4 @@
-"""Who is at the school: learners in classes and groups, coaches, and how each of them is."""
+"""Generated people: learners in classes and groups, coaches, and the abilities of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HOME_DEVICES = (
 
 
 @dataclass(frozen=True)
-class Learner:
+class GeneratedLearner:
     """A learner and what decides about what comes of the questions.
 
     Attributes:
@@ -67,11 +67,11 @@ class Learner:
         return f"{self.full_name.split()[0].lower()}{self.number + 1}"
 
 
-def learner(plan: Plan, number: int) -> Learner:
-    """The learner with a number, 0 and up; no other learner is looked at."""
+def learner(plan: Plan, number: int) -> GeneratedLearner:
+    """Return the learner with a number, 0 and up; no other learner is looked at."""
     chance = plan.chance(f"learner {number}")
     leaves = chance.randrange(1, plan.weeks) if plan.weeks > 1 and chance.random() < 0.06 else None
-    return Learner(
+    return GeneratedLearner(
         number=number,
         user_id=plan.id(f"learner {number}"),
         full_name=f"{chance.choice(_FIRST_NAMES.split())} {chance.choice(_LAST_NAMES.split())}",
@@ -88,15 +88,15 @@ def learner(plan: Plan, number: int) -> Learner:
     )
 
 
-def learners_of(plan: Plan, classroom: int) -> Iterator[Learner]:
-    """The learners of a class: neighbours by number."""
+def learners_of(plan: Plan, classroom: int) -> Iterator[GeneratedLearner]:
+    """Yield the learners of a class: neighbours by number."""
     first, last = (-(-edge * plan.learners // plan.class_count) for edge in (classroom, classroom + 1))
     for number in range(first, last):
         yield learner(plan, number)
 
 
 def class_records(plan: Plan, classroom: int) -> dict[str, list[dict[str, Any]]]:
-    """A class in the format of a directory file: itself, two groups, its coach, its learners."""
+    """Return a class in the format of a directory file: itself, two groups, its coach, its learners."""
     class_id = plan.id(f"class {classroom}")
     groups = [plan.id(f"group {classroom}.{letter}") for letter in "AB"]
     learners = list(learners_of(plan, classroom))
@@ -126,7 +126,7 @@ def class_records(plan: Plan, classroom: int) -> dict[str, list[dict[str, Any]]]
 
 
 def facility_records(plan: Plan) -> dict[str, list[dict[str, Any]]]:
-    """The facility in the format of a directory file."""
+    """Return the facility in the format of a directory file."""
     return {
         "datasets": [{"id": plan.dataset_id, "description": f"Generated, seed {plan.seed}"}],
         "facilities": [{**_collection(plan, plan.facility_id, "Lakeside School", None), "kind": "facility"}],

@@ -1,4 +1,4 @@
-"""What is made: a size, a seed, and the days that it covers. Everything else follows from them."""
+"""The plan of a data set: its size, its seed, and the days that it covers. Everything else follows from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEARNERS_OF_A_CLASS = 30
 _TERM_WEEKS = 12
 _HALF_TERM_WEEK = 6
 MOST_WEEKS = 520
-"""Ten years: longer than anybody stays at a school, and all that one learner does in them is made in one go."""
+"""Ten years: longer than learners stay at a school; all logs of one learner are made at once."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Plan:
     """The size of a data set and the seed of its chance.
 
     Two plans that are equal give the same data set; its ids follow from the plan, so that data sets of different
-    plans can stand in one database.
+    plans can be in one database.
 
     Attributes:
         seed: any integer.
@@ -73,7 +73,7 @@ class Plan:
         return self.id("facility")
 
     def id(self, what: str) -> str:
-        """The id of a record of the directory, by a name that it has in the plan."""
+        """Return the id of a record of the directory, by a name that it has in the plan."""
         return record_id("docservice-generate", f"{self.key}:{what}", "generated")
 
     def chance(self, what: str) -> random.Random:
@@ -98,12 +98,12 @@ class Calendar:
 
     @classmethod
     def ending(cls, until: date, weeks: int) -> Calendar:
-        """The weeks before a day: the last one ends on the last Sunday that is not after it."""
+        """Return the weeks before a day: the last one ends on the last Sunday that is not after it."""
         sunday = until - timedelta(days=(until.weekday() + 1) % 7)
         return cls(sunday + timedelta(days=1 - 7 * weeks), weeks)
 
     def moment(self, week: int, weekday: int, hour: float = 0) -> datetime:
-        """A time: UTC, whole seconds; weekday 0 is Monday."""
+        """Return a time: UTC, whole seconds; weekday 0 is Monday."""
         day = self.first + timedelta(weeks=week, days=weekday)
         return datetime.combine(day, time(), UTC) + timedelta(seconds=round(hour * 3600))
 

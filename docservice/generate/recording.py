@@ -1,4 +1,4 @@
-"""The logs of one person, kept by the rules of tracking while a clock of its own goes on."""
+"""Records the logs of one person by the rules of tracking, with a clock of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog
 from docservice.domain.logs.exam_logs import ExamLog
-from docservice.domain.logs.user_sessions import UserSessionLog, sitting
+from docservice.domain.logs.user_sessions import UserSessionLog, current_user_session
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.tracking import content_sessions as tracking
 
@@ -26,7 +26,7 @@ class Logs:
 
     summaries: list[ContentSummaryLog] = field(default_factory=list)
     sessions: list[ContentSessionLog] = field(default_factory=list)
-    sittings: list[UserSessionLog] = field(default_factory=list)
+    user_sessions: list[UserSessionLog] = field(default_factory=list)
     exams: list[ExamLog] = field(default_factory=list)
 
 
@@ -34,11 +34,11 @@ class Recorder:
     """Takes what one person does, as the service takes it from a front end.
 
     Attributes:
-        now: UTC; whoever uses it sets it, and reports let it pass.
+        now: UTC; set by the caller, and moved on by reports.
         device: what the person sits at.
     """
 
-    def __init__(self, visitor: tracking.Visitor, chance: Random, now: datetime, device: str = "") -> None:
+    def __init__(self, visitor: tracking.TrackedPerson, chance: Random, now: datetime, device: str = "") -> None:
         """Begin with nothing.
 
         Args:
@@ -54,11 +54,11 @@ class Recorder:
         self._sessions: list[ContentSessionLog] = []
         self._summaries: dict[str, ContentSummaryLog] = {}
         self._attempts: dict[str, dict[str, AttemptLog]] = {}
-        self._sittings: list[UserSessionLog] = []
+        self._user_sessions: list[UserSessionLog] = []
         self._exams: list[ExamLog] = []
 
     def random_id(self) -> str:
-        """A random source id: 32 hex characters of a UUID4, by this person's chance."""
+        """Return a random source id: 32 hex characters of a UUID4, by this person's chance."""
         return uuid.UUID(int=self._chance.getrandbits(128), version=4).hex
 
     def progress(self, content_id: str) -> float | None:
@@ -85,7 +85,7 @@ class Recorder:
         self._sessions.append(started.session)
         if started.summary is not None:
             self._summaries[content.content_id] = started.summary
-        self._sit()
+        self._continue_user_session()
 
     def report(self, seconds: float, **changes: Any) -> None:
         """Let time pass and report on the open content.
@@ -108,16 +108,16 @@ class Recorder:
             self._summaries[session.content_id] = updated.summary
         if updated.attempts is not None:
             book |= updated.attempts.changed | updated.attempts.created
-        self._sit()
+        self._continue_user_session()
 
     def keep_exam(self, log: ExamLog) -> None:
         """Add an exam of the old kind."""
         self._exams.append(log)
-        self._sit()
+        self._continue_user_session()
 
     def logs(self) -> Logs:
-        """All that was recorded."""
-        return Logs(list(self._whole_summaries()), list(self._whole_sessions()), self._sittings, self._exams)
+        """Return all that was recorded."""
+        return Logs(list(self._whole_summaries()), list(self._whole_sessions()), self._user_sessions, self._exams)
 
     def _whole_summaries(self) -> Iterator[ContentSummaryLog]:
         for summary in self._summaries.values():
@@ -132,14 +132,14 @@ class Recorder:
             loose = self._attempts.get(session.id)
             yield session.model_copy(update={"attempts": list(loose.values())}) if loose else session
 
-    def _sit(self) -> None:
+    def _continue_user_session(self) -> None:
         if self.visitor.user_id is None:
             return
-        latest = self._sittings[-1] if self._sittings else None
+        latest = self._user_sessions[-1] if self._user_sessions else None
         last = latest.last_interaction_timestamp if latest else None
         if last is not None and timedelta(0) <= self.now - last < _TELLS_EVERY:
             return
-        log = sitting(
+        log = current_user_session(
             latest,
             dataset_id=self.visitor.dataset_id,
             user_id=self.visitor.user_id,
@@ -148,6 +148,6 @@ class Recorder:
             random_source_id=self.random_id(),
         )
         if latest is not None and log.id == latest.id:
-            self._sittings[-1] = log
+            self._user_sessions[-1] = log
         else:
-            self._sittings.append(log)
+            self._user_sessions.append(log)

@@ -12,12 +12,12 @@ from typing import Any
 from docservice.domain.directory.records import directory_records
 from docservice.errors import SettingsInvalid
 from docservice.generate import assignments, people
-from docservice.generate.behaviour import School
+from docservice.generate.behaviour import SchoolSimulation
 from docservice.generate.plan import Calendar, Plan
 from docservice.generate.recording import Logs
 from docservice.service import DocService
-from docservice.service.base.prefetch import ahead, in_thread
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.prefetch import iterated_in_thread, prefetched
+from docservice.service.base.progress import NoWatch, Watch
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.mapping.schema import EXAMS, SESSIONS, SUMMARIES, USER_SESSIONS
 
@@ -47,7 +47,7 @@ class Generated:
 async def generate(
     service: DocService, plan: Plan, *, until: date, fixed: bool = True, watch: Watch | None = None
 ) -> Generated:
-    """Load the data set of a plan; if it is there in full, do nothing; if it was begun, add what is missing.
+    """Load the data set of a plan; safe to repeat: what is already loaded is not loaded again.
 
     Documents that are there are never changed. One learner is in memory at a time, and a few hundred documents.
 
@@ -75,16 +75,16 @@ async def generate(
             return Generated(plan.dataset_id, until, known.written, {}, complete_before=True)
         calendar = Calendar.ending(until, plan.weeks)
     await service.admin.data_sets.begin(plan.dataset_id, asdict(plan), until)
-    school = await asyncio.to_thread(School, plan, calendar)
-    writer = _Writer(service, school, watch or Unwatched())
+    school = await asyncio.to_thread(SchoolSimulation, plan, calendar)
+    writer = _Writer(service, school, watch or NoWatch())
     await writer.write_directory()
     await writer.write_logs()
     await service.admin.data_sets.finish(plan.dataset_id, writer.documents)
     return Generated(plan.dataset_id, until, dict(writer.documents), dict(writer.inserted))
 
 
-def directory_files(school: School) -> Iterator[dict[str, list[dict[str, Any]]]]:
-    """The directory of a data set, part by part, each in the format of `docservice directory import`."""
+def directory_files(school: SchoolSimulation) -> Iterator[dict[str, list[dict[str, Any]]]]:
+    """Yield the directory of a data set, part by part, each in the format of `docservice directory import`."""
     plan, library = school.plan, school.library
     yield people.facility_records(plan)
     yield {"channels": library.channels, "content_nodes": library.nodes}
@@ -94,7 +94,7 @@ def directory_files(school: School) -> Iterator[dict[str, list[dict[str, Any]]]]
 
 
 class _Writer:
-    def __init__(self, service: DocService, school: School, watch: Watch) -> None:
+    def __init__(self, service: DocService, school: SchoolSimulation, watch: Watch) -> None:
         self._service = service
         self._directory = DirectoryStore(service.admin.database)
         self._school = school
@@ -106,7 +106,7 @@ class _Writer:
     async def write_directory(self) -> None:
         """Classes and people, one class at a time."""
         self._watch.begin("directory", self._school.plan.class_count + 3)
-        async with ahead(in_thread(directory_files(self._school))) as files:
+        async with prefetched(iterated_in_thread(directory_files(self._school))) as files:
             async for content in files:
                 # Not by `import_directory`, which compares the usernames of each class with those of all before it.
                 for section, records in directory_records(content).items():
@@ -119,13 +119,13 @@ class _Writer:
         plan, school = self._school.plan, self._school
         self._watch.begin("learners", plan.learners)
         learners = (school.of_learner(people.learner(plan, number)) for number in range(plan.learners))
-        async with ahead(in_thread(learners)) as made:
+        async with prefetched(iterated_in_thread(learners)) as made:
             async for logs in made:
                 await self._add(logs)
                 self._watch.advance("learners")
         self._watch.begin("anonymous visits", plan.weeks)
         for week in range(plan.weeks):
-            async with ahead(in_thread(school.of_visitors(week))) as visitors:
+            async with prefetched(iterated_in_thread(school.of_visitors(week))) as visitors:
                 async for logs in visitors:
                     await self._add(logs)
             self._watch.advance("anonymous visits")
@@ -135,7 +135,7 @@ class _Writer:
         waiting = self._waiting
         waiting.summaries += logs.summaries
         waiting.sessions += logs.sessions
-        waiting.sittings += logs.sittings
+        waiting.user_sessions += logs.user_sessions
         waiting.exams += logs.exams
         self.documents["attempts"] += sum(_attempts(logs))
         await self._flush(BATCH)
@@ -146,7 +146,7 @@ class _Writer:
         targets: Mapping[str, tuple[list[Any], Callable[[list[Any]], Any]]] = {
             SUMMARIES: (waiting.summaries, service.content_summary_logs.load),
             SESSIONS: (waiting.sessions, service.content_session_logs.load),
-            USER_SESSIONS: (waiting.sittings, service.user_session_logs.load),
+            USER_SESSIONS: (waiting.user_sessions, service.user_session_logs.load),
             EXAMS: (waiting.exams, service.exam_logs.load),
         }
         for collection, (logs, load) in targets.items():

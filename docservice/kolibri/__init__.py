@@ -1,6 +1,6 @@
 """Brings a Kolibri's data into documents: its SQLite tables are read and never written to."""
 
 from docservice.kolibri.importing import import_kolibri
-from docservice.kolibri.report import Counts, ImportReport
+from docservice.kolibri.report import ImportReport, RecordCounts
 
-__all__ = ["Counts", "ImportReport", "import_kolibri"]
+__all__ = ["ImportReport", "RecordCounts", "import_kolibri"]

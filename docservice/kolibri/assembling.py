@@ -1,4 +1,4 @@
-"""Documents put together from rows: each log with the logs that it embeds, a bounded number at a time.
+"""Builds documents from rows: each log with the logs that it embeds, a bounded number at a time.
 
 Nothing is dropped: a row that cannot become part of a document is set aside as it is, with the reason.
 """
@@ -32,7 +32,7 @@ PARENT_MISSING = "its {parent} is missing"
 PARENT_REFUSED = "its {parent} was set aside"
 OTHER_OWNER = "it belongs to another learner than its {parent}"
 OTHER_FACILITY = "it belongs to another facility than its {parent}"
-"""A learner has moved and gone on with a log of the facility before. As a part of that log, the people of the wrong
+"""A learner has moved and continued a log of the previous facility. As a part of that log, the people of the wrong
 facility would read it."""
 
 ALTERED = "imported without what no document can hold in {columns}"
@@ -62,7 +62,7 @@ class Batch:
         self.report.reasons[table.label, reason] += 1
 
     def read(self, table: LogTable, row: Row) -> Document:
-        """The log of a row; a row that says more than its log can hold is kept beside it.
+        """Return the log of a row; a row that says more than its log can hold is kept beside it.
 
         Raises:
             RowRefused: it cannot become a log.
@@ -89,7 +89,7 @@ class Batch:
         )
 
     def documents_of(self, table: LogTable, rows: Iterable[Row]) -> dict[str, tuple[Row, Document | None]]:
-        """The logs of rows by id, each with its row; None for those that were set aside."""
+        """Return the logs of rows by id, each with its row; None for those that were set aside."""
         found: dict[str, tuple[Row, Document | None]] = {}
         for row in rows:
             self.report.of(table.label).read += 1
@@ -103,7 +103,7 @@ class Batch:
     def embed(
         self, table: LogTable, rows: Iterable[Row], parents: dict[str, tuple[Row, Document | None]], at: int, name: str
     ) -> Iterator[tuple[Row, Document | None, Document | None]]:
-        """The logs of rows, each with the document around it; None for both where the row was set aside.
+        """Yield the logs of rows, each with the document around it; None for both where the row was set aside.
 
         Args:
             table: where the rows are from.
@@ -201,7 +201,7 @@ def user_sessions(tables: Tables) -> Iterator[Batch]:
 
 
 def orphans(tables: Tables) -> Iterator[Batch]:
-    """The rows whose parent is not in the database at all, with what hangs below them; all are set aside."""
+    """Yield the rows whose parent is not in the database at all, with what hangs below them; all are set aside."""
     for table, parent_table, key, parent, more in _PARENTS:
         condition = f'{more}NOT EXISTS (SELECT 1 FROM "{parent_table.name}" p WHERE p."id" = t."{key}")'  # noqa: S608
         for rows in tables.matching(table.name, table.columns, condition):
@@ -223,7 +223,7 @@ _PARENTS = (
 
 
 def attempts_without_session(tables: Tables) -> int:
-    """How many attempts stand in their try although the session that made them is missing."""
+    """Return how many attempts are in their mastery log although their content session is missing."""
     if ATTEMPTS.name not in tables or SESSIONS.name not in tables:
         return 0
     return tables.number(

@@ -59,7 +59,7 @@ class DirectoryBatch:
         records: valid ones of one MongoDB collection.
         set_aside: documents for `import_set_aside`.
         report: what was read and set aside.
-        default_facility: the facility that anonymous visits belong to, if this batch says so.
+        default_facility: the facility that anonymous content sessions belong to, if this batch says so.
     """
 
     label: str
@@ -119,14 +119,14 @@ class DirectoryBatch:
 
 
 def label_of(collection: str, record: Mapping[str, Any]) -> str:
-    """What people call a record of the directory, or the records of a MongoDB collection if none is given."""
+    """Return what people call a record of the directory, or the records of a MongoDB collection if none is given."""
     if collection == "facility_collections":
         return _COLLECTION_SECTIONS.get(record.get("kind", ""), "collections")
     return {"facility_users": "users"}.get(collection, collection.replace("_", " "))
 
 
 def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
-    """All records of the directory, in an order in which each comes after what it names."""
+    """Yield all records of the directory, in an order in which each comes after what it names."""
     tables = home.tables
     yield from _plain(tables, "kolibriauth_facilitydataset", "datasets", "datasets")
     yield from _collections(tables)
@@ -278,7 +278,7 @@ def _fill_ancestors(tables: Tables, nodes: Sequence[dict[str, Any]], topics: dic
 
 
 def _assessments(tables: Tables, node_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What makes a node an exercise: its questions and when it counts as mastered."""
+    """Return what makes a node an exercise: its questions and when it counts as mastered."""
     columns = dict.fromkeys(_ASSESSMENT, "NULL")
     return {
         row[0]: {"assessment": _decoded(dict(zip(list(columns)[1:], row[1:], strict=True)), {"randomize": "bool"})}
@@ -292,7 +292,7 @@ def _all(tables: Tables, table: str) -> Iterator[dict[str, Any]]:
 
 
 def _chunks(tables: Tables, table: str) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a table by column, with booleans and JSON as such."""
+    """Yield the rows of a table by column, with booleans and JSON as such."""
     types = {name: kind for name, kind in tables.columns(table).items() if name not in _SECRETS}
     for rows in tables.chunks(table, dict.fromkeys(types, "NULL"), _CHUNK):
         yield [_decoded(dict(zip(types, row, strict=False)), types) for row in rows]

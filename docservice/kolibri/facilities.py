@@ -1,6 +1,6 @@
-"""What a Kolibri holds of its facilities, so that what it does not hold is known to be gone.
+"""Lists the records that a Kolibri has of its facilities, so that removed records can be found.
 
-A record whose row cannot be read is there all the same, and what is not known is not gone: a file without a table, or
+A record whose row cannot be read still exists, and what cannot be listed is not removed: a file without a table, or
 one of a device that has only some learners of the facility, takes nothing away.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docservice.domain.directory.withdrawal import Held
+from docservice.domain.directory.withdrawal import FacilityRecords
 from docservice.domain.values.ids import is_hex_id
 from docservice.kolibri.tables import Tables
 
@@ -25,8 +25,8 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 """For each collection the columns that hold ids of its records; without the first table nothing is known of it."""
 
 
-def held_facilities(tables: Tables) -> tuple[Held, str]:
-    """All that a Kolibri holds of its facilities, and why that is nothing, if so.
+def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
+    """Return all that a Kolibri holds of its facilities, and why that is nothing, if so.
 
     Returns:
         What it holds; a sentence where no facility is held as a whole, else an empty text.
@@ -44,7 +44,7 @@ def held_facilities(tables: Tables) -> tuple[Held, str]:
             record_ids[kind] = frozenset(ids)
         else:
             unknown[kind] = f"not all ids in {first} can be read"
-    return Held(dataset_ids, record_ids, unknown), reason
+    return FacilityRecords(dataset_ids, record_ids, unknown), reason
 
 
 def _whole_facilities(tables: Tables) -> tuple[frozenset[str], str]:

@@ -1,4 +1,4 @@
-"""Where a Kolibri keeps its data, opened for reading and never written to.
+"""Opens the data folder of a Kolibri for reading; it is never written to.
 
 A home folder holds `db.sqlite3` and, under `content/databases`, one database for each channel.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docservice.errors import SettingsInvalid
-from docservice.kolibri.private_copy import CopyOrder, database_copy, is_packed, unpacked_copy
+from docservice.kolibri.database_copy import CopyOrder, database_copy, is_packed, unpacked_copy
 from docservice.kolibri.tables import Tables
 
 _MAIN = "db.sqlite3"
@@ -26,7 +26,7 @@ class KolibriHome:
 
     Attributes:
         tables: those of the main database.
-        channel_files: the databases of channels that lie beside it.
+        channel_files: the databases of channels, which are beside it.
         copied: says that a private copy is read, of what and as of when; empty for a file that was unpacked.
         order: how the databases of channels are to be copied.
     """
@@ -54,7 +54,7 @@ def opened_home(path: Path, order: CopyOrder | None = None) -> Iterator[KolibriH
         database, folder = _located(path)
         tables, copied = stack.enter_context(_opened_copy(database, order))
         if "logger_contentsummarylog" not in tables:
-            raise SettingsInvalid(f"{path} is no Kolibri database: it has no table logger_contentsummarylog.")
+            raise SettingsInvalid(f"{path} is not a Kolibri database: it has no table logger_contentsummarylog.")
         channels = sorted((folder / _CHANNELS).glob("*.sqlite3")) if folder else []
         yield KolibriHome(tables, channels, copied, order)
 
@@ -99,10 +99,10 @@ def _opened_copy(database: Path, order: CopyOrder) -> Iterator[tuple[Tables, str
 
 
 def _connected(database: Path, copy: Path) -> sqlite3.Connection:
-    """A connection to the copy of a database, with one snapshot for all that is read, however long it takes."""
+    """Return a connection to the copy of a database, with one snapshot for all that is read, however long it takes."""
     connection = sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
     try:
-        # Functions that a schema calls may do no harm, should somebody have made the file for that.
+        # Functions that a schema calls must do no harm, even in a file made by an attacker.
         connection.execute("PRAGMA trusted_schema = OFF")
         # What a journal undoes is undone, what a log holds is added, and the one file is all there is.
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
@@ -116,7 +116,7 @@ def _connected(database: Path, copy: Path) -> sqlite3.Connection:
 
 
 def _located(path: Path) -> tuple[Path, Path | None]:
-    """The database file, and the home folder that it lies in."""
+    """Return the database file and the home folder that it is in."""
     if path.is_dir():
         path = path / _MAIN
     if not path.is_file():

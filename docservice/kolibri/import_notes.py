@@ -1,6 +1,6 @@
 """Which Kolibris were imported into the databases of a data folder, and when: a file in that folder.
 
-It is no document, because it speaks of this machine (its paths, its clock), and because a repeated import changes no
+It is not a document, because it speaks of this machine (its paths, its clock), and because a repeated import changes no
 document.
 """
 
@@ -39,10 +39,10 @@ class KolibriImport:
 
     @classmethod
     def of(cls, path: Path, finished: datetime, report: ImportReport) -> KolibriImport:
-        """The note on an import with this report."""
+        """Return the note on an import with this report."""
         counts = report.counts.values()
         return cls(
-            # A name that is no UTF-8 has no text.
+            # A name that is not UTF-8 has no text.
             path=os.fsencode(path.resolve()).decode("utf-8", "replace"),
             finished=finished,
             read=sum(each.read for each in counts),
@@ -61,7 +61,7 @@ class ImportNotes:
         self._path = data_dir / FILE_NAME
 
     def latest(self, database: str) -> KolibriImport | None:
-        """The import into a database that ended last; None if none is noted, or the file cannot be read."""
+        """Return the import into a database that ended last; None if none is noted, or the file cannot be read."""
         return self._read().get(database)
 
     def note(self, database: str, done: KolibriImport) -> None:

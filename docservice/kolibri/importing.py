@@ -1,4 +1,4 @@
-"""The import of a Kolibri: everything that it knows of learners, in the order in which it makes sense here."""
+"""The import of a Kolibri: the directory first, then the logs in the order of their references."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from docservice.domain.logs.schema import EXAM_LOG, SESSION_LOG, SUMMARY_LOG, US
 from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
+from docservice.kolibri.database_copy import LOCK_WAIT_SECONDS, CopyOrder
 from docservice.kolibri.directory import directory_batches, label_of
 from docservice.kolibri.facilities import held_facilities
 from docservice.kolibri.home import KolibriHome, opened_home
 from docservice.kolibri.merging import count_records, merged, record_names
-from docservice.kolibri.private_copy import LOCK_WAIT_SECONDS, CopyOrder
 from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
 from docservice.service import DocService
-from docservice.service.base.prefetch import ahead, in_thread, to_its_end
-from docservice.service.base.progress import Unwatched, Watch
-from docservice.service.trusted.consolidation import mended
+from docservice.service.base.prefetch import called_in_thread, iterated_in_thread, prefetched
+from docservice.service.base.progress import NoWatch, Watch
+from docservice.service.trusted.consolidation import consolidated
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Document
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.directory.withdrawals import WithdrawalStore
 from docservice.store.mapping.schema import SET_ASIDE
-from docservice.store.transfer.merging import ImportedStore, same, settled
+from docservice.store.transfer.merging import MergingStore, counted_and_split, is_unchanged
 
 
 class _Stage(NamedTuple):
@@ -88,14 +88,14 @@ async def import_kolibri(
     order = CopyOrder(lock_wait_seconds)
     async with _opened(Path(path), order) as home:
         rules = list(RULES) if consolidate else []
-        return await _Import(service, home, watch or Unwatched(), rules, keep_missing=keep_missing).run()
+        return await _Import(service, home, watch or NoWatch(), rules, keep_missing=keep_missing).run()
 
 
 @asynccontextmanager
 async def _opened(path: Path, order: CopyOrder) -> AsyncIterator[KolibriHome]:
     """A home, opened in a thread; nothing of it is left behind, even if the caller is cancelled meanwhile."""
     with ExitStack() as stack:
-        yield await to_its_end(stack.enter_context, opened_home(path, order), ask_to_end=order.stop)
+        yield await called_in_thread(stack.enter_context, opened_home(path, order), ask_to_end=order.stop)
 
 
 class _Import:
@@ -113,14 +113,14 @@ class _Import:
         self._home = home
         self._watch = watch
         self._bulk = BulkStore(service.admin.database)
-        self._store = ImportedStore(service.admin.database)
+        self._store = MergingStore(service.admin.database)
         self._directory = DirectoryStore(service.admin.database)
         self._withdrawals = WithdrawalStore(service.admin.database)
         self._report = ImportReport(copied=home.copied)
         self._aside: set[str] = set()
 
     async def run(self) -> ImportReport:
-        # First of all, so that an import that is interrupted leaves nobody a right that was taken from them.
+        # First of all, so that an interrupted import leaves no right in place that was taken away.
         if not self._keep_missing:
             await self._withdraw()
         self._aside = await self._store.ids(SET_ASIDE)
@@ -132,7 +132,7 @@ class _Import:
 
     async def _withdraw(self) -> None:
         """Remove the records of the home's facilities that the home does not have any more."""
-        held, reason = await to_its_end(held_facilities, self._home.tables)
+        held, reason = await called_in_thread(held_facilities, self._home.tables)
         if reason:
             self._report.notes.append(reason)
             return
@@ -150,7 +150,7 @@ class _Import:
 
     async def _import_directory(self) -> None:
         self._watch.begin("directory")
-        async with ahead(in_thread(directory_batches(self._home), self._home.order.stop)) as batches:
+        async with prefetched(iterated_in_thread(directory_batches(self._home), self._home.order.stop)) as batches:
             async for batch in batches:
                 if batch.records:
                     done = await self._directory.upsert(batch.records)
@@ -163,10 +163,10 @@ class _Import:
                 self._watch.advance("directory", len(batch.records))
 
     async def _import_logs(self, stage: _Stage) -> None:
-        total = await to_its_end(self._home.tables.count, stage.table.name)
+        total = await called_in_thread(self._home.tables.count, stage.table.name)
         self._watch.begin(stage.table.label, total)
         fresh = await self._store.is_empty(stage.collection)
-        async with ahead(in_thread(self._prepared(stage))) as batches:
+        async with prefetched(iterated_in_thread(self._prepared(stage))) as batches:
             async for batch, prepared in batches:
                 await self._write(stage, batch, prepared, fresh=fresh)
                 brought = (name for whole in batch.documents for name in record_names(stage.table, whole))
@@ -187,12 +187,12 @@ class _Import:
         await self._bulk.replace(SET_ASIDE, rows, upsert=True)
 
     def _prepared(self, stage: _Stage) -> Iterator[tuple[Batch, list[_Prepared]]]:
-        """The batches of a stage with what is to be stored, made in the thread that reads."""
+        """Yield the batches of a stage with what is to be stored, made in the thread that reads."""
         for batch in stage.batches(self._home.tables):
             yield (
                 batch,
                 [
-                    _Prepared(whole, *settled(stage.schema, self._mended(stage, whole, batch.report)))
+                    _Prepared(whole, *counted_and_split(stage.schema, self._mended(stage, whole, batch.report)))
                     for whole in batch.documents
                 ],
             )
@@ -212,7 +212,7 @@ class _Import:
         differing: list[Document] = []
         for whole, document, buckets in prepared:
             before = stored.get(document["_id"])
-            if buckets or (before is not None and not same(document, before)):
+            if buckets or (before is not None and not is_unchanged(document, before)):
                 differing.append(whole)
             elif before is None:
                 new.append(document)
@@ -230,7 +230,7 @@ class _Import:
     def _mended(self, stage: _Stage, whole: Document, report: ImportReport) -> Document:
         if not self._rules or stage.table is not records.SUMMARIES:
             return whole
-        return dict(mended(whole, self._rules, report.mended))
+        return dict(consolidated(whole, self._rules, report.mended))
 
     async def _combine(self, stage: _Stage, whole: Document, report: ImportReport) -> None:
         outcome = ImportReport()
@@ -252,12 +252,12 @@ class _Import:
 
     async def _set_orphans_aside(self) -> None:
         self._watch.begin("records without a parent")
-        async with ahead(in_thread(assembling.orphans(self._home.tables))) as batches:
+        async with prefetched(iterated_in_thread(assembling.orphans(self._home.tables))) as batches:
             async for batch in batches:
                 await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
                 self._report.add(batch.report)
                 self._watch.advance("records without a parent", len(batch.set_aside))
-        lone = await to_its_end(assembling.attempts_without_session, self._home.tables)
+        lone = await called_in_thread(assembling.attempts_without_session, self._home.tables)
         if lone:
             self._report.notes.append(
                 f"{lone:,} attempts name a content session that the Kolibri does not have; their tries keep them."

@@ -1,8 +1,8 @@
-"""A document that is here and one that a Kolibri brings, made into one that loses nothing of either.
+"""Merges a stored document and one of a Kolibri, so that nothing of either is lost.
 
 A record (a log, or a log embedded in one) that only one side has is kept. Where both have it and differ, the one that
 was worked on later stays; of two that ended at the same moment the complete one, else the one that is here. So a
-learner who has gone on working here keeps that work when an older copy of the device is imported again.
+learner who has continued to work here keeps that work when an older copy of the device is imported again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from docservice.domain.logs.record_schema import FieldRole
 from docservice.domain.logs.schema import SCHEMAS
 from docservice.kolibri.records import EXAM_LOGS, TABLES, LogTable
-from docservice.kolibri.report import Counts, ImportReport
+from docservice.kolibri.report import ImportReport, RecordCounts
 from docservice.store.database.port import Document
 
 _SCHEMAS = {schema.model.model_name: schema for schema in SCHEMAS.values()}
@@ -23,21 +23,21 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def count_records(table: LogTable, document: Mapping[str, Any], report: ImportReport, outcome: str) -> None:
-    """Count a document and all that it embeds under one outcome, the name of a field of `Counts`."""
+    """Count a document and all that it embeds under one outcome, the name of a field of `RecordCounts`."""
     _count(report.of(table.label), outcome)
     for embedded, record in _embedded(table, document):
         count_records(embedded, record, report, outcome)
 
 
 def record_names(table: LogTable, document: Mapping[str, Any]) -> Iterator[str]:
-    """The names in `import_set_aside` of a document's record and of all that it embeds."""
+    """Yield the names in `import_set_aside` of a document's record and of all that it embeds."""
     yield f"{table.model_name}:{document.get('_id') or document['id']}"
     for embedded, record in _embedded(table, document):
         yield from record_names(embedded, record)
 
 
 def _embedded(table: LogTable, document: Mapping[str, Any]) -> Iterator[tuple[LogTable, Document]]:
-    """The records that a document embeds itself, each with its table."""
+    """Yield the records that a document embeds itself, each with its table."""
     embeds = _SCHEMAS[table.model_name].embeds
     if embeds is not None:
         for record in document.get(embeds.field, ()):
@@ -45,12 +45,12 @@ def _embedded(table: LogTable, document: Mapping[str, Any]) -> Iterator[tuple[Lo
 
 
 def merged(table: LogTable, here: Document, brought: Document, report: ImportReport) -> Document:
-    """The document that holds the newest of both.
+    """Return the document that holds the newest of both.
 
     Args:
         table: what kind of log it is.
         here: the stored one, with all its attempts.
-        brought: the imported one, with all its attempts, as the Kolibri has it.
+        brought: the imported document, with all its attempts.
         report: what becomes of each imported record is added to it.
 
     Returns:
@@ -112,5 +112,5 @@ def _age(table: LogTable, record: Mapping[str, Any]) -> tuple[datetime, bool]:
     return record.get(table.end) or _LONG_AGO, bool(complete)
 
 
-def _count(counts: Counts, outcome: str) -> None:
+def _count(counts: RecordCounts, outcome: str) -> None:
     setattr(counts, outcome, getattr(counts, outcome) + 1)

@@ -76,7 +76,7 @@ class LogTable:
     end: str = "end_timestamp"
 
     def raw(self, row: Row) -> dict[str, Any]:
-        """The columns of a row by name."""
+        """Return the columns of a row by name."""
         return dict(zip(self.columns, row, strict=False))
 
 
@@ -99,7 +99,7 @@ def _morango(
     follows: str = "",
     partition: str | None = None,
 ) -> Document:
-    """A log with its own Morango fields.
+    """Return a log with its own Morango fields.
 
     Args:
         document: changed in place.
@@ -126,7 +126,7 @@ def _morango(
 def _whole(
     key: Document, row: Row, fields: Document, recorded: dict[str, str], altered: list[str], follows: str = ""
 ) -> Document:
-    """A log that is a document of its own."""
+    """Return a log that is a document of its own."""
     dataset_id, partition = key["dataset_id"], row[2]
     if not isinstance(partition, str) or not partition.startswith(dataset_id) or len(partition) > _LONGEST_PARTITION:
         # It follows from the rest, and one of another facility would be of no use.
@@ -136,7 +136,7 @@ def _whole(
 
 
 def _answered(row: Row, at: int, recorded: dict[str, str], altered: list[str]) -> Document:
-    """The fields that attempts in visits and in exams have in common; `item` stands at position `at`."""
+    """Return the fields that attempts of content sessions and of exams have in common; `item` is at position `at`."""
     (item, start, end, completed, spent, complete, correct, hinted, error, answer, simple, history) = row[at : at + 12]
     return {
         "id": hex_id(row[0], "id"),

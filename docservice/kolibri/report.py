@@ -1,4 +1,4 @@
-"""What an import read, and what became of each record."""
+"""The report of an import: counts of records by outcome."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from docservice.service.trusted.consolidation import ConsolidationReport
 
 
 @dataclass
-class Counts:
+class RecordCounts:
     """What became of the records of one kind; the sum of all but the first and the last is the first.
 
     Attributes:
@@ -19,7 +19,7 @@ class Counts:
         unchanged: are here as the Kolibri has them.
         kept: are here otherwise, and newer (or put in order since), so they stay as they are here.
         set_aside: cannot become part of a document; their rows are kept in `import_set_aside`.
-        withdrawn: were here and are gone in the Kolibri, so they were removed here.
+        withdrawn: were here and no longer in the Kolibri, so they were removed here.
     """
 
     read: int = 0
@@ -30,7 +30,7 @@ class Counts:
     set_aside: int = 0
     withdrawn: int = 0
 
-    def __iadd__(self, other: Counts) -> Counts:
+    def __iadd__(self, other: RecordCounts) -> RecordCounts:
         for name in vars(self):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
@@ -42,7 +42,7 @@ class ImportReport:
 
     Attributes:
         counts: by kind of record, in the order of the import.
-        mended: what was put right in imported summaries, if that was asked for.
+        mended: repairs of imported summaries, if they were requested.
         reasons: how many records of a kind were set aside for a reason: `{(kind, reason): number}`.
         altered: how many imported records of a kind hold less than their row in a column: `{(kind, column): number}`;
             those rows are kept in `import_set_aside` as well.
@@ -50,16 +50,16 @@ class ImportReport:
         copied: says that a private copy of the database was read, and as of when; empty for a packed file.
     """
 
-    counts: dict[str, Counts] = field(default_factory=dict)
+    counts: dict[str, RecordCounts] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     mended: ConsolidationReport = field(default_factory=ConsolidationReport)
     copied: str = ""
 
-    def of(self, kind: str) -> Counts:
-        """The counts of a kind, to read or to add to."""
-        return self.counts.setdefault(kind, Counts())
+    def of(self, kind: str) -> RecordCounts:
+        """Return the counts of a kind, to read or to add to."""
+        return self.counts.setdefault(kind, RecordCounts())
 
     def add(self, other: ImportReport) -> None:
         """Take in what a part of the import did."""

@@ -28,7 +28,7 @@ class Tables:
         return bool(self.columns(table))
 
     def columns(self, table: str) -> Mapping[str, str]:
-        """The columns of a table with their declared types; none if there is no such table.
+        """Return the columns of a table with their declared types; none if there is no such table.
 
         A view or a virtual table is none: Kolibri has no such, and a query on one may run other things, or for ever.
         """
@@ -39,21 +39,21 @@ class Tables:
         return self._columns[table]
 
     def count(self, table: str) -> int:
-        """How many rows a table has; 0 if there is no such table."""
+        """Return how many rows a table has; 0 if there is no such table."""
         return int(self._fetch(f'SELECT count(*) FROM "{table}"')[0][0]) if table in self else 0  # noqa: S608
 
     def selection(self, table: str, columns: Mapping[str, str]) -> str:
-        """What to select of a table.
+        """Return what to select of a table.
 
         Args:
             table: its name.
-            columns: names, each with the SQL literal that stands for a column which this table does not have.
+            columns: names, each with the SQL literal to use if this table does not have the column.
         """
         there = self.columns(table)
         return ", ".join(f't."{name}"' if name in there else default for name, default in columns.items())
 
     def chunks(self, table: str, columns: Mapping[str, str], size: int) -> Iterator[list[Row]]:
-        """All rows of a table in the order in which they were made, in chunks."""
+        """Yield all rows of a table in the order in which they were made, in chunks."""
         if table not in self:
             return
         selection = self.selection(table, columns)
@@ -72,7 +72,7 @@ class Tables:
         order: str = "t.rowid",
         condition: str = "1",
     ) -> list[Row]:
-        """The rows whose `key` is one of the values; those of one value come in the given order."""
+        """Return the rows whose `key` is one of the values; those of one value come in the given order."""
         found: list[Row] = []
         if table not in self or key not in self.columns(table):
             return found
@@ -85,7 +85,7 @@ class Tables:
         return found
 
     def matching(self, table: str, columns: Mapping[str, str], condition: str) -> Iterator[list[Row]]:
-        """The rows for which a condition (SQL of ours) holds, in chunks."""
+        """Yield the rows for which a condition (SQL of ours) holds, in chunks."""
         if table not in self:
             return
         selection = self.selection(table, columns)
@@ -106,7 +106,7 @@ class Tables:
             except sqlite3.OperationalError as error:
                 if "UTF-8" not in str(error):
                     raise
-            # Some text is not: read it all the same; what it stands in is refused when it is looked at.
+            # Some text is not valid UTF-8: read it anyway; the record with it is refused when it is checked.
             self._connection.text_factory = _lenient_text
             try:
                 return self._connection.execute(query, values).fetchall()

@@ -1,4 +1,4 @@
-"""Values of Kolibri's columns as documents hold them; what cannot be is refused with a reason.
+"""Converts values of Kolibri's columns to values of documents; refuses others with a reason.
 
 These run for every column of millions of rows, so the usual case comes first and costs little.
 """
@@ -28,20 +28,20 @@ class RowRefused(ValueError):
 
 
 def hex_id(value: Any, column: str) -> str:
-    """An id that other rows name: 32 lower-case hex characters."""
+    """Return an id that other rows name: 32 lower-case hex characters."""
     if not is_hex_id(value):
-        raise RowRefused(f"{column} is no id of 32 hex characters")
+        raise RowRefused(f"{column} is not an id of 32 hex characters")
     return str(value)
 
 
 def uuid(value: Any, column: str) -> str:
-    """An id in any form that Kolibri reads in its columns of UUIDs, as 32 lower-case hex characters."""
+    """Return an id in any form that Kolibri reads in its columns of UUIDs, as 32 lower-case hex characters."""
     if is_hex_id(value):
         return str(value)
     try:
         return parse_uuid(value)
     except (AttributeError, TypeError, ValueError):
-        raise RowRefused(f"{column} is no UUID") from None
+        raise RowRefused(f"{column} is not a UUID") from None
 
 
 def optional_uuid(value: Any, column: str, altered: list[str]) -> str | None:
@@ -56,13 +56,13 @@ def optional_uuid(value: Any, column: str, altered: list[str]) -> str | None:
 
 
 def text(value: Any, column: str, altered: list[str]) -> str:
-    """A text, perhaps empty; of one that is not UTF-8 the nearest, and its name goes to `altered`."""
+    """Return a text, perhaps empty; of one that is not UTF-8 the nearest, and its name goes to `altered`."""
     if type(value) is str and value.isascii():
         return value
     if isinstance(value, bytes):
         value = value.decode(errors="surrogateescape")
     if not isinstance(value, str):
-        raise RowRefused(f"{column} is no text")
+        raise RowRefused(f"{column} is not a text")
     held = storable(value)
     if not held.is_exact:
         altered.append(column)
@@ -84,9 +84,9 @@ def short_text(value: Any, column: str, longest: int, altered: list[str]) -> str
 
 
 def key_text(value: Any, column: str, longest: int) -> str:
-    """A text that an id is computed from: not empty, UTF-8, of at most so many characters."""
+    """Return a text that an id is computed from: not empty, UTF-8, not longer than `longest` characters."""
     if not isinstance(value, str) or not value or len(value) > longest:
-        raise RowRefused(f"{column} is no text of 1 to {longest} characters")
+        raise RowRefused(f"{column} is not a text of 1 to {longest} characters")
     if not value.isascii():
         try:
             value.encode()
@@ -96,7 +96,7 @@ def key_text(value: Any, column: str, longest: int) -> str:
 
 
 def time(value: Any, column: str, recorded: dict[str, str]) -> datetime:
-    """A time as a BSON date holds it; its text goes to `recorded`."""
+    """Return a time as a BSON date holds it; its text goes to `recorded`."""
     moment = _time(value, column, recorded)
     if moment is None:
         raise RowRefused(f"{column} is missing")
@@ -122,15 +122,15 @@ def _time(value: Any, column: str, recorded: dict[str, str]) -> datetime | None:
         else:
             moment = to_milliseconds(KolibriTime.parse(value).moment)
     except (TypeError, ValueError, OverflowError):
-        raise RowRefused(f"{column} is no Kolibri time") from None
+        raise RowRefused(f"{column} is not a Kolibri time") from None
     recorded[column] = value
     return moment
 
 
 def number(value: Any, column: str) -> float:
-    """A finite number. Kolibri shows one that is out of the range that its forms allow like any other."""
+    """Return a finite number. Kolibri shows one that is out of the range that its forms allow like any other."""
     if not isinstance(value, (float, int)):
-        raise RowRefused(f"{column} is no number")
+        raise RowRefused(f"{column} is not a number")
     if not math.isfinite(value):
         raise RowRefused(f"{column} is not finite")
     return float(value)
@@ -146,9 +146,9 @@ def amount(value: Any, column: str, altered: list[str]) -> float:
 
 
 def integer(value: Any, column: str) -> int:
-    """An integer."""
+    """Return an integer."""
     if not isinstance(value, int):
-        raise RowRefused(f"{column} is no integer")
+        raise RowRefused(f"{column} is not an integer")
     return value
 
 
@@ -160,12 +160,12 @@ def boolean(value: Any, column: str, altered: list[str]) -> bool:
 
 
 def json_value(value: Any, column: str, default: Any, altered: list[str]) -> Any:
-    """The value of a column that holds JSON text, as a document can hold it; `default` for an empty one.
+    """Return the value of a column that holds JSON text, as a document can hold it; `default` for an empty one.
 
     Args:
         value: as SQLite gives it; see `column_value` for what is read.
         column: its name.
-        default: stands for an empty text and for NULL.
+        default: used for an empty text and for NULL.
         altered: gets the column's name if the document cannot hold the value as it is.
     """
     if value is None or value == "":
@@ -181,7 +181,7 @@ def json_value(value: Any, column: str, default: Any, altered: list[str]) -> Any
 
 
 def json_object(value: Any, column: str, altered: list[str]) -> dict[str, Any]:
-    """A JSON object; empty if the column is, or holds something else (then its name goes to `altered`)."""
+    """Return a JSON object; empty if the column is, or holds something else (then its name goes to `altered`)."""
     if value == "{}":
         return {}
     held = as_object(json_value(value, column, {}, altered))
@@ -192,7 +192,7 @@ def json_object(value: Any, column: str, altered: list[str]) -> dict[str, Any]:
 
 
 def json_list(value: Any, column: str, altered: list[str]) -> list[Any]:
-    """An interaction history; see `as_history`."""
+    """Return an interaction history; see `as_history`."""
     return as_history(json_value(value, column, [], altered))
 
 
@@ -201,7 +201,7 @@ _LONGEST_RAW = 100_000
 
 
 def plain(value: Any) -> Any:
-    """A raw value as a document can hold it, whatever it is: text that is not UTF-8 becomes bytes.
+    """Return a raw value as a document can hold it, whatever it is: text that is not UTF-8 becomes bytes.
 
     Of one that is too long for a document, the beginning is kept.
     """

@@ -43,18 +43,18 @@ FILES = {
 
 
 @cache
-def manual_page(name: str, *, here: str = "") -> str:
+def manual_page(name: str, *, base: str = "") -> str:
     """Return a page of the manual as HTML.
 
     Args:
         name: one of `page_names()`, or `all`.
-        here: the way from the page's own address to the folder of the manual; `docs/` for the address `/docs`, which
+        base: the way from the page's own address to the folder of the manual; `docs/` for the address `/docs`, which
             has no slash at the end.
     """
     if name == EVERYTHING:
-        return _everything(here)
-    text = render(page_text(name), lambda page, anchor: _address(here, page, anchor))
-    return _frame(name, text.title, text.html, text.headings, here)
+        return _everything(base)
+    text = render(page_text(name), lambda page, anchor: _address(base, page, anchor))
+    return _frame(name, text.title, text.html, text.headings, base)
 
 
 @cache
@@ -67,19 +67,19 @@ def start_page(version: str) -> str:
     return _template("start.html").substitute(version=escape(version))
 
 
-def _everything(here: str) -> str:
+def _everything(base: str) -> str:
     parts: list[str] = []
     headings: list[Heading] = []
     for name in page_names():
         text = render(page_text(name), _address_in_everything, anchor_prefix=f"{name}-")
         parts.append(f'<section id="{name}">\n{text.html}</section>\n')
         headings.append(Heading(2, text.title, name))
-    return _frame(EVERYTHING, "The whole manual", "".join(parts), headings, here)
+    return _frame(EVERYTHING, "The whole manual", "".join(parts), headings, base)
 
 
-def _address(here: str, page: str, anchor: str = "") -> str:
+def _address(base: str, page: str, anchor: str = "") -> str:
     fragment = f"#{anchor}" if anchor else ""
-    return f"{here or './'}{fragment}" if page == "index" else f"{here}{page}{fragment}"
+    return f"{base or './'}{fragment}" if page == "index" else f"{base}{page}{fragment}"
 
 
 def _address_in_everything(page: str, anchor: str) -> str:
@@ -96,31 +96,31 @@ def _title(name: str) -> str:
     return render(page_text(name), lambda page, anchor: "").title
 
 
-def _frame(name: str, title: str, html: str, headings: Sequence[Heading], here: str) -> str:
+def _frame(name: str, title: str, html: str, headings: Sequence[Heading], base: str) -> str:
     return _template("manual.html").substitute(
         title=escape(title),
-        here=here,
-        root=f"{here}../" if not here else "./",
-        contents=_contents(name, headings, here),
+        here=base,
+        root=f"{base}../" if not base else "./",
+        contents=_contents(name, headings, base),
         on_this_page=_on_this_page(headings),
         text=html,
-        neighbours=_neighbours(name, here),
+        neighbours=_neighbours(name, base),
     )
 
 
-def _contents(name: str, headings: Sequence[Heading], here: str) -> str:
+def _contents(name: str, headings: Sequence[Heading], base: str) -> str:
     """Return the list of all pages; the page itself is marked and shows its headings."""
     lists = []
     for section, names in SECTIONS.items():
-        entries = "".join(_entry(each, name, headings, here) for each in names)
+        entries = "".join(_entry(each, name, headings, base) for each in names)
         lists.append(f"<h2>{section}</h2>\n<ul>{entries}</ul>")
-    whole = f"<ul><li>{_link(here + EVERYTHING, 'Everything on one page', current=name == EVERYTHING)}</li></ul>"
+    whole = f"<ul><li>{_link(base + EVERYTHING, 'Everything on one page', current=name == EVERYTHING)}</li></ul>"
     return "\n".join([*lists, whole])
 
 
-def _entry(each: str, name: str, headings: Sequence[Heading], here: str) -> str:
+def _entry(each: str, name: str, headings: Sequence[Heading], base: str) -> str:
     inner = _on_this_page([heading for heading in headings if heading.level == 2]) if each == name else ""
-    return f"<li>{_link(_address(here, each), _title(each), current=each == name)}{inner}</li>"
+    return f"<li>{_link(_address(base, each), _title(each), current=each == name)}{inner}</li>"
 
 
 def _link(address: str, text: str, *, current: bool = False) -> str:
@@ -137,18 +137,18 @@ def _on_this_page(headings: Sequence[Heading]) -> str:
     return f"<ul>{entries}</ul>" if entries else ""
 
 
-def _neighbours(name: str, here: str) -> str:
+def _neighbours(name: str, base: str) -> str:
     names = page_names()
     if name not in names:
         return ""
     place = names.index(name)
     links = []
     if place > 0:
-        before = names[place - 1]
-        links.append(f'<a class="before" rel="prev" href="{_address(here, before)}">← {escape(_title(before))}</a>')
+        previous = names[place - 1]
+        links.append(f'<a class="before" rel="prev" href="{_address(base, previous)}">← {escape(_title(previous))}</a>')
     if place + 1 < len(names):
         after = names[place + 1]
-        links.append(f'<a class="after" rel="next" href="{_address(here, after)}">{escape(_title(after))} →</a>')
+        links.append(f'<a class="after" rel="next" href="{_address(base, after)}">{escape(_title(after))} →</a>')
     return "".join(links)
 
 

@@ -66,7 +66,7 @@ def render(text: str, link: PageLink, *, anchor_prefix: str = "") -> Rendered:
     Args:
         text: CommonMark with tables.
         link: gives the address for a link to another page.
-        anchor_prefix: put before each anchor; keeps anchors different where several pages stand in one.
+        anchor_prefix: put before each anchor; keeps anchors different where several pages are on one.
     """
     parser = MarkdownIt("commonmark", {"html": False, "highlight": _highlighted}).enable("table")
     tokens = parser.parse(text)

@@ -10,7 +10,7 @@ from docservice.rest.app import DEFAULT_MAX_BODY_BYTES, create_app, entered
 from docservice.rest.app_keys import SERVICE, Identify
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
-from docservice.rest.limits import Traffic
+from docservice.rest.limits import RequestLimits
 from docservice.rest.proxies import Proxies
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = [
     "Identify",
     "Metrics",
     "Proxies",
-    "Traffic",
+    "RequestLimits",
     "bearer_identity",
     "create_app",
     "entered",

@@ -21,7 +21,7 @@ from docservice.rest.app_keys import (
 from docservice.rest.auth import awaited
 from docservice.rest.cors import Cors
 from docservice.rest.dispatching import Dispatcher
-from docservice.rest.limits import TRAFFIC, Traffic, lift_deadline, limited
+from docservice.rest.limits import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
@@ -71,22 +71,22 @@ def create_app(
     *,
     identify: Identify,
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-    traffic: Traffic | None = None,
+    limits: RequestLimits | None = None,
     metrics: Metrics | None = None,
     cors: Cors | None = None,
     proxies: Proxies | None = None,
 ) -> web.Application:
-    """An application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
+    """Return an application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
     Args:
         service: the caller's to enter before the first request and to leave after the last one; see `entered`.
         identify: says who sent a request; a plain function or an `async` one. It has the whole request, with what the
             host's middlewares put into it.
         max_body_bytes: larger bodies are refused with 413, whatever the limit of the application around this one.
-        traffic: limits of requests under way; None: there are none.
+        limits: limits of running requests; None sets none.
         metrics: what to show at `/metrics`; None: that is not there.
-        cors: which pages of other origins may call; None: none.
-        proxies: whose `X-Forwarded-*` headers are believed; None: nobody's.
+        cors: which pages of other origins may call; if None, none.
+        proxies: the proxies whose `X-Forwarded-*` headers are trusted; None trusts none.
     """
     app = web.Application(
         middlewares=[
@@ -101,13 +101,13 @@ def create_app(
     app[SERVICE] = service
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
-    app[TRAFFIC] = traffic or Traffic()
+    app[LIMITS] = limits or RequestLimits()
     app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:
         app.on_response_prepare.append(cors.add_headers)
     if metrics:
         app[METRICS] = metrics
-        metrics.watch(service, app[TRAFFIC])
+        metrics.watch(service, app[LIMITS])
     app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
     app.on_cleanup.append(_close_exports)
     dispatcher = Dispatcher(service, awaited(identify))
@@ -141,7 +141,7 @@ async def _close_exports(app: web.Application) -> None:
 
 
 def _route(path: str) -> str:
-    """A path whose placeholders take any text, braces too, which a UUID may be written with."""
+    """Return a path whose placeholders take any text, braces too, which a UUID may be written with."""
     return path.replace("}", ":[^/]+}")
 
 
@@ -151,5 +151,5 @@ def _description() -> Mapping[str, Any]:
 
 @cache
 def _described() -> Mapping[str, Any]:
-    """The description of all operations, made once, and only when it is asked for."""
+    """Return the description of all operations, made once, and only when it is asked for."""
     return describe(OPERATIONS, version("docservice"))

@@ -1,4 +1,4 @@
-"""What the application and each request carry."""
+"""Keys of the values that the application and each request carry."""
 
 from __future__ import annotations
 

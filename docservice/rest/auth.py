@@ -1,4 +1,4 @@
-"""Who sends a request: a bearer token, or an anonymous visitor's cookie."""
+"""Authentication: a bearer token, or an anonymous visitor's cookie."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ VISITOR_COOKIE = "visitor_id"
 
 
 def awaited(identify: Identify) -> Callable[[web.Request], Awaitable[Principal]]:
-    """A host's `identify` as the handlers call it: always awaited, always a principal."""
+    """Return a host's `identify` as the handlers call it: always awaited, always a principal."""
 
     async def identified(request: web.Request) -> Principal:
-        found = identify(request)
-        principal = await found if inspect.isawaitable(found) else found
+        identity = identify(request)
+        principal = await identity if inspect.isawaitable(identity) else identity
         if not isinstance(principal, Principal):
             raise TypeError(f"identify gave {type(principal).__name__}, not a Principal (ANONYMOUS for a visitor)")
         return principal
@@ -44,7 +44,7 @@ def bearer_identity(verifier: TokenVerifier) -> Identify:
 
 
 def _visitor_id(request: web.Request) -> str | None:
-    """The visitor's id; a cookie that is no UUID, which the real server fails on, is no visitor id."""
+    """Return the visitor's id; a cookie that is not a UUID, which the real server fails on, is not a visitor id."""
     try:
         return parse_uuid(request.cookies.get(VISITOR_COOKIE, ""))
     except ValueError:

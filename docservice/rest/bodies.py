@@ -28,11 +28,11 @@ _JSON_RANGES = {"application/*", "*/*"}
 
 
 async def read_body(request: web.Request) -> Any:
-    """The body as a JSON value; an empty body is `{}`.
+    """Return the body as a JSON value; an empty body is `{}`.
 
     Raises:
         BodyTooLarge: it is over the limit; nothing more than the limit was read.
-        MalformedRequest: it is no JSON.
+        MalformedRequest: it is not JSON.
         UnsupportedEncoding: it is packed in a way that is not known.
         UnsupportedMediaType: it is neither JSON nor a form.
     """
@@ -41,10 +41,10 @@ async def read_body(request: web.Request) -> Any:
         raise UnsupportedEncoding(
             f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
         )
-    given = request.headers.get("Content-Type", "")
+    content_type = request.headers.get("Content-Type", "")
     header = Message()
-    header["Content-Type"] = given
-    kind = header.get_content_type() if given and "," not in given else ""
+    header["Content-Type"] = content_type
+    kind = header.get_content_type() if content_type and "," not in content_type else ""
     try:
         if kind == "multipart/form-data":
             return await _multipart(request)
@@ -59,9 +59,9 @@ async def read_body(request: web.Request) -> Any:
         raise BodyTooLarge(
             f"The body is larger than {request.client_max_size} bytes. Send less in one request."
         ) from None
-    if kind == "application/json" or given.split(";")[0].strip() in _JSON_RANGES:
+    if kind == "application/json" or content_type.split(";")[0].strip() in _JSON_RANGES:
         return parse_json(raw, header.get_content_charset() or "utf-8")
-    raise UnsupportedMediaType(f'Unsupported media type "{given}" in request.')
+    raise UnsupportedMediaType(f'Unsupported media type "{content_type}" in request.')
 
 
 def _form(raw: bytes, charset: str) -> Any:
@@ -73,7 +73,7 @@ def _form(raw: bytes, charset: str) -> Any:
 
 
 def _text_encoding(charset: str) -> str | None:
-    """The name of a plain text encoding; None for others, some of which unpack or take quadratic time."""
+    """Return the name of a plain text encoding; None for others, some of which unpack or take quadratic time."""
     try:
         name = codecs.lookup(charset).name
     except LookupError:
@@ -93,7 +93,7 @@ async def _multipart(request: web.Request) -> Any:
 
 
 def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
-    """A strict JSON document, with integers of any size.
+    """Return a strict JSON document, with integers of any size.
 
     Raises:
         MalformedRequest: with the parser's own words, as Kolibri has them.

@@ -22,7 +22,7 @@ class Call(Generic[Body, Query]):
 
     Attributes:
         request: for what is not read here: headers, the address.
-        service: for operations that act for nobody.
+        service: for operations without a person.
         principal: who calls; `ANONYMOUS` if the operation does not ask.
         path: the values of the path's placeholders, each made by the parameter's reader.
         query: what the query string asks for, as the operation's `query` builds it; None without one.

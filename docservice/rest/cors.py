@@ -24,7 +24,7 @@ ANY = "*"
 
 
 class Cors:
-    """What browsers are told."""
+    """The headers for browsers."""
 
     def __init__(self, origins: Collection[str]) -> None:
         """Choose whose pages may call.
@@ -51,8 +51,8 @@ class Cors:
     @web.middleware
     async def preflight(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a browser that asks whether it may send a request."""
-        asked = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if not asked or hdrs.ORIGIN not in request.headers:
+        is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if not is_preflight or hdrs.ORIGIN not in request.headers:
             return await handler(request)
         if not self._headers(request):
             raise PermissionDenied("Pages of this origin may not call the API; see DOCSERVICE_CORS_ORIGINS.")

@@ -9,12 +9,12 @@ from aiohttp import web
 
 from docservice.errors import NotSignedIn
 from docservice.identity import ANONYMOUS, Principal
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import OPERATION
 from docservice.rest.bodies import read_body
 from docservice.rest.calls import Call
 from docservice.rest.idempotency import idempotency_key
 from docservice.rest.operations import Operation
+from docservice.rest.responses import json_answer
 from docservice.rest.streaming import list_answer
 from docservice.service import DocService
 
@@ -45,7 +45,7 @@ class Dispatcher:
         return web.Response(status=status) if operation.answer is None else json_answer(result, status)
 
     async def _read(self, operation: Operation, request: web.Request) -> Call[Any, Any]:
-        """Read a request in the order in which Kolibri does: what is wrong first is what the caller is told."""
+        """Read a request in the order of Kolibri: the first error is the one that the caller gets."""
         query = body = key = None
         if operation.query is not None:
             operation.query.require(request.query)

@@ -18,7 +18,7 @@ _LIST_FIELD = re.compile(r"(?P<name>\w+)\[(?P<position>[0-9]{1,6})\](?P<key>.+)"
 
 
 def form_object(fields: Mapping[str, str | bytes | bytearray | FileField]) -> dict[str, Any]:
-    """The fields of a form; the last of several values of a field counts, files are ignored."""
+    """Return the fields of a form; the last of several values of a field counts, files are ignored."""
     result: dict[str, Any] = {}
     lists: dict[str, dict[int, dict[str, Any]]] = {}
     for name, value in fields.items():

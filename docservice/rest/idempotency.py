@@ -10,7 +10,7 @@ LONGEST_KEY = 255
 
 
 def idempotency_key(request: web.Request) -> str | None:
-    """The caller's name for the request, None if it has none.
+    """Return the caller's name for the request, None if it has none.
 
     Raises:
         ValidationFailed: the key is empty, too long or not plain text.

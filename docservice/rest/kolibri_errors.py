@@ -66,7 +66,7 @@ def _kolibri_status(kind: type[DocServiceError]) -> int | None:
 
 
 def kolibri_error(error: DocServiceError, view: str) -> tuple[int, Any] | None:
-    """Status and body for an error, None for one that the caller can do nothing about.
+    """Return status and body for an error; None for an internal error.
 
     Args:
         error: what was raised.
@@ -97,7 +97,7 @@ def _body(error: DocServiceError, view: str) -> Any:
 
 
 def validation_body(errors: Sequence[FieldError]) -> Any:
-    """The body of a 400 for field errors.
+    """Return the body of a 400 for field errors.
 
     A list with one entry a message. An error inside a nested object has no place in that list: it is left out beside
     others, and alone the whole answer is a tree of messages, as on the real server.
@@ -123,7 +123,7 @@ def _error(name: str, field: str, message: str) -> dict[str, Any]:
 
 
 def _request_field(path: Sequence[str | int]) -> str:
-    """The field of the request that a value deep inside it belongs to."""
+    """Return the field of the request that a value deep inside it belongs to."""
     if path[:1] == ("interactions",):
         return ".".join(part for part in path[:3] if isinstance(part, str))
     return str(path[0]) if path else WHOLE_BODY

@@ -1,4 +1,4 @@
-"""Requests under way: how many there may be, how long one may take, and when the last has gone."""
+"""Limits of running requests: their number, their time, and waiting for the last one to end."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ UNMATCHED = "(none)"
 """The route of requests that fit none."""
 
 _WATCHING = ("/healthz", "/readyz", "/metrics")
-"""Whoever watches the service is answered also when it is busy."""
+"""Paths of monitors, which get a response even when the service is busy."""
 
 _DEADLINE: web.RequestKey[asyncio.Timeout] = web.RequestKey("DEADLINE")
 
 
 def route_of(request: web.Request) -> str:
-    """The template of the path (`/api/logger/masterylog/{id}/`), which has no ids in it."""
+    """Return the template of the path (`/api/logger/masterylog/{id}/`), which has no ids in it."""
     resource = request.match_info.route.resource
     return UNMATCHED if resource is None else resource.canonical
 
@@ -33,7 +33,7 @@ def is_watching(request: web.Request) -> bool:
     return route_of(request).endswith(_WATCHING)
 
 
-class Traffic:
+class RequestLimits:
     """The requests of one application.
 
     Attributes:
@@ -48,12 +48,12 @@ class Traffic:
         max_in_flight_per_token: int | None = None,
         timeout_seconds: float | None = None,
     ) -> None:
-        """Choose limits; None: there is none.
+        """Choose limits; None disables one.
 
         Args:
             max_in_flight: for all together; more are answered with 503.
             max_in_flight_per_token: for the requests with one `Authorization` header; more are answered with 429.
-                Visitors without a token are not told apart: a school is often one address.
+                Visitors without a token are counted together: a school is often one address.
             timeout_seconds: how long a request may take until its answer begins, its body's arrival included.
         """
         self.in_flight = 0
@@ -130,10 +130,10 @@ class Traffic:
 
 
 def _token_of(request: web.Request) -> str | None:
-    """The token that a request sends, in one form of the several in which it is accepted.
+    """Return the token that a request sends, in one form of the several in which it is accepted.
 
-    Somebody could pass the limit with one token written in many ways: the scheme's case, spaces, and characters of the
-    signature that base64 ignores. The signature stays in it: without it, anybody could use up the limit of others.
+    A client could pass the limit with one token written in many ways: the scheme's case, spaces, and characters of the
+    signature that base64 ignores. The signature stays in it: without it, any client could use up the limit of others.
     """
     header = request.headers.get("Authorization")
     if header is None:
@@ -148,15 +148,15 @@ def _token_of(request: web.Request) -> str | None:
         return token
 
 
-TRAFFIC = web.AppKey("TRAFFIC", Traffic)
+LIMITS = web.AppKey("LIMITS", RequestLimits)
 
 
 @web.middleware
 async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Hold requests to the limits of `Traffic`; monitors are free of them."""
+    """Hold requests to the limits of `RequestLimits`; monitors are free of them."""
     if is_watching(request):
         return await handler(request)
-    return await request.config_dict[TRAFFIC].run(request, handler)
+    return await request.config_dict[LIMITS].run(request, handler)
 
 
 async def lift_deadline(request: web.Request, response: web.StreamResponse) -> None:

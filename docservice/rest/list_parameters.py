@@ -49,13 +49,13 @@ _GROUPS = (
 )
 
 LOG_FILTERS = _by_name(
-    Parameter("masterylog", "Attempts of this try.", read=related),
+    Parameter("masterylog", "Attempts of this mastery log.", read=related),
     Parameter("content", "Logs of this content.", read=uuid),
     Parameter("user", "Logs of this learner.", read=related),
     Parameter("complete", "Logs that are complete, or those that are not.", _TRUTH, boolean),
     Parameter("quiz", "Tries at quizzes, or all others.", _TRUTH, boolean),
     Parameter("item", "Attempts at this question.", _WORD),
-    Parameter("mastery_level", "Attempts of tries of this level.", {"type": "number"}, number),
+    Parameter("mastery_level", "Attempts of mastery logs of this level.", {"type": "number"}, number),
     *_GROUPS,
 )
 """Every filter that a list of rows may have."""
@@ -81,8 +81,8 @@ DOCUMENT_FILTERS = _by_name(
         {"type": "array", "items": UUID_SCHEMA, "maxItems": MAX_CONTENT_IDS},
         uuids(MAX_CONTENT_IDS),
     ),
-    Parameter("topic", "Logs of content that lies below this node in its channel.", read=uuid),
-    Parameter("channel", "Logs of visits through this channel.", read=uuid),
+    Parameter("topic", "Logs of content below this node in its channel.", read=uuid),
+    Parameter("channel", "Logs of content sessions through this channel.", read=uuid),
     Parameter("kind", "Logs of this kind of content.", _WORD),
     Parameter("exam", "Logs of this exam.", read=uuid),
     Parameter("start_after", "Logs that start at this time or later.", _TIME, time),
@@ -93,7 +93,7 @@ DOCUMENT_FILTERS = _by_name(
 _CURSOR_PAGES = (
     Parameter(
         "page_size",
-        "At most so many documents in a page.",
+        "The most documents of a page.",
         {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
         integer_between(1, MAX_PAGE_SIZE),
     ),

@@ -1,4 +1,4 @@
-"""What a monitor reads at `/metrics`: counts and times of requests, of the database and of the process.
+"""The metrics of `/metrics`: counts and times of requests, of the database and of the process.
 
 Nothing here names a person: paths are templates, unknown methods are one label, and no value is an id.
 """
@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 import docservice
 from docservice.errors import DocServiceError, Unauthenticated
 from docservice.rest import worker_metrics as exposition
-from docservice.rest.limits import Traffic, route_of
+from docservice.rest.limits import RequestLimits, route_of
 from docservice.service import DocService
 
 Others = Callable[[], Awaitable[Mapping[str, bytes]]]
@@ -39,10 +39,10 @@ class Metrics:
         """Begin to count.
 
         Args:
-            token: bearer token that a monitor has to send; None: anybody may read.
-            worker: which of several processes this is; None: there is one.
-            restarts: how often that worker was started anew.
-            others: asks the other workers; None: there are none.
+            token: bearer token that a monitor has to send; if None, none is needed.
+            worker: number of this process; None if there is only one.
+            restarts: how often that worker was restarted.
+            others: gets the metrics of the other workers; None if there are none.
         """
         self._token = token
         self._worker = worker
@@ -62,10 +62,10 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
 
-    def watch(self, service: DocService, traffic: Traffic) -> None:
-        """Show what this service and its traffic do; once."""
+    def watch(self, service: DocService, limits: RequestLimits) -> None:
+        """Show what this service and its limits do; once."""
         self._service = service
-        self._registry.register(_ServiceCollector(service, traffic, self._worker, self._restarts))
+        self._registry.register(_ServiceCollector(service, limits, self._worker, self._restarts))
 
     def count(self, request: web.Request, status: int, seconds: float) -> None:
         """Note an answered request."""
@@ -74,21 +74,21 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def admit(self, request: web.Request) -> None:
-        """Do nothing if the request may read the metrics.
+        """Check that the request may read the metrics.
 
         Raises:
             Unauthenticated: it may not.
         """
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if self._token is not None and not hmac.compare_digest(given, self._token.encode()):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if self._token is not None and not hmac.compare_digest(token, self._token.encode()):
             raise Unauthenticated("Send the token of DOCSERVICE_METRICS_TOKEN: `Authorization: Bearer TOKEN`.")
 
     async def snapshot(self) -> bytes:
-        """The metrics of this process, for another one to show."""
+        """Return the metrics of this process, for another one to show."""
         return await asyncio.to_thread(lambda: exposition.snapshot(self._registry.collect()))
 
     async def text(self) -> bytes:
-        """The metrics of all workers and of the database, in Prometheus' text format."""
+        """Return the metrics of all workers and of the database, in Prometheus' text format."""
         about_all = [_build(), *await self._about_the_database()]
         if self._others is None or self._worker is None:
             return await asyncio.to_thread(lambda: exposition.text([*self._registry.collect(), *about_all]))
@@ -98,7 +98,7 @@ class Metrics:
     async def _about_the_database(self) -> list[Metric]:
         up = GaugeMetricFamily("docservice_database_up", "Whether the database answers.", value=0)
         try:
-            census = await self._service.admin.document_counts()
+            counts = await self._service.admin.document_counts()
             await self._service.ping()
         except DocServiceError:
             return [up]
@@ -106,7 +106,7 @@ class Metrics:
         dirty = GaugeMetricFamily(
             "docservice_dirty_documents", "Log documents with records that wait for sync.", labels=["collection"]
         )
-        for family, numbers in ((documents, census.documents), (dirty, census.dirty)):
+        for family, numbers in ((documents, counts.documents), (dirty, counts.dirty)):
             for collection, number in numbers.items():
                 family.add_metric([collection], number)
         return [
@@ -115,8 +115,8 @@ class Metrics:
             dirty,
             GaugeMetricFamily(
                 "docservice_overflow_buckets",
-                "Buckets with attempts that a summary or a session outgrew.",
-                value=census.overflow_buckets,
+                "Buckets with attempts that did not fit into their summary or session.",
+                value=counts.overflow_buckets,
             ),
         ]
 
@@ -130,9 +130,9 @@ def _build() -> Metric:
 class _ServiceCollector(Collector):
     """The numbers that are kept elsewhere, read when a monitor asks."""
 
-    def __init__(self, service: DocService, traffic: Traffic, worker: str | None, restarts: int) -> None:
+    def __init__(self, service: DocService, limits: RequestLimits, worker: str | None, restarts: int) -> None:
         self._service = service
-        self._traffic = traffic
+        self._limits = limits
         self._worker = worker
         self._restarts = restarts
 
@@ -142,7 +142,7 @@ class _ServiceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
-            "docservice_http_requests_in_flight", "Requests under way.", value=self._traffic.in_flight
+            "docservice_http_requests_in_flight", "Requests under way.", value=self._limits.in_flight
         )
         activity = self._service.admin.activity
         yield CounterMetricFamily("docservice_transactions", "Transactions begun.", value=activity.transactions)
@@ -171,10 +171,10 @@ class _ServiceCollector(Collector):
         if self._service.engine is not None:
             yield CounterMetricFamily(
                 "docservice_engine_restarts",
-                "How often the embedded engine was brought back.",
+                "How often the embedded engine was restarted.",
                 value=self._service.engine.restarts,
             )
         if self._worker is not None:
             yield CounterMetricFamily(
-                "docservice_worker_restarts", "How often the worker was started anew.", value=self._restarts
+                "docservice_worker_restarts", "How often the worker was restarted.", value=self._restarts
             )

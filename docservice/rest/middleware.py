@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, a count, and errors turned into answers."""
+"""Middleware for every request: an id, a line in the log, a count, and responses for errors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID, Handler
 from docservice.rest.bodies import ENCODINGS
 from docservice.rest.kolibri_errors import kolibri_error
-from docservice.rest.limits import TRAFFIC, is_watching, route_of
+from docservice.rest.limits import LIMITS, is_watching, route_of
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 from docservice.rest.proxies import PREFIX
+from docservice.rest.responses import json_answer
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("docservice.access")
@@ -34,9 +34,9 @@ _KOLIBRI_PATHS = "/api/logger/"
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (its own `X-Request-Id`, if it is a sane one) and name it in the answer."""
-    given = request.headers.get("X-Request-Id", "")
+    request_id = request.headers.get("X-Request-Id", "")
     request = _limited(request)
-    request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    request[REQUEST_ID] = request_id if _GIVEN_ID.fullmatch(request_id) else uuid.uuid4().hex
     began, status = time.perf_counter(), CLIENT_GONE
     try:
         response = await handler(request)
@@ -48,13 +48,13 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
         _note(request, status, time.perf_counter() - began)
     if not response.prepared:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
-        if request.config_dict[TRAFFIC].draining:
+        if request.config_dict[LIMITS].draining:
             response.force_close()
     return response
 
 
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Name the request in a stream, whose headers are gone before `identified` sees it."""
+    """Name the request in a stream, whose headers are sent before `identified` gets it."""
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 
@@ -71,7 +71,7 @@ def _note(request: web.Request, status: int, seconds: float) -> None:
 
 
 def _limited(request: web.Request) -> web.Request:
-    """The request with this application's body limit; aiohttp gives it the one of the outermost application."""
+    """Return the request with this application's body limit; aiohttp gives it the one of the outermost application."""
     limit = request.config_dict[MAX_BODY_BYTES]
     if request.client_max_size == limit:
         return request
@@ -83,7 +83,7 @@ def _limited(request: web.Request) -> web.Request:
 
 @web.middleware
 async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what a handler raises into an answer; handlers never build an error body."""
+    """Convert errors of handlers to responses; handlers never build an error body."""
     try:
         return await handler(request)
     except DocServiceError as error:

@@ -20,7 +20,7 @@ _REF = "#/components/schemas/{model}"
 _ABOUT = """\
 Keeps learner logs (Kolibri's `core.logger`) as documents. Routes under `/api/logger/` and `/api/auth/` speak Kolibri's
 wire format, errors included; all others answer errors as problem JSON (RFC 9457). Every error names its class in the
-header `X-Error-Code`. Whatever else goes wrong inside the service is a 500 that tells nothing but the `request_id`.
+header `X-Error-Code`. Any other error inside the service is a 500 with nothing but the `request_id`.
 
 Sign in with `Authorization: Bearer TOKEN`; without it the caller is an anonymous visitor, known by the cookie
 `visitor_id`.
@@ -61,7 +61,7 @@ class _Schemas:
         self._modes = {key: mode for (mode, _), key in self._keys.items()}
 
     def of(self, mode: str, kind: Any) -> _Schema:
-        """The schema of a type: a reference, where it has a name."""
+        """Return the schema of a type: a reference, where it has a name."""
         key = self._keys[mode, kind]
         return self._found[key, self._modes[key]]  # type: ignore[index]  # the mode that it was asked for
 
@@ -78,7 +78,7 @@ def _types(operations: Iterable[Operation]) -> Iterator[tuple[Literal["validatio
 
 
 def describe(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a list of operations, without `servers`."""
+    """Return the OpenAPI 3.1 document of a list of operations, without `servers`."""
     schemas = _Schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -143,24 +143,24 @@ def _parameter(parameter: Parameter, place: str) -> _Schema:
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> _Schema:
-    found: dict[int, _Schema] = {}
+    by_status: dict[int, _Schema] = {}
     for status in operation.statuses:
-        found[status] = _response(HTTPStatus(status).phrase, ["X-Request-Id"])
+        by_status[status] = _response(HTTPStatus(status).phrase, ["X-Request-Id"])
         if operation.answer is not None:
             schema = schemas.of("serialization", operation.answer)
-            found[status]["content"] = {operation.media_type: {"schema": schema}}
+            by_status[status]["content"] = {operation.media_type: {"schema": schema}}
     for status, (meaning, kind) in operation.other_answers.items():
-        found[status] = _response(meaning, ["X-Request-Id"])
+        by_status[status] = _response(meaning, ["X-Request-Id"])
         media_type = "application/problem+json" if kind is Problem else "application/json"
-        found[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
+        by_status[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
     for status, errors in _by_status(operation).items():
         meaning = "\n\n".join(f"`{error.code}`: {_first_line(error)}" for error in errors)
         headers = ["X-Request-Id", "X-Error-Code"]
         headers += ["Retry-After"] * (status in (503, 504)) + ["WWW-Authenticate"] * (status == 401)
-        found[status] = _response(meaning, headers)
+        by_status[status] = _response(meaning, headers)
         media_type = "application/json" if operation.kolibri_view else "application/problem+json"
-        found[status]["content"] = {media_type: {"schema": _any_of(operation, errors, schemas)}}
-    return {str(status): found[status] for status in sorted(found)}
+        by_status[status]["content"] = {media_type: {"schema": _any_of(operation, errors, schemas)}}
+    return {str(status): by_status[status] for status in sorted(by_status)}
 
 
 def _response(meaning: str, headers: Sequence[str]) -> _Schema:
@@ -171,10 +171,10 @@ def _response(meaning: str, headers: Sequence[str]) -> _Schema:
 
 
 def _by_status(operation: Operation) -> Mapping[int, list[type[DocServiceError]]]:
-    found: dict[int, list[type[DocServiceError]]] = {}
+    by_status: dict[int, list[type[DocServiceError]]] = {}
     for error in operation.raised:
-        found.setdefault(_error_answer(operation, error)[0], []).append(error)
-    return found
+        by_status.setdefault(_error_answer(operation, error)[0], []).append(error)
+    return by_status
 
 
 def _error_answer(operation: Operation, error: type[DocServiceError]) -> tuple[int, Any]:

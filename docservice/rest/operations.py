@@ -55,7 +55,7 @@ Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "faci
 """Who is served, about whose records.
 
 - `all`: it is not asked who calls.
-- `visitors and users`: everybody about oneself, but not a program with a service token, which is nobody.
+- `visitors and users`: each caller about oneself, but not a program with a service token.
 - `owner`: the person whose record it is; the record of an anonymous visitor belongs to all visitors.
 - `readers`: who may read the logs of the owner.
 - `writers`: the owner, and the admins of the owner's facility.
@@ -106,7 +106,7 @@ class Operation:
         statuses: of the answers when all is well; the first is that of what a handler returns.
         media_type: of those answers.
         errors: what the handler raises, beside what `raised` adds.
-        other_answers: answers that are no errors of the tree: for a status, what it means and the type of the body.
+        other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
         slash_optional: also served without the slash at the end.
     """
@@ -161,20 +161,20 @@ class Operation:
     @property
     def raised(self) -> tuple[type[DocServiceError], ...]:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
-        found = [*self.errors]
+        errors = [*self.errors]
         if self.auth != "none":
-            found += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
+            errors += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
         if self.auth == "required":
-            found.append(NotSignedIn)
+            errors.append(NotSignedIn)
         if self.body is not None:
-            found += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType, RequestTooSlow]
+            errors += [MalformedRequest, ValidationFailed, BodyTooLarge, UnsupportedMediaType, RequestTooSlow]
         if self.query is not None:
-            found.append(ValidationFailed)
+            errors.append(ValidationFailed)
         if any(parameter.required for parameter in self.query_parameters):
-            found.append(MissingParameters)
+            errors.append(MissingParameters)
         if self.idempotent:
-            found += [ValidationFailed, IdempotencyMismatch]
-        return tuple(dict.fromkeys(found))
+            errors += [ValidationFailed, IdempotencyMismatch]
+        return tuple(dict.fromkeys(errors))
 
 
 class Declaration(TypedDict, total=False):

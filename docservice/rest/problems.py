@@ -93,18 +93,18 @@ class Problem(BaseModel):
 
 
 def status_of(kind: type[DocServiceError]) -> int:
-    """The HTTP status of a class of errors; `INTERNAL_ERROR` for one that the caller can do nothing about."""
+    """Return the HTTP status of a class of errors; `INTERNAL_ERROR` for one that the caller cannot correct."""
     return next((status for known, status in _STATUSES.items() if issubclass(kind, known)), INTERNAL_ERROR)
 
 
 def problem(status: int, *, instance: str, request_id: str, error: DocServiceError | None = None) -> dict[str, Any]:
-    """A problem document.
+    """Return a problem document.
 
     Args:
         status: HTTP status.
         instance: path of the request.
         request_id: finds the request in the service's log.
-        error: what was raised; None, or an error with status 500, tells nothing.
+        error: what was raised; None and errors with status 500 have no details.
     """
     told = error if error is not None and (status < 500 or error.retryable) else None
     body: dict[str, Any] = {

@@ -30,7 +30,7 @@ class Proxies:
     async def believed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Give the handler the client's address, scheme and host in place of the proxy's; see also `PREFIX`.
 
-        Each header counts as its last value, which the nearest proxy wrote: what stands before may come from anybody.
+        Only the last value of each header counts, which the nearest proxy wrote: earlier ones may come from any client.
         """
         if not self._trusts(_address(request.remote)):
             return await handler(request)
@@ -52,16 +52,16 @@ class Proxies:
         return address is not None and any(address in network for network in self._networks)
 
     def _client(self, request: web.Request) -> IPv4Address | IPv6Address | None:
-        """The last address that no trusted proxy has."""
-        found = None
+        """Return the last address that no trusted proxy has."""
+        client = None
         for value in reversed(_values(request, "X-Forwarded-For")):
             address = _address(value)
             if address is None:
-                return found
-            found = address
+                return client
+            client = address
             if not self._trusts(address):
-                return found
-        return found
+                return client
+        return client
 
 
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:

@@ -1,6 +1,6 @@
-"""Metrics of several processes in one answer: each as it is, under the label of its worker.
+"""Merges the metrics of several processes, each under the label of its worker.
 
-Counters are not added up: a worker that is started anew begins at zero, and a monitor sees that only series by series.
+Counters are not added up: a worker that is restarted begins at zero, and a monitor sees that only series by series.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def snapshot(families: Iterable[Metric]) -> bytes:
 
 
 def _samples(family: Metric) -> list[Sample]:
-    # When a series was made is a series of its own in this format, and nobody looks at it.
+    # The creation time of a series is a series of its own in this format, and of no use.
     return [sample for sample in family.samples if not sample.name.endswith("_created")]
 
 
 def merged(snapshots: Mapping[str, bytes]) -> list[Metric]:
-    """The families of several processes, each sample with the label `worker`.
+    """Return the families of several processes, each sample with the label `worker`.
 
     Args:
         snapshots: by worker.

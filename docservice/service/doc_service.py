@@ -16,17 +16,17 @@ from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, C
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.engine import EmbeddedEngine, EngineEvent
-from docservice.engine.room import LEAST_BYTES
+from docservice.engine.disk_space import LEAST_BYTES
 from docservice.errors import NotEntered
 from docservice.identity import Principal
-from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
-from docservice.service.acting.document_pages import DocumentReader
-from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.exam_logs import ExamLogs
+from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
 from docservice.service.acting.tracking import Tracking
-from docservice.service.acting.user_sessions import Sittings
+from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
 from docservice.service.base.connection import Connection
 from docservice.service.trusted.admin import LogsAdmin
@@ -63,14 +63,14 @@ class _Parts:
 
     @classmethod
     def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
-        lists = LogReader(database)
+        lists = ListReader(database)
         acting = Acting(
             tracking=Tracking(database, actions, clock),
             lists=lists,
-            documents=DocumentReader(database, lists),
-            exam_logs=Exams(database, actions, lists, clock),
-            user_sessions=Sittings(database, actions, lists, clock),
-            csv_exports=ExportRequests(database, lists, clock),
+            documents=DocumentPageReader(database, lists),
+            exam_logs=ExamLogs(database, actions, lists, clock),
+            user_sessions=UserSessions(database, actions, lists, clock),
+            csv_exports=CsvExportRequests(database, lists, clock),
             directory=DirectoryWriter(database, actions, lists),
         )
         return cls(
@@ -136,9 +136,10 @@ class DocService:
                 has its own and takes none here.
             data_dir: folder of the embedded engine, and of exported files.
             timeout_seconds: deadline for each action on the database.
-            min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0: never.
+            min_free_disk_bytes: writes into the embedded engine are refused while its disk has less; 0 disables the
+                check.
             clock: gives the current time, aware; for tests and for loading the past.
-            on_engine_event: hears of the embedded engine's restarts.
+            on_engine_event: is called with restarts of the embedded engine.
             on_session: is called with the id of each session of the database before its first transaction, and must
                 not block. If this process dies, another one can end what it has left open: `admin.end_sessions`. With
                 the embedded engine that is done anyway.
@@ -171,7 +172,7 @@ class DocService:
             EngineNotRunning: the embedded engine does not start.
             RuntimeError: the service is entered already, or the handle's client belongs to another event loop.
             SettingsInvalid: the address is not one.
-            StandaloneServer: the server is no replica set.
+            StandaloneServer: the server is not a replica set.
             StoreRefused: the server refuses the sign-in.
             StoreUnavailable: the server does not answer.
         """
@@ -201,7 +202,7 @@ class DocService:
         return self._entered
 
     def acting_as(self, principal: Principal) -> ActingLogs:
-        """The logs as one person, or an anonymous visitor, may use them. Cheap: make one for each request.
+        """Return the logs as one person, or an anonymous visitor, may use them. Cheap: make one for each request.
 
         >>> coach = logs.acting_as(school.coach)
         >>> [row.item async for row in coach.attempt_logs()]
@@ -210,7 +211,7 @@ class DocService:
         []
 
         Args:
-            principal: `Principal(user_id=...)` for somebody who is signed in, `ANONYMOUS` for a visitor.
+            principal: `Principal(user_id=...)` for a person who is signed in, `ANONYMOUS` for a visitor.
 
         Raises:
             NotEntered: the service is not entered.
@@ -273,7 +274,7 @@ class DocService:
 
         Raises:
             NotEntered: the engine has no address yet.
-            ValueError: the program gave a handle, and knows its address itself.
+            ValueError: the service was made with a database handle, whose address only the program has.
         """
         return self._connection.address
 
@@ -286,7 +287,7 @@ class DocService:
         await self._parts.database.command({"ping": 1})
 
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
-        """The same entered service under another clock, for loading the past. Do not enter or leave it."""
+        """Return the same entered service under another clock, for loading the past. Do not enter or leave it."""
         parts, other = self._parts, copy(self)
         acting = parts.acting
         other._entered = replace(

@@ -1,4 +1,4 @@
-"""Answering requests at a listening socket, and stopping without losing one."""
+"""Serves requests at a listening socket, and stops without losing one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
-from docservice.rest.limits import TRAFFIC, Traffic
+from docservice.rest.limits import LIMITS, RequestLimits
 from docservice.rest.metrics import Metrics, Others
 from docservice.rest.proxies import Proxies
 from docservice.service import DocService
@@ -35,7 +35,7 @@ _LAST_WRITES_SECONDS = 1.0
 """How long answers that are made may take to be sent, after the requests have been waited for."""
 
 _LINGERING_SECONDS = 2.0
-"""How long the rest of a body is read that nobody wants, so that its sender sees the answer."""
+"""How long the rest of a refused body is read, so that its sender sees the response."""
 
 
 def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -48,7 +48,7 @@ def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before anything is started, so that a port in use costs nothing.
+    """Return a listening socket, taken before anything is started, so that a port in use costs nothing.
 
     Raises:
         SettingsInvalid: it cannot be had.
@@ -72,7 +72,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """The URL that a listening socket answers at."""
+    """Return the URL that a listening socket answers at."""
     address, port = listener.getsockname()[:2]
     return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
@@ -137,7 +137,7 @@ def _public_key(path: Path | None) -> str | None:
 def metrics_of(
     settings: Settings, *, worker: int | None = None, restarts: int = 0, others: Others | None = None
 ) -> Metrics | None:
-    """The metrics that the settings ask for; see `Metrics` for the other arguments."""
+    """Return the metrics that the settings ask for; see `Metrics` for the other arguments."""
     if not settings.metrics:
         return None
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
@@ -157,7 +157,7 @@ async def serving(
         service,
         identify=bearer_identity(verifier),
         max_body_bytes=settings.max_body_bytes,
-        traffic=Traffic(
+        limits=RequestLimits(
             max_in_flight=settings.max_in_flight_requests,
             max_in_flight_per_token=settings.max_in_flight_requests_per_token,
             timeout_seconds=settings.request_timeout_seconds,
@@ -179,10 +179,10 @@ async def serving(
         site = web.SockSite(runner, listener, backlog=BACKLOG)
         await site.start()
         yield
-        app[TRAFFIC].draining = True
+        app[LIMITS].draining = True
         await asyncio.sleep(settings.drain_seconds)
         await site.stop()
         # The runner's own end stops reading from every connection first: it would never see the rest of a body.
-        await app[TRAFFIC].idle(settings.shutdown_timeout_seconds)
+        await app[LIMITS].idle(settings.shutdown_timeout_seconds)
     finally:
         await runner.cleanup()

@@ -26,7 +26,7 @@ def configure_logging(log_format: LogFormat = "console", *, access_log: bool = T
     Args:
         log_format: lines for people, or a JSON object a line for machines.
         access_log: whether requests are logged.
-        worker: its number, to stand in each event; None: there is one process.
+        worker: its number, which each event has; None if there is only one process.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -59,12 +59,12 @@ def configure_logging(log_format: LogFormat = "console", *, access_log: bool = T
 
 
 def _is_no_bad_http(record: logging.LogRecord) -> bool:
-    """Whether a record is not the server's about bytes that are no HTTP: it shows them, and they may be anybody's."""
+    """Whether a record is not about bytes that are not HTTP: the server logs those, and they may be private."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-class Announcer:
-    """Tells whoever runs `serve` what happens: in sentences, or as events when the log is for machines."""
+class EventLog:
+    """Writes the events of `serve`: as sentences, or as JSON when the log is for machines."""
 
     def __init__(self, log_format: LogFormat) -> None:
         self._json = log_format == "json"
@@ -102,6 +102,6 @@ class Announcer:
             sys.exit(exit_code_of(error))
 
     def show(self, sentence: str) -> None:
-        """Something that only people want to know, and that may hold a password."""
+        """Show a line that is only for people and may hold a password."""
         if not self._json:
             say(f"docservice: {sentence}")

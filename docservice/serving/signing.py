@@ -9,7 +9,7 @@ DAY_SECONDS = 86_400
 
 
 def signing_secret(settings: Settings) -> str:
-    """The HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder, made if there is none."""
+    """Return the HS256 key: `DOCSERVICE_SECRET_KEY`, else the one kept in the data folder, made if there is none."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     return load_or_create_secret(settings.data_dir)

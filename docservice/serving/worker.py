@@ -2,7 +2,7 @@
 
     python -m docservice.serving.worker CHANNEL LISTENER DATA_DIR
 
-Started by `workers`, which hands it two open sockets by their numbers. The folder is there for whoever looks at the
+Started by `workers`, which passes it two open sockets by their numbers. The folder is there for readers of the
 list of processes; all settings come through the channel, because others can read a command line.
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 
 from docservice.console import opened, run
 from docservice.serving.listener import metrics_of, new_event_loop, serving, token_verifier
-from docservice.serving.log_format import Announcer, configure_logging
-from docservice.serving.worker_metrics import Siblings
+from docservice.serving.log_format import EventLog, configure_logging
+from docservice.serving.worker_metrics import WorkerSnapshots
 from docservice.serving.workers import READY, session_line
 from docservice.settings import Settings
 
@@ -34,7 +34,7 @@ def main() -> None:
     with channel, listener, channel.makefile("rb") as orders:
         line = orders.readline()
         if not line:
-            return  # whoever started it has gone
+            return  # the first process has ended
         order = json.loads(line)
         settings = Settings.load(**order["settings"])
         configure_logging(settings.log_format, access_log=settings.access_log, worker=order["number"])
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 async def _work(channel: socket.socket, listener: socket.socket, settings: Settings, order: dict[str, Any]) -> None:
-    with Announcer(settings.log_format).failing():
+    with EventLog(settings.log_format).failing():
         await _answer(channel, listener, settings, order)
 
 
@@ -53,12 +53,12 @@ async def _answer(channel: socket.socket, listener: socket.socket, settings: Set
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     channel.setblocking(False)
     gone = asyncio.create_task(_gone(channel, stopping))
-    siblings = Siblings(Path(order["folder"]), order["number"])
-    metrics = metrics_of(settings, worker=order["number"], restarts=order["restarts"], others=siblings.others)
+    snapshots = WorkerSnapshots(Path(order["folder"]), order["number"])
+    metrics = metrics_of(settings, worker=order["number"], restarts=order["restarts"], others=snapshots.others)
     async with (
         opened(settings, apply_indexes=False, on_engine_event=None, on_session=partial(_name, channel)) as service,
         serving(settings, service, token_verifier(settings), listener, metrics),
-        siblings.answering(metrics.snapshot) if metrics else nullcontext(),
+        snapshots.answering(metrics.snapshot) if metrics else nullcontext(),
     ):
         await loop.sock_sendall(channel, READY)
         await stopping.wait()
@@ -66,13 +66,13 @@ async def _answer(channel: socket.socket, listener: socket.socket, settings: Set
 
 
 def _name(channel: socket.socket, session_id: bytes) -> None:
-    """Tell who started this process of a session. If it does not listen, it is halted or gone."""
+    """Tell who started this process of a session. If it does not listen, it is halted or has ended."""
     with suppress(OSError):
         channel.send(session_line(session_id))
 
 
 async def _gone(channel: socket.socket, stopping: asyncio.Event) -> None:
-    """Nothing is said after the order: what is read here is the end of whoever started this process."""
+    """Nothing follows the order: the end of the stream is the end of the first process."""
     await asyncio.get_running_loop().sock_recv(channel, 1)
     stopping.set()
 

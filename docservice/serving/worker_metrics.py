@@ -1,4 +1,4 @@
-"""How a worker that is asked for metrics gets those of the others: a socket for each in a folder of their own."""
+"""Exchange of metrics between workers: each has a socket in a private folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 2.0
 _SUFFIX = ".sock"
 
 
-class Siblings:
+class WorkerSnapshots:
     """The workers of one `serve`.
 
     Args:
@@ -42,10 +42,10 @@ class Siblings:
             self._own.unlink(missing_ok=True)
 
     async def others(self) -> Mapping[str, bytes]:
-        """The snapshots of the other workers, by their numbers; one that does not answer is left out."""
+        """Return the snapshots of the other workers, by their numbers; one that does not answer is left out."""
         paths = [path for path in self._folder.glob(f"*{_SUFFIX}") if path != self._own]
-        found = await asyncio.gather(*(_ask(path) for path in paths))
-        return {path.stem: content for path, content in zip(paths, found, strict=True) if content}
+        snapshots = await asyncio.gather(*(_ask(path) for path in paths))
+        return {path.stem: content for path, content in zip(paths, snapshots, strict=True) if content}
 
 
 async def _ask(path: Path) -> bytes | None:

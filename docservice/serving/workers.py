@@ -1,11 +1,12 @@
 """Several processes behind one listening socket, and the one that keeps them running.
 
     serve ── channel ── worker 0 ┐
-      └───── channel ── worker 1 ┴─ the same listening socket; whoever is free takes the next connection
+      └───── channel ── worker 1 ┴─ the same listening socket; a free worker takes the next connection
 
 The first process owns the socket and the lease of the embedded engine, and answers nothing itself. A channel is a pair
 of sockets: the settings go down, `ready` comes up, then the name of each session that transactions run in, and its end
-says that the other side has gone, however it went. Of a worker that has died the first process ends the transactions.
+means that the other side has ended, for whatever reason. Of a worker that has died the first process ends the
+transactions.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _SPARE_SECONDS = 10.0
 
 
 def session_line(session_id: bytes) -> bytes:
-    """What a worker says of a session before the first transaction in it."""
+    """Return what a worker says of a session before the first transaction in it."""
     return _SESSION + session_id.hex().encode() + b"\n"
 
 
@@ -86,7 +87,7 @@ class Workers:
 
     @asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """All workers answer when the block begins, those that die are started anew, and none is left at its end.
+        """All workers respond when the block begins, those that die are restarted, and none is left at its end.
 
         Args:
             stopping: set when the start is no longer wanted.
@@ -131,7 +132,7 @@ class Workers:
                 pause = 0.0
             restarts += 1
             logger.error(
-                "worker ended and is started anew",
+                "worker ended and is restarted",
                 extra={"number": number, "pid": worker.process.pid, "exit_code": code, "pause_seconds": pause},
             )
             with contextlib.suppress(TimeoutError):
@@ -156,12 +157,12 @@ class Workers:
             "settings": self._settings.revealed(),
         }
         worker = _Worker(process, ours)
-        with contextlib.suppress(OSError):  # It has gone already; its end is noticed in a moment.
+        with contextlib.suppress(OSError):  # It has already ended; that is noticed in a moment.
             await asyncio.get_running_loop().sock_sendall(ours, json.dumps(order).encode() + b"\n")
         return worker
 
     async def _hear(self, worker: _Worker, ready: asyncio.Event) -> None:
-        """Take in what a worker says until it has gone."""
+        """Process the messages of a worker until it ends."""
         loop, rest = asyncio.get_running_loop(), b""
         with contextlib.suppress(OSError):
             while received := await loop.sock_recv(worker.channel, _RECEIVED_BYTES):
@@ -187,7 +188,7 @@ class Workers:
         ends = [asyncio.create_task(worker.process.wait()) for worker in self._live.values()]
         if ends:
             await asyncio.wait(ends, timeout=self._settings.drain_seconds)
-        # From now on nobody takes connections: who comes is refused, and does not wait in the socket's queue.
+        # From now on no worker accepts connections: new ones are refused and do not wait in the socket's queue.
         self._listener.close()
         if ends:
             await asyncio.wait(ends, timeout=self._settings.shutdown_timeout_seconds + _SPARE_SECONDS)

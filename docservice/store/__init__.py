@@ -1,1 +1,1 @@
-"""Documents in MongoDB: the only package (but for the engine's account) that knows PyMongo and BSON."""
+"""Documents in MongoDB: the only package (but for the engine's account) that uses PyMongo and BSON."""

@@ -41,7 +41,7 @@ async def throw_away_service(
 
     Args:
         mongodb_uri: of a server for tests; None for an embedded engine of its own.
-        school: who is in its directory; None: nobody.
+        school: the people in its directory; None leaves it empty.
         clock: see `DocService`.
     """
     if mongodb_uri is None:
@@ -54,7 +54,7 @@ async def throw_away_service(
                 await service.import_directory(school.directory())
             yield service
         finally:
-            # No method of the service: nobody should find one that removes everything.
+            # Not a method of the service, which should have none that removes everything.
             await service.admin.database.command({"dropDatabase": 1})
 
 

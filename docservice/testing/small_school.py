@@ -20,7 +20,7 @@ START = datetime(2024, 9, 2, 8, 0, tzinfo=UTC)
 
 
 def made_id(text: str) -> str:
-    """An id (32 hex characters) that is always the same for a text."""
+    """Return an id (32 hex characters) that is always the same for a text."""
     return record_id("docservice.testing", text, "made")
 
 
@@ -46,7 +46,7 @@ class School:
 
     @property
     def facility_id(self) -> str:
-        """The facility, which is also the default one: anonymous visits belong to it."""
+        """The facility, which is also the default one: anonymous content sessions belong to it."""
         return made_id(f"{self.name} facility")
 
     @property
@@ -100,7 +100,7 @@ class School:
         return Principal(user_id=made_id(f"{self.name} coach"))
 
     def learner(self, number: int = 0) -> Principal:
-        """A learner of the class.
+        """Return a learner of the class.
 
         Raises:
             IndexError: the class is smaller.
@@ -110,7 +110,7 @@ class School:
         return Principal(user_id=made_id(f"{self.name} learner {number}"))
 
     def directory(self) -> dict[str, Any]:
-        """What `DocService.import_directory` takes."""
+        """Return what `DocService.import_directory` takes."""
         learners = [self.learner(number) for number in range(self.learners)]
         people = {"admin": self.admin, "coach": self.coach, **{f"learner{n}": who for n, who in enumerate(learners)}}
         common = {"dataset": self.dataset_id}
@@ -177,7 +177,7 @@ class School:
     def content_summary_log(
         self, learner: int = 0, content: str = "exercise", *, attempts: int = 3, **fields: Any
     ) -> ContentSummaryLog:
-        """A learner's log of an exercise: one mastery log with attempts, right and wrong in turn.
+        """Return a learner's log of an exercise: one mastery log with attempts, alternately right and wrong.
 
         Args:
             learner: number of the learner.
@@ -214,7 +214,7 @@ class School:
         return cast("ContentSessionLog", self._whole(ContentSessionLog, {**values, **fields}))
 
     def user_session_log(self, learner: int = 0, **fields: Any) -> UserSessionLog:
-        """A learner's user session of half an hour; see `content_summary_log`."""
+        """Return a learner's user session of half an hour; see `content_summary_log`."""
         values = {
             "user_id": self.learner(learner).user_id,
             "start_timestamp": START,
@@ -224,7 +224,7 @@ class School:
         return cast("UserSessionLog", self._whole(UserSessionLog, {**values, **fields}))
 
     def exam_log(self, learner: int = 0, exam: str = "exam", *, attempts: int = 3, **fields: Any) -> ExamLog:
-        """A learner's log of an exam (legacy) with attempts; `made_id(exam)` is the exam's id."""
+        """Return a learner's log of an exam (legacy) with attempts; `made_id(exam)` is the exam's id."""
         answered = [{**_attempt(number), "content_id": made_id("exercise")} for number in range(attempts)]
         for attempt in answered:
             del attempt["sessionlog_id"]
@@ -243,7 +243,7 @@ def start_session(content: str = "exercise", **fields: Any) -> StartSession:
 
 
 def interaction(item: str = "q1", *, correct: float = 1, **fields: Any) -> Interaction:
-    """An answer to a question, to report with `UpdateSession(interactions=[...])`."""
+    """Return an answer to a question, to report with `UpdateSession(interactions=[...])`."""
     values = {"item": item, "correct": correct, "complete": True, "time_spent": 10, "answer": {"choice": "A"}}
     return Interaction.parse({**values, **fields})
 

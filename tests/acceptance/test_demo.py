@@ -89,7 +89,7 @@ async def test_a_second_start_loads_nothing_twice(services: Services) -> None:
 async def test_without_the_demo_nothing_is_loaded(
     services: Services, mongodb_uri: str, database: Any, http: aiohttp.ClientSession
 ) -> None:
-    """A plain start makes no record and prints no token; `/readyz` answers all the same."""
+    """A plain start makes no record and prints no token; `/readyz` still answers."""
     service = await services.start("--mongodb-uri", mongodb_uri, "--database", database.name)
 
     async with http.get(f"{service.base}/readyz") as response:

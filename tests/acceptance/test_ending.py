@@ -117,7 +117,7 @@ async def test_a_question_is_not_work_to_go_on_with(tmp_path: Path) -> None:
 @linux_only
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_that_gets_lost_is_asked_for_again(capsys: pytest.CaptureFixture[str], number: int, code: int) -> None:
-    """A command in which something loses its cancellation ends all the same."""
+    """A command in which something loses its cancellation still ends."""
 
     async def loses_one() -> None:
         os.kill(os.getpid(), number)

@@ -29,7 +29,7 @@ async def test_it_prints_the_connection_string_and_nothing_else(demo_service: Se
 
 
 async def test_the_database_is_the_one_that_is_asked_for(demo_service: Service) -> None:
-    """`--database` stands in the connection string, as the Mongo shell takes it."""
+    """`--database` is in the connection string, as the Mongo shell takes it."""
     ended = await run("engine", "uri", "--data-dir", str(demo_service.data_dir), "--database", "elsewhere")
 
     async with Client(ended.out.strip()) as client:

@@ -81,7 +81,7 @@ async def test_what_is_wrong_is_said(
 async def test_a_wrong_facility_is_answered_with_those_there_are(
     mongodb_uri: str, database: Any, tmp_path: Path, facility: str
 ) -> None:
-    """Whoever does not know the id learns it from the message."""
+    """A user who does not know the id learns it from the message."""
     await filled(mongodb_uri, database.name)
 
     ended = await export(

@@ -33,7 +33,7 @@ def here(mongodb_uri: str, database: Any) -> tuple[str, ...]:
 
 
 async def test_generate_then_verify_then_break_and_repair(mongodb_uri: str, database: Any) -> None:
-    """The whole story: loaded, again nothing, broken and said so with 1, mended with 0, clean."""
+    """The whole story: loaded, again nothing, broken and said so with 1, repaired with 0, clean."""
     store = here(mongodb_uri, database)
 
     first = await run("generate", *SMALL, *store)
@@ -53,7 +53,7 @@ async def test_generate_then_verify_then_break_and_repair(mongodb_uri: str, data
     assert "0 wrong" in after.err
     assert broken.code == 1
     assert f"content_summary_logs {summary['_id']} mastery_logs.0.attempt_count: counter: It is 99" in broken.out
-    assert "can be mended" in broken.out
+    assert "can be repaired" in broken.out
     assert "(mended)" in mended.out
     assert await database.content_summary_logs.find_one({"_id": summary["_id"]}) == summary
 
@@ -181,7 +181,7 @@ async def test_what_makes_no_sense(tmp_path: Any, arguments: list[str], named: s
 
 @pytest.mark.engine
 async def test_a_demo_that_was_killed_is_completed(services: Services) -> None:
-    """Killed while it loads, it is no demo yet; the next start loads the rest, and then everything is there."""
+    """Killed while it loads, it is not a demo yet; the next start loads the rest, and then everything is there."""
     for attempt in range(5):
         folder = services.folder / f"data{attempt}"
         killed = await services.spawn("--demo", data_dir=folder)

@@ -92,7 +92,7 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> No
     ids=["address", "database"],
 )
 async def test_a_value_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
-    """An address of another machine, a name with a blank: exit code 2 and one line that says what to mend."""
+    """An address of another machine, a name with a blank: exit code 2 and one line that says what to correct."""
     ended = await run(*arguments, "--data-dir", str(tmp_path))
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1), ended.err

@@ -24,7 +24,7 @@ async def indexes(action: str, *options: str, uri: str, database: Any) -> Finish
 
 
 async def test_show_lists_each_index_whole(mongodb_uri: str) -> None:
-    """Also into a pipe each index stands there with its collection, its name, its keys and its query, uncut."""
+    """Also into a pipe each index is there with its collection, its name, its keys and its query, uncut."""
     ended = await run("indexes", "show")
 
     text = " ".join(ended.out.split())

@@ -249,7 +249,7 @@ def hints(rows: list[Any]) -> None:
 
 
 def time_by_topic(rows: list[Any]) -> None:
-    """Seconds of all members in each topic; a quiz lies in none."""
+    """Seconds of all members in each topic; a quiz is in none."""
     seconds: Counter[str] = Counter()
     for visit in IN_CLASS:
         if visit.content in TOPIC_OF:
@@ -304,7 +304,7 @@ def wrong_answers(rows: list[Any]) -> None:
 
 
 def devices(rows: list[Any]) -> None:
-    """Sittings by device, the most used first."""
+    """User sessions by device, the most used first."""
     used = Counter(f"{system},1/{browser},2" for system, browser in DEVICES.values())
     assert [(row["_id"], row["count"]) for row in rows] == used.most_common()
 
@@ -313,7 +313,7 @@ QUERIES: dict[str, Callable[[list[Any]], None]] = {
     "A learner's week, up to the last visit": week,
     "The items that a class gets wrong most often": most_often_wrong,
     "How often hints are taken, by exercise: the share of attempts": hints,
-    "Time on task by topic, in seconds (what stands in two topics counts in both)": time_by_topic,
+    "Time on task by topic, in seconds (content in two topics counts in both)": time_by_topic,
     "Who has not started a lesson": not_started,
     "The progress of a class over time: what was completed, by week": over_time,
     "How many questions it takes to master an exercise, and in which try": until_mastery,
@@ -321,7 +321,7 @@ QUERIES: dict[str, Callable[[list[Any]], None]] = {
     "A learner's wrong answers, from the documents themselves: quick on any engine, without attempts that have moved": (
         wrong_answers
     ),
-    "Which devices a class uses, by sittings": devices,
+    "Which devices a class uses, by user sessions": devices,
 }
 
 
@@ -414,7 +414,7 @@ async def test_the_shell_applies_the_files(mongodb_uri: str, new_database: Any, 
 
 
 async def test_the_shell_mends_views_and_names_the_rest(mongodb_uri: str, new_database: Any) -> None:
-    """An older view is made anew; an index with other keys and a collection in the way are named and stay; exit 1."""
+    """An older view is made again; an index with other keys and a collection in the way are named and stay; exit 1."""
     await new_database["memberships"].create_index([("user_id", -1)], name="user_collection")
     await new_database.command({"create": "mastery_logs", "viewOn": "content_summary_logs", "pipeline": []})
     await new_database["attempt_logs"].insert_one({"_id": "own"})

@@ -67,7 +67,7 @@ async def test_the_same_for_people(demo_service: Service) -> None:
 
 @pytest.mark.engine
 async def test_an_engine_at_rest_is_not_started(services: Services) -> None:
-    """It says that the engine is not running and how to see more; nothing is started; that is no fault."""
+    """It says that the engine is not running and how to see more; nothing is started; that is not a fault."""
     service = await services.start()
     await service.stop()
     before = names_in(service.data_dir / "engine")

@@ -30,7 +30,8 @@ def answers(count: int) -> UpdateSession:
 async def test_eight_busy_processes_do_not_bring_the_engine_to_a_standstill(tmp_path: Path) -> None:
     """Eight services, each with a lease of its own as processes have, report answer upon answer: none times out.
 
-    Without turns the engine answers nearly nothing after some hundred reports into documents of this size.
+    Without the transaction lock the engine answers nearly nothing after some hundred reports into documents of this
+    size.
     """
     content = StartSession(
         node_id="a" * 32,

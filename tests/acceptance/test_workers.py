@@ -86,7 +86,7 @@ async def test_workers_share_the_port_heal_and_stop(services: Services, mongodb_
 
     assert len(first) == len(second) == 2
     assert first[1] in second
-    assert "worker ended and is started anew" in service.err
+    assert "worker ended and is restarted" in service.err
     assert code == 0
     assert processes_of(service.data_dir) == {}
 

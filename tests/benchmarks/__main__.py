@@ -3,9 +3,9 @@
     python -m tests.benchmarks [--engines python native] [--peer DIR] [--clients 1 8 64] [--seconds 3] [--rounds 3]
 
 For each build of the engine that is there, a service and a floor (`tests.benchmarks.floor`) run on one engine, and a
-Kolibri if `--peer` names the folder of one (see tools/peer/start.sh). They are measured in turns, so that the swings of
-the machine hit all alike; a figure is the median of its rounds. The clients run on the same machine: their share of its
-processors is in the table.
+Kolibri if `--peer` names the folder of one (see tools/peer/start.sh). They are measured alternately, so that the swings
+of the machine hit all alike; a figure is the median of its rounds. The clients run on the same machine: their share of
+its processors is in the table.
 """
 
 from __future__ import annotations

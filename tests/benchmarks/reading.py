@@ -54,7 +54,7 @@ async def fill(service: DocService, learner: Principal, attempts: int) -> None:
 
 
 def forget_peak() -> None:
-    """Begin to measure the peak of memory anew, where the system can (Linux); elsewhere it is that of the whole run."""
+    """Measure the peak of memory from now on, where the system can (Linux); elsewhere it is that of the whole run."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

@@ -363,7 +363,7 @@ async def test_a_new_database_with_something_of_others_is_thrown_away(
 
 
 async def test_an_empty_folder_for_the_database_is_filled(data_dir: Path) -> None:
-    """A folder that somebody made ready is no database whose password is lost."""
+    """A folder that somebody made ready is not a database whose password is lost."""
     (data_dir / "engine" / "data").mkdir(parents=True)
 
     assert await strangers(data_dir) == []

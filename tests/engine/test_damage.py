@@ -45,7 +45,7 @@ async def test_a_link_to_a_disk_that_is_not_mounted_stays(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 async def test_files_of_the_supervisor_that_hold_anything_do_not_matter(data_dir: Path) -> None:
-    """State, port and configuration are made anew, whatever stands in them; the data are there."""
+    """State, port and configuration are made again, whatever is in them; the data are there."""
     async with EmbeddedEngine(data_dir) as engine:
         uri = engine.uri
         async with AsyncMongoClient[dict[str, Any]](uri) as client:

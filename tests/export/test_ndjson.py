@@ -21,8 +21,8 @@ from docservice import ANONYMOUS, DocService, Principal, SaveExamLog, StartSessi
 from docservice.domain.requests.csv_exports import CsvLogRequest
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ExportError, SettingsInvalid
-from docservice.export.backup import ImportReport, export_ndjson, import_ndjson
-from docservice.service.base.progress import Unwatched
+from docservice.export.backup import RestoreReport, export_ndjson, import_ndjson
+from docservice.service.base.progress import NoWatch
 from docservice.store.mapping.extended_json import from_line
 from docservice.store.mapping.schema import LEFT_OUT
 
@@ -65,7 +65,7 @@ async def worked(mongodb_uri: str, mongo: Any, recorded_directory: dict[str, Any
 
 
 async def work(service: DocService, database: Any, recorded_directory: dict[str, Any]) -> None:
-    """Logs that outgrew themselves, odd answers, requests, settings, fields of somebody's own."""
+    """Logs that have moved attempts, odd answers, requests, settings, fields of somebody's own."""
     ids = recorded_directory["ids"]
     one, two = Principal(user_id=ids["learner1"]), Principal(user_id=ids["learner2"])
     await answer(service, one, QUIZ, 230)
@@ -79,7 +79,7 @@ async def work(service: DocService, database: Any, recorded_directory: dict[str,
     await service.acting_as(Principal(user_id=ids["superuser"])).create_csv_request(asked)
     row = {"id": "x", "time_spent": b"\xff", "extra_fields": "{"}
     await database["import_set_aside"].insert_one(
-        {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is no id", "row": row}
+        {"_id": "attemptlog:x", "model_name": "attemptlog", "record_id": "x", "reason": "id is not an id", "row": row}
     )
     await service.admin.data_sets.begin("d" * 32, {"learners": 3}, date(2026, 1, 31))
     await service.admin.data_sets.finish("d" * 32, {"exams": 1})
@@ -124,7 +124,7 @@ def name_of(service: DocService) -> str:
     return service.admin.database.name
 
 
-def fates(report: ImportReport) -> dict[str, int]:
+def fates(report: RestoreReport) -> dict[str, int]:
     """What became of all lines."""
     names = ("read", "written", "replaced", "unchanged", "refused")
     return {name: sum(getattr(counts, name) for counts in report.counts.values()) for name in names}
@@ -189,7 +189,7 @@ async def test_nothing_secret_leaves(worked: DocService, mongo: Any, tmp_path: P
     assert set(exported.left_out) == {*LEFT_OUT, "own_notes"}
 
 
-class Failing(Unwatched):
+class Failing(NoWatch):
     """A watch that ends the work it watches."""
 
     def advance(self, part: str, steps: int = 1) -> None:
@@ -272,13 +272,13 @@ async def test_cut_short_and_completed(
     assert len(short.flaws) == len(damaged.flaws) == 1
     assert "cut short" in short.flaws[0]
     assert "cut short" in damaged.flaws[0]
-    assert short.refusals == {behind_log + 1: "it is no Extended JSON"}
+    assert short.refusals == {behind_log + 1: "it is not Extended JSON"}
     assert (whole.flaws, fates(whole)["refused"]) == ([], 0)
     assert await everything(mongo, name_of(empty)) == await everything(mongo, name_of(worked))
 
 
 async def test_a_line_that_is_lost_is_noticed(backup: Path, empty: DocService, tmp_path: Path) -> None:
-    """The last line counts the others; lines picked out by hand, without first and last, are no flaw."""
+    """The last line counts the others; lines picked out by hand, without first and last, are not flaw."""
     lines = lines_in(backup)
     (tmp_path / "lost.ndjson").write_text("".join([*lines[:3], *lines[4:]]), encoding="utf-8")
     (tmp_path / "some.ndjson").write_text("".join(lines[2:5]), encoding="utf-8")
@@ -321,7 +321,7 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     "an attempt is wrong": (SUMMARY, putting(mastery_logs__0__attempts__3__correct="7"), "mastery_logs.0.attempts.3"),
     "no JSON in an answer": (SUMMARY, putting(mastery_logs__0__attempts__0__answer={"x": ObjectId()}), "ObjectId"),
     "NaN in an answer": (SUMMARY, putting(mastery_logs__0__attempts__0__answer={"x": float("nan")}), "finite"),
-    "tries are no list": (SUMMARY, putting(mastery_logs={}), "mastery_logs"),
+    "tries are not list": (SUMMARY, putting(mastery_logs={}), "mastery_logs"),
     "a bucket of another log": (BUCKET, putting(log_id="f" * 32), "bucket"),
     "a bucket without attempts": (BUCKET, putting(attempts=[]), "attempts"),
     "a bucket with a wrong span": (BUCKET, putting(last_start_timestamp=None), "last_start_timestamp"),

@@ -1,4 +1,4 @@
-"""A database file is read as SQLite reads it, at one moment, and nothing is written where it lies."""
+"""A database file is read as SQLite reads it, at one moment, and nothing is written in its folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from docservice import DocService
 from docservice.errors import SettingsInvalid
 from docservice.kolibri import ImportReport, import_kolibri
-from docservice.service.base.progress import Unwatched
+from docservice.service.base.progress import NoWatch
 
 from .samples import LEARNER, changing, rows
 
@@ -78,7 +78,7 @@ def changed(home: Path, statements: str, *pragmas: str, stays: bool = False) -> 
 
 
 def state(home: Path) -> dict[str, tuple[int, int, bytes]]:
-    """What lies in a home: file by file its id, the time of the last change, and what is in it."""
+    """What is in a home: file by file its id, the time of the last change, and what is in it."""
     return {
         file.name: (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes())
         for file in (home, *sorted(home.iterdir()))
@@ -178,7 +178,7 @@ async def test_a_write_ahead_log(empty: DocService, database: Any, home: Path, l
     assert ("with its write-ahead log" in report.copied) is (left != "closed")
 
 
-class Disturbing(Unwatched):
+class Disturbing(NoWatch):
     """Calls a function when the import comes to a part, and notes that it did."""
 
     def __init__(self, part: str, disturb: Callable[[], None]) -> None:

@@ -46,7 +46,7 @@ async def documents(database: Any, collection: str) -> dict[str, Any]:
 
 async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) -> None:
     """Rows without a parent and rows that are not valid are set aside as they are, with what hangs below them; each row
-    of the tables is accounted for; what is whole is imported; again changes nothing."""
+    of the tables is accounted for; what is whole is imported; a second import changes nothing."""
     (first, second, third) = rows(part, TRY, (LEARNER,))[:3]
     broken = {
         "start_timestamp": "yesterday",
@@ -104,7 +104,7 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
     assert aside["attemptlog:" + "c" * 32]["reason"] == "its content session is missing"
     assert aside["attemptlog:" + "d" * 32]["reason"] == "it belongs to another learner than its mastery log"
     assert aside["attemptlog:" + "e" * 32]["reason"] == "it belongs to another facility than its mastery log"
-    assert aside[f"attemptlog:{0:032x}"]["reason"] == "start_timestamp is no Kolibri time"
+    assert aside[f"attemptlog:{0:032x}"]["reason"] == "start_timestamp is not a Kolibri time"
     assert aside[f"attemptlog:{2:032x}"]["row"]["correct"] == "mostly"
     assert [note.split()[:2] for note in report.notes] == [["2", "attempts"]]
     assert report.counts["roles"].set_aside == len([name for name in aside if name.startswith("roles:")]) > 0
@@ -185,7 +185,7 @@ async def test_newer_work_of_the_kolibri_arrives(empty: DocService, database: An
 
 
 async def test_what_a_document_outgrows_moves(empty: DocService, database: Any, part: Path) -> None:
-    """Of 450 attempts at one try and of 250 in one anonymous session the oldest stand in buckets; a list shows them
+    """Of 450 attempts at one try and of 250 in one anonymous session the oldest are in buckets; a list shows them
     all, the second import finds them, and one more attempt arrives alone."""
     log = rows(part, TRY, (LEARNER,))[0]
     old = attempt_of(part)
@@ -288,7 +288,7 @@ async def test_a_home_folder_in_use(empty: DocService, database: Any, part: Path
     assert (await database.facility_users.find_one({"_id": LEARNER}))["full_name"] == "just now"
     assert (await database.content_nodes.find_one({"_id": "b" * 32}))["title"] == "old channel"
     assert (await database.channels.find_one({"_id": "c" * 32}))["root_id"] == "b" * 32
-    assert [note for note in report.notes if "is no SQLite database" in note]
+    assert [note for note in report.notes if "is not an SQLite database" in note]
     assert sorted(path.name for path in channels.iterdir()) == [f"{'c' * 32}.sqlite3", f"{'d' * 32}.sqlite3"]
 
 
@@ -307,9 +307,9 @@ async def test_what_is_no_kolibri_is_refused(empty: DocService, tmp_path: Path) 
     for name, message in (
         ("nothing", "Give a Kolibri home folder"),
         ("", "Give a Kolibri home folder"),
-        ("text", "is no SQLite database"),
+        ("text", "is not an SQLite database"),
         ("half.gz", "cannot be unpacked"),
-        ("other.sqlite3", "is no Kolibri database"),
+        ("other.sqlite3", "is not a Kolibri database"),
     ):
         with pytest.raises(SettingsInvalid, match=message):
             await import_kolibri(empty, tmp_path / name)

@@ -63,7 +63,7 @@ async def main(path, uri, database):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-"""An import that never gets to the sittings, so that it can only be killed before its end."""
+"""An import that never gets to the user sessions, so that it can only be killed before its end."""
 
 
 class Imported:
@@ -178,7 +178,7 @@ async def test_each_learners_sums(imported: Imported, sample: Path) -> None:
 
 
 async def test_anonymous_visits(imported: Imported) -> None:
-    """Attempts without a try stand in their session, which has no learner."""
+    """Attempts without a try are in their session, which has no learner."""
     found = [document async for document in imported.database.content_session_logs.find({"user_id": None})]
     attempts = [attempt for session in found for attempt in session.get("attempts", ())]
 
@@ -231,7 +231,7 @@ async def test_morango_fields_are_kept(imported: Imported, sample: Path) -> None
 
 
 async def test_the_directory_is_usable(imported: Imported, sample: Path) -> None:
-    """Assignments stand with what is assigned, superusers are marked, nobody's password came along."""
+    """Assignments are with what is assigned, superusers are marked, nobody's password came along."""
     superuser = rows(sample, "SELECT user_id FROM device_devicepermissions WHERE is_superuser")[0]["user_id"]
     users = [document async for document in imported.database.facility_users.find()]
     device = await imported.database.device_settings.find_one({"_id": "device"})

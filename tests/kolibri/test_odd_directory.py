@@ -1,4 +1,4 @@
-"""A home whose directory holds what Kolibri should never hold is imported all the same, and verify says what is odd."""
+"""A home whose directory holds what Kolibri should never hold is still imported, and verify says what is odd."""
 
 from __future__ import annotations
 

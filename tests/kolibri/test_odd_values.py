@@ -143,7 +143,7 @@ ANSWERS: dict[str | None, Any] = {
     str(10**30): 10**30,
     "1.5": 1.5,
 }
-"""Answers as they stand in the table, and as they are read: without JSON inside of text, as Kolibri reads them."""
+"""Answers as they are in the table, and as they are read: without JSON inside of text, as Kolibri reads them."""
 
 
 async def test_answers_of_any_kind(empty: DocService, part: Path) -> None:
@@ -178,7 +178,7 @@ HISTORIES: dict[str, list[Any]] = {
 
 
 async def test_histories_of_any_kind(empty: DocService, part: Path) -> None:
-    """An empty object is an empty history, and what is no list is the only entry of one."""
+    """An empty object is an empty history, and what is not a list is the only entry of one."""
     found = rows(part, "SELECT id FROM logger_attemptlog WHERE user_id = ? ORDER BY id", (LEARNER,))
     ids = [row["id"] for row in found][: len(HISTORIES)]
     with changing(part) as kolibri:
@@ -268,7 +268,7 @@ IN_PART: dict[str, dict[str, dict[Any, Any]]] = {
 async def test_a_value_is_no_reason_to_lose_a_log(
     empty: DocService, second: DocService, part: Path, tmp_path: Path, exact: bool
 ) -> None:
-    """Whatever stands in a column that a log can do without, the log and all below it are imported; rows of which a
+    """Whatever is in a column that a log can do without, the log and all below it are imported; rows of which a
     document cannot hold all are kept beside; verify finds nothing, and a backup comes back."""
     ids: dict[tuple[str, str, Any], str] = {}
     expected = SHOWN if exact else IN_PART
@@ -472,7 +472,7 @@ TITLES = ("tab\there", "line\nbreak", "\x01\x1f", 'a "quote"', "back\\slash", "e
 
 
 async def test_titles_are_text(empty: DocService, part: Path) -> None:
-    """Whatever stands in the title of a topic, and so, written by Kolibri's SQL, in the `ancestors` of what is below,
+    """Whatever is in the title of a topic, and so, written by Kolibri's SQL, in the `ancestors` of what is below,
     all nodes are imported and the title is a folder's name."""
     with changing(part) as kolibri:
         topics = kolibri.execute("SELECT id FROM content_contentnode WHERE kind = 'topic' AND level > 0").fetchall()

@@ -17,7 +17,7 @@ from docservice.identity import TokenVerifier, issue_token
 from docservice.kolibri import ImportReport, import_kolibri
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
-from docservice.service.base.progress import Unwatched
+from docservice.service.base.progress import NoWatch
 from tests.support.signing import SECRET
 
 from .samples import LEARNER, changing, rows
@@ -264,7 +264,7 @@ async def test_a_person_who_moved(empty: DocService, database: Any, home: Path) 
     assert (await database.facility_users.find_one({"_id": LEARNER}))["dataset_id"] == moved["dataset_id"]
 
 
-class Broken(Unwatched):
+class Broken(NoWatch):
     """Ends an import before it brings anything."""
 
     def begin(self, part: str, total: int | None = None) -> None:

@@ -210,7 +210,7 @@ async def test_a_learner_works_and_reads_it_back(logs: LogClient, recorded_direc
 
 
 async def test_pages_go_on_from_a_cursor(logs: LogClient) -> None:
-    """A walk that was left goes on from the cursor of the last page, with filters and dates; all come once."""
+    """A list that was left goes on from the cursor of the last page, with filters and dates; all come once."""
     contents = sorted(uuid.uuid4().hex for _ in range(5))
     for content_id in contents:
         await logs.start_session(start(content_id))
@@ -256,7 +256,7 @@ async def test_an_exam_of_old(logs: LogClient, recorded_directory: dict[str, Any
 
 
 async def test_a_sitting(line: Line, token_of: Callable[[str], str], recorded_directory: dict[str, Any]) -> None:
-    """A report of activity says who is there and makes a sitting; a mere question makes none."""
+    """A report of activity says who is there and makes a user session; a mere question makes none."""
     async with LogClient(line.base, token=token_of("learner2")) as logs:
         asked = await logs.update_user_session(ReportActivity(active=False))
         before = [document async for document in logs.documents("usersessionlog")]
@@ -321,7 +321,7 @@ async def test_an_anonymous_start_is_made_once(line: Line, database: Any) -> Non
 
 
 async def test_the_service_restarts(line: Line, token_of: Callable[[str], str], database: Any) -> None:
-    """A call made while the service is away gets through when it is back; the connection of before is no harm."""
+    """A call made while the service is away gets through when it is back; an old connection does no harm."""
     patient = Retries(attempts=10_000, first_delay_seconds=0.01, longest_delay_seconds=0.02)
     attempts = asyncio.Semaphore(0)
 
@@ -520,7 +520,7 @@ async def test_errors_are_those_of_the_service(line: Line, logs: LogClient) -> N
 
 @pytest.mark.parametrize("session_id", ["../attemptlog", "a/b", "..", "%2e%2e", "a?b=c", "a#b", "ü"])
 async def test_ids_stay_in_their_place(logs: LogClient, session_id: str) -> None:
-    """Text that is no id cannot turn a request into another one."""
+    """Text that is not an id cannot turn a request into another one."""
     with pytest.raises(LogNotFound):
         await logs.update_session(session_id, UpdateSession())
 

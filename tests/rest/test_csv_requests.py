@@ -44,7 +44,7 @@ async def test_csv_requests_are_for_admins(
     recorded_directory: dict[str, Any],
     actor: str,
 ) -> None:
-    """Who is no admin of the facility sees no request, changes, removes and makes none; nothing is written."""
+    """Who is not an admin of the facility sees no request, changes, removes and makes none; nothing is written."""
     facility = recorded_directory["ids"]["facility"]
     path = await made(client, database, headers_of("admin"), facility)
     before = await everything(database)

@@ -1,4 +1,4 @@
-"""Every log as a document: shape, fields, filters and pages; who may read what stands in test_permission_matrix."""
+"""Every log as a document: shape, fields, filters and pages; who may read what is in test_permission_matrix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def ask(client: Client, headers: Mapping[str, str], path: str, **query: st
 
 
 async def listed(client: Client, headers: Mapping[str, str], path: str, **query: str) -> list[Any]:
-    """All results of a walk."""
+    """All results of a list."""
     found: list[Any] = []
     cursor: dict[str, str] = {}
     while True:
@@ -196,7 +196,7 @@ async def test_the_errors_have_kolibris_shape(client: Client, headers_of: Header
 
 
 async def test_the_detail_joins_attempts_that_moved(client: Client, headers_of: HeadersOf, database: Any) -> None:
-    """A summary that outgrew its attempts shows them all by its id, oldest first, and in the list only the embedded
+    """A summary with moved attempts shows them all by its id, oldest first, and in the list only the embedded
     ones with the count of all."""
     learner = headers_of("learner1")
     content_id = uuid.uuid4().hex
@@ -458,9 +458,8 @@ async def test_a_cut_list_is_no_list(caplog: pytest.LogCaptureFixture) -> None:
     class Row(BaseModel):
         number: int
 
-    async def failing() -> AsyncGenerator[Row, None]:
-        for number in range(streaming.SHORT + 2):
-            yield Row(number=number)
+    async def failing() -> AsyncGenerator[list[Any], None]:
+        yield [Row(number=number) for number in range(streaming.SHORT + 1)]
         raise StoreUnavailable("gone")
 
     async def handler(request: web.Request) -> web.StreamResponse:

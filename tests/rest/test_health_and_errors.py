@@ -293,7 +293,7 @@ async def test_a_charset_is_a_text_encoding(
 async def test_a_list_position_of_a_form_is_a_small_number(
     client: Client, headers_of: Callable[[str], dict[str, str]]
 ) -> None:
-    """A position of thousands of digits is no position: the field is unknown and does nothing."""
+    """A position of thousands of digits is not a position: the field is unknown and does nothing."""
     headers = headers_of("learner1")
     session_id = (await start(client, headers))["session_id"]
     form = {f"interactions[{'9' * 5000}]item": "a"}

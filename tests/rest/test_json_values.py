@@ -1,4 +1,4 @@
-"""Answers and extra fields come back equal, whatever JSON they hold, and stand in the database as they are."""
+"""Answers and extra fields come back equal, whatever JSON they hold, and are in the database as they are."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ objects = st.dictionaries(keys, values, max_size=5)
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object of so many levels, objects and lists in turn."""
+    """An object of so many levels, alternately objects and lists."""
     value: Any = {}
     for level in range(levels - 1):
         value = [value] if level % 2 else {"a": value}
@@ -186,7 +186,7 @@ async def test_unstorable_value(
 async def test_no_json_number(
     client: Client, database: Any, headers_of: Callable[[str], dict[str, str]], constant: bytes
 ) -> None:
-    """What is no JSON number, or longer than the parser reads, is malformed JSON; nothing is written."""
+    """What is not a JSON number, or longer than the parser reads, is malformed JSON; nothing is written."""
     headers = {**headers_of("learner1"), "Content-Type": "application/json"}
     session_id = (await start(client, headers_of("learner1")))["session_id"]
     before = await everything(database)

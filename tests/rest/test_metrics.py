@@ -58,7 +58,7 @@ async def read(client: Client) -> Samples:
 async def test_requests_by_route_method_and_status(
     service: DocService, headers_of: Callable[[str], dict[str, str]]
 ) -> None:
-    """Counts and times stand under the template of the path; unknown paths and methods are one label each."""
+    """Counts and times are under the template of the path; unknown paths and methods are one label each."""
     learner = headers_of("learner1")
     async with counted(service, Metrics()) as client:
         session_id = (await start(client, learner))["session_id"]

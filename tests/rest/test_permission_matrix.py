@@ -49,7 +49,7 @@ OWNERS = {
     "other facility": "other_learner",
     "anonymous": None,
 }
-"""Whose record it is: of whoever asks, of a learner of the class (and of a group in it) ..., of a visitor."""
+"""Whose record it is: of the caller, of a learner of the class (and of a group in it) ..., of a visitor."""
 
 READS = {
     "anonymous": set(),
@@ -132,7 +132,7 @@ class Case:
 
     @property
     def person(self) -> str | None:
-        """The owner's name; None: nobody, since the role is no person."""
+        """The owner's name; None for a role that is not a person."""
         if self.owner == "anonymous":
             return "anonymous"
         return ACTORS[self.role] if self.owner == "own" else OWNERS[self.owner]

@@ -67,7 +67,7 @@ async def test_a_trusted_proxy_is_believed(service: DocService, trusted: list[st
 @pytest.mark.parametrize(
     ("chain", "remote"),
     [
-        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # What stands before was sent by the client itself.
+        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # What is before was sent by the client itself.
         ("203.0.113.9, 10.1.2.3", "203.0.113.9"),
         ("10.9.9.9, 10.1.2.3", "10.9.9.9"),
         ("nonsense, 10.1.2.3", "10.1.2.3"),
@@ -99,5 +99,5 @@ async def test_several_lines_are_one_list(service: DocService) -> None:
     ],
 )
 async def test_what_makes_no_sense_is_left_out(service: DocService, headers: dict[str, str]) -> None:
-    """Values that are no scheme, no host and no path change nothing."""
+    """Values that are not scheme, no host and no path change nothing."""
     assert await seen(service, ["127.0.0.1"], headers) == PLAIN

@@ -1,4 +1,4 @@
-"""Sittings: who used the app when and on what, as Kolibri's front end reports it."""
+"""User sessions: who used the app when and on what, as Kolibri's front end reports it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def put(client: Client, headers: dict[str, str], body: Any) -> Any:
 
 
 async def sittings(database: Any) -> list[dict[str, Any]]:
-    """All sittings, by start."""
+    """All user sessions, by start."""
     found: list[dict[str, Any]] = await database["user_session_logs"].find({}).sort("start_timestamp").to_list(1000)
     return found
 
@@ -48,7 +48,7 @@ async def sittings(database: Any) -> list[dict[str, Any]]:
 async def test_first_report(
     client: Client, database: Any, headers_of: HeadersOf, recorded_directory: dict[str, Any]
 ) -> None:
-    """The first report begins a sitting with Kolibri's fields, and says who is signed in."""
+    """The first report begins a user session with Kolibri's fields, and says who is signed in."""
     ids = recorded_directory["ids"]
 
     answer = await put(client, headers_of("learner1"), ACTIVE)
@@ -86,7 +86,7 @@ async def test_first_report(
 
 
 async def test_second_report_keeps_the_device(client: Client, database: Any, headers_of: HeadersOf) -> None:
-    """A report from another device soon after keeps the sitting and its device."""
+    """A report from another device soon after keeps the user session and its device."""
     headers = headers_of("learner1")
     await put(client, headers, ACTIVE)
     [before] = await sittings(database)
@@ -146,7 +146,7 @@ async def test_devices(
 
 
 async def test_five_minutes(service: DocService, database: Any, recorded_directory: dict[str, Any]) -> None:
-    """Reports at most five minutes apart are one sitting; a longer break begins the next."""
+    """Reports at most five minutes apart are one user session; a longer break begins the next."""
     learner = Principal(recorded_directory["ids"]["learner1"])
     minutes = (0, 4, 9, 14.001, 30, 34)
 
@@ -162,7 +162,7 @@ async def test_five_minutes(service: DocService, database: Any, recorded_directo
 
 
 async def test_own_sittings_only(service: DocService, database: Any, recorded_directory: dict[str, Any]) -> None:
-    """Each learner has sittings of the own, whatever others do at the same time."""
+    """Each learner has user sessions of the own, whatever others do at the same time."""
     ids = recorded_directory["ids"]
 
     people = [Principal(ids[name]) for name in ("learner1", "learner2", "other_learner")]
@@ -179,7 +179,7 @@ async def test_own_sittings_only(service: DocService, database: Any, recorded_di
 async def test_racing_reports(
     service: DocService, mongodb_uri: str, database: Any, recorded_directory: dict[str, Any]
 ) -> None:
-    """Twenty reports at once, from two services over one database, make one sitting; after a break one more."""
+    """Twenty reports at once, from two services over one database, make one user session; after a break one more."""
     learner = Principal(recorded_directory["ids"]["learner1"])
     later = START + timedelta(hours=1)
 
@@ -196,7 +196,7 @@ async def test_racing_reports(
 async def test_racing_without_queues(
     service: DocService, mongodb_uri: str, database: Any, recorded_directory: dict[str, Any]
 ) -> None:
-    """Reports that reach the database at the same moment, each from a service of its own, make one sitting."""
+    """Reports that reach the database at the same moment, each from a service of its own, make one user session."""
     learner = Principal(recorded_directory["ids"]["learner1"])
     others = [DocService(mongodb_uri, database=database.name, apply_indexes=False) for _ in range(5)]
     for other in others:
@@ -213,7 +213,7 @@ async def test_racing_without_queues(
 
 async def test_kinds(client: Client, database: Any, headers_of: HeadersOf, recorded_directory: dict[str, Any]) -> None:
     """The description lists the kinds of the caller's roles, as a Kolibri 0.19.5 was seen to: a superuser leads with
-    that, who has no role either is no learner, and may manage content; others may if the directory says so."""
+    that, who has no role either is not a learner, and may manage content; others may if the directory says so."""
     ids = recorded_directory["ids"]
     await database.roles.delete_many({"user_id": ids["superuser"]})
     await database.facility_users.update_one({"_id": ids["learner1"]}, {"$set": {"can_manage_content": True}})
@@ -236,7 +236,7 @@ async def test_kinds(client: Client, database: Any, headers_of: HeadersOf, recor
 async def test_visitor(
     client: TestClient[Any, Any], database: Any, headers_of: HeadersOf, recorded_directory: dict[str, Any], actor: str
 ) -> None:
-    """A visitor has no sitting, but a cookie for a year: the one sent if it is a UUID, else a new UUID4."""
+    """A visitor has no user session, but a cookie for a year: the one sent if it is a UUID, else a new UUID4."""
     headers = headers_of(actor)
     before = await everything(database)
 
@@ -274,7 +274,7 @@ async def test_who_may_report(service: DocService, client: Client, database: Any
 
 @pytest.mark.usefixtures("service")
 async def test_latest_sitting_by_index(database: Any) -> None:
-    """A learner's sitting that is not over is found by a range of an index, however many there were before."""
+    """A learner's user session that is not over is found by a range of an index, however many there were before."""
     partition = f"{'d' * 32}:user-rw:{'a' * 32}"
     query = {"_morango_partition": partition, "last_interaction_timestamp": {"$gte": START}}
 

@@ -272,7 +272,7 @@ async def test_a_changed_model_is_validated(service: DocService, learner: str) -
 async def test_every_kind_is_saved_and_found(
     service: DocService, learner: str, recorded_directory: dict[str, Any]
 ) -> None:
-    """Sittings, exam logs and anonymous visits come back as they were saved."""
+    """User sessions, exam logs and anonymous visits come back as they were saved."""
     sitting = await service.user_session_logs.save(
         UserSessionLog(dataset_id=recorded_directory["ids"]["dataset"], user_id=learner, start_timestamp=START)
     )

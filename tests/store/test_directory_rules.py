@@ -257,7 +257,7 @@ async def test_two_names_of_one_field_say_the_same(school: DocService) -> None:
 
 
 async def test_records_of_a_file_count_as_there(own: DocService) -> None:
-    """A file may name what stands elsewhere in it, in any order, also if it is longer than a transaction."""
+    """A file may name what is elsewhere in it, in any order, also if it is longer than a transaction."""
     crowd = [user(f"learner{number}", id=f"{number:032x}", facility=of("new f")) for number in range(1100)]
     members = [{"id": f"{n:032x}", "user": f"{n:032x}", "collection": of("new c")} for n in range(1100)]
     dataset = {"dataset": of("new dataset")}

@@ -234,7 +234,7 @@ async def test_saved_attempts_keep_the_counters(service: DocService, learner: st
 
 
 async def test_attempts_stand_by_their_start(service: DocService, learner: str) -> None:
-    """An attempt that is saved later and started earlier stands before those that started after it."""
+    """An attempt that is saved later and started earlier is before those that started after it."""
     summary = await summary_of(service, learner, attempts=4)
     mastery, visit = summary.mastery_logs[0], await visit_of(service, learner)
 

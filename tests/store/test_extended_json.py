@@ -38,7 +38,7 @@ def test_any_answer(answer: Any) -> None:
 
 
 def test_types_are_kept() -> None:
-    """Numbers that are equal keep their types, and what is no JSON comes back as what it was."""
+    """Numbers that are equal keep their types, and what is not JSON comes back as what it was."""
     values = [1, Int64(1), 1.0, True, Decimal128("1"), ObjectId("0" * 24), b"\x00", 2**40, -0.0, None]
 
     _, back = from_line(to_line("exams", {"_id": 1, "values": values}))

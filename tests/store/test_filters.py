@@ -166,7 +166,7 @@ async def test_each_field_of_each_kind_is_strict(logs: DocService, name: str) ->
     ],
 )
 async def test_other_arguments_are_named_too(logs: DocService, argument: str, call: Callable[[Any], Any]) -> None:
-    """Lists of contents, topics and logs that are no ids are refused by the argument's name."""
+    """Lists of contents, topics and logs that are not ids are refused by the argument's name."""
     with pytest.raises(FilterInvalid, match=argument):
         [found async for found in call(logs.content_session_logs)]
     with pytest.raises(FilterInvalid, match="log"):

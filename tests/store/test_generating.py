@@ -61,7 +61,7 @@ async def differences(one: DocService, other: DocService) -> list[Difference]:
 
 
 async def test_a_data_set_is_clean(loaded: DocService) -> None:
-    """Nothing is wrong with any document, and there are attempts that a document has outgrown."""
+    """Nothing is wrong with any document, and there are attempts in overflow buckets."""
     found: list[Finding] = []
 
     checked = await loaded.admin.verify(found.append)

@@ -25,8 +25,8 @@ from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, P
 from docservice.identity import Principal
 from docservice.rest.app import OPERATIONS
 from docservice.rest.list_parameters import document_list, log_list
-from docservice.service.acting.document_pages import DocumentReader
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.lists import ListReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
 from docservice.store.mapping.log_kinds import KINDS, SUMMARY_LOGS, LogKind
@@ -124,11 +124,11 @@ class School:
 
     async def queries(self, name: str, role: str, query: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
         """What a list asks of the database."""
-        reader, principal = LogReader(self.database), Principal(ROLES[role])
+        reader, principal = ListReader(self.database), Principal(ROLES[role])
         self.recorder.seen.clear()
         if name in KINDS:
             asked = document_list(LISTS[name], KINDS[name].shown_paths).read(query)
-            await DocumentReader(self.database, reader).page(
+            await DocumentPageReader(self.database, reader).page(
                 principal, KINDS[name], asked.filters, fields=asked.fields, size=PAGE, cursor=None
             )
         else:

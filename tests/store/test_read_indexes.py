@@ -15,7 +15,7 @@ import pytest
 from docservice.domain.requests.document_pages import DocumentFilters, FieldChoice
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
-from docservice.store.lists.document_pages import WalkStore, plan
+from docservice.store.lists.document_pages import DocumentPageStore, plan
 from docservice.store.lists.scope import Selection
 from docservice.store.mapping.log_kinds import KINDS, LogKind
 
@@ -123,7 +123,7 @@ async def test_every_list_reads_an_index(watched: WatchedDatabase, name: str, wh
                 filters = OPTIONS[option](filters)
             watched.seen.clear()
 
-            await WalkStore(watched).page(kind, plan(SELECTIONS[who], filters, content), FieldChoice(), 10)
+            await DocumentPageStore(watched).page(kind, plan(SELECTIONS[who], filters, content), FieldChoice(), 10)
 
             assert watched.seen
             looked = 0
@@ -139,14 +139,14 @@ async def test_every_list_reads_an_index(watched: WatchedDatabase, name: str, wh
 async def test_a_coach_s_list_looks_at_the_class_alone(watched: WatchedDatabase, name: str) -> None:
     """Of 2,000 learners a list over a class of 40 looks at the logs of these 40, and a page at those of a few."""
     kind = KINDS[name]
-    walk = plan(SELECTIONS["class"], DocumentFilters(), None)
+    list_plan = plan(SELECTIONS["class"], DocumentFilters(), None)
     for size, most in ((500, 80), (10, 12)):
         watched.seen.clear()
 
-        leg = await WalkStore(watched).page(kind, walk, FieldChoice(), size)
+        page = await DocumentPageStore(watched).page(kind, list_plan, FieldChoice(), size)
 
         looked = sum([(await examined(watched, *entry))[1] for entry in watched.seen])
-        assert len(leg.documents) == min(size, 80)
+        assert len(page.documents) == min(size, 80)
         assert looked <= most
 
 
@@ -155,11 +155,11 @@ async def test_a_page_of_a_facility_looks_at_few(watched: WatchedDatabase) -> No
     for who in ("facility", "superuser"):
         watched.seen.clear()
 
-        leg = await WalkStore(watched).page(
+        page = await DocumentPageStore(watched).page(
             KINDS["contentsummarylog"], plan(SELECTIONS[who], DocumentFilters(), None), FieldChoice(), 10
         )
 
-        assert len(leg.documents) == 10
+        assert len(page.documents) == 10
         assert sum([(await examined(watched, *entry))[1] for entry in watched.seen]) <= 600
 
 

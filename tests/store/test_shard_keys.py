@@ -14,10 +14,10 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
-from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.exam_logs import ExamLogs
+from docservice.service.acting.lists import ListReader
 from docservice.service.acting.tracking import Tracking
-from docservice.service.acting.user_sessions import Sittings
+from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes.applying import described, shard_keys
@@ -93,8 +93,8 @@ def answers(first: int, count: int, **fields: Any) -> UpdateSession:
 
 
 async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None:
-    """Everything that writes logs: visits of learners and visitors, growing summaries, exams, sittings."""
-    actions, reader = Actions(database), LogReader(database)
+    """Everything that writes logs: visits of learners and visitors, growing summaries, exams, user sessions."""
+    actions, reader = Actions(database), ListReader(database)
     tracker = Tracking(database, actions, now)
     learner = Principal(user_id=directory["actors"]["learner1"]["user"])
     content = uuid.uuid4().hex
@@ -108,7 +108,7 @@ async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None
     await tracker.start(learner, StartSession(**exercise, repeat=True, mastery_model=start.mastery_model), None)
     visitor = await tracker.start(Principal(), start, None)
     await tracker.update(Principal(), visitor.session_id, answers(0, 3), None)
-    exams = Exams(database, actions, reader, now)
+    exams = ExamLogs(database, actions, reader, now)
     exam = directory["exams"][0]["id"]
     saved = await exams.save_log(learner, SaveExamLog(exam=exam, user=learner.user_id), None)
     attempt = SaveExamAttempt(
@@ -121,7 +121,7 @@ async def track(database: PyMongoDatabase, directory: Mapping[str, Any]) -> None
         end_timestamp="2024-01-01 10:00:09",
     )
     await exams.save_attempt(learner, attempt, None)
-    await Sittings(database, actions, reader, now).update(learner, None, None, "Mozilla/5.0")
+    await UserSessions(database, actions, reader, now).update(learner, None, None, "Mozilla/5.0")
     await actions.finish()
 
 

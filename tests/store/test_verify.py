@@ -1,4 +1,4 @@
-"""What is wrong in a database is found, and mended where it follows from the rest."""
+"""What is wrong in a database is found, and repaired where it follows from the rest."""
 
 from __future__ import annotations
 
@@ -127,7 +127,12 @@ MENDABLE: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, str]]]
     "attempt_bytes": (SUMMARIES, {}, {"$inc": {"attempt_bytes": 1}}, ("counter", "attempt_bytes")),
     "overflow_buckets": (SUMMARIES, {}, {"$set": {"overflow_buckets": 0}}, ("bucket", "_id")),
     "has_dirty": (SUMMARIES, {}, {"$set": {"has_dirty": False}}, ("has_dirty", "has_dirty")),
-    "has_dirty of a sitting": ("user_session_logs", {}, {"$set": {"has_dirty": False}}, ("has_dirty", "has_dirty")),
+    "has_dirty of a user session": (
+        "user_session_logs",
+        {},
+        {"$set": {"has_dirty": False}},
+        ("has_dirty", "has_dirty"),
+    ),
     "has_dirty of a bucket": (OVERFLOW, {}, {"$set": {"has_dirty": False}}, ("has_dirty", "has_dirty")),
     "partition": (SUMMARIES, {}, {"$set": {"_morango_partition": "x"}}, ("partition", "_morango_partition")),
     "no partition": (SESSIONS, {}, {"$unset": {"_morango_partition": 1}}, ("partition", "_morango_partition")),
@@ -384,7 +389,7 @@ async def differences(one: DocService, other: DocService) -> list[Difference]:
 
 
 async def test_a_copy_is_equal(recorded: DocService, copied: DocService, mongo: Any) -> None:
-    """Also if a field stands elsewhere or a whole number has another type."""
+    """Also if a field is elsewhere or a whole number has another type."""
     summaries = mongo[copied.admin.database.name][SUMMARIES]
     summary = await summaries.find_one(MOVED)
     await summaries.replace_one(

@@ -1,4 +1,4 @@
-"""The views of the Mongo shell hold what the library reads, and are made, mended and left alone as they should be."""
+"""The views of the Mongo shell hold what the library reads, and are made, repaired and left alone as they should be."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_missing_and_different_views(service: DocService, database: Any, r
 
 
 async def test_a_collection_in_the_way_is_left_alone(mongodb_uri: str, database: Any) -> None:
-    """Data under the name of a view stays; the service starts all the same and says that the view lacks."""
+    """Data under the name of a view stays; the service still starts and says that the view lacks."""
     await database["attempt_logs"].insert_one({"_id": "own"})
 
     async with DocService(mongodb_uri, database=database.name) as logs:
@@ -182,7 +182,7 @@ def test_views_union_collections_only() -> None:
 
 
 def test_the_wheel_ships_the_folder() -> None:
-    """What the shell applies stands beside the files, in the folder that the wheel takes whole."""
+    """What the shell applies is beside the files, in the folder that the wheel takes whole."""
     root = Path(__file__).parents[2]
 
     assert '"indexes" = "docservice/indexes"' in (root / "pyproject.toml").read_text(encoding="utf-8")

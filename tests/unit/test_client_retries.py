@@ -34,7 +34,7 @@ def test_delays_differ() -> None:
 
 
 def test_many_attempts() -> None:
-    """A number of attempts for days of waiting is no overflow."""
+    """A number of attempts for days of waiting is not an overflow."""
     assert (Retries(attempts=10**6).delay_seconds(10**5) or 0) <= 10
 
 

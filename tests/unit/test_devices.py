@@ -1,4 +1,4 @@
-"""Devices: the short text that a sitting keeps of operating system and browser."""
+"""Devices: the short text that a user session keeps of operating system and browser."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FIREFOX_WINDOWS_7 = "Mozilla/5.0 (Windows NT 6.1; Win64; x64; rv:109.0) Gecko/20
     ],
 )
 def test_device_info(os_info: dict[str, object] | None, browser_info: dict[str, object] | None, expected: str) -> None:
-    """Names and first parts of the versions stand in their places; what is missing is the empty text."""
+    """Names and first parts of the versions are in their places; what is missing is the empty text."""
     assert device_info(os_info, browser_info) == expected
 
 

@@ -12,7 +12,7 @@ from docservice.domain.directory.records import MAX_LEVEL
 from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.domain.upkeep.comparison import Difference, difference
 from docservice.domain.values.database_names import name_problem, named_database
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 from docservice.domain.values.signing_keys import LEAST_KEY_BYTES, key_problem
 
 ROOT, TOPIC, DEEP = {"title": "R"}, {"title": "T", "parent_id": "root"}, {"title": "D", "parent_id": "topic"}
@@ -163,9 +163,9 @@ def test_the_database_of_a_connection_string(uri: str, name: str | None) -> None
 
 
 @pytest.mark.parametrize(("total", "shown"), [(1462.4999999999998, 1462.5), (0.1 + 0.2, 0.3), (3, 3), (1e-7, 0)])
-def test_sums_are_shown_without_dust(total: float, shown: float) -> None:
+def test_sums_are_rounded(total: float, shown: float) -> None:
     """To the millionth."""
-    assert without_dust(total) == shown
+    assert rounded_sum(total) == shown
 
 
 def test_keys_that_are_long_enough() -> None:

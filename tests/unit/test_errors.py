@@ -52,7 +52,7 @@ def test_pointer() -> None:
 
 
 def test_validation_failed_lists_all() -> None:
-    """All that is wrong stands in the message, in order."""
+    """All that is wrong is in the message, in order."""
     found = [FieldError(("a",), "required", "One."), FieldError((), "null", "Two.")]
 
     error = ValidationFailed(found)

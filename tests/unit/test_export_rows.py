@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from docservice.domain.exports.table_rows import Catalogue, Learner, Span, session_row, user_type
+from docservice.domain.exports.table_rows import Catalogue, LearnerColumns, Span, session_row, user_type
 from docservice.domain.exports.tables import EXAM, SESSION, TABLES
 from docservice.domain.values.times import to_milliseconds
 from docservice.export import CsvWriter, ParquetWriter
@@ -103,7 +103,7 @@ def test_a_visit_names_its_node_else_the_first_of_its_content() -> None:
     catalogue.add("1" * 32, node("First", "Channel", "A", "Deep", lft=3))
 
     def place(**fields: Any) -> tuple[Any, Any]:
-        row = session_row(session(**fields), Learner(), catalogue)
+        row = session_row(session(**fields), LearnerColumns(), catalogue)
         return row[5], row[7]
 
     assert place() == (("A", "Deep"), "First")
@@ -167,8 +167,8 @@ def test_csv_numbers_times_and_folders(tmp_path: Path) -> None:
     catalogue.add("1" * 32, node("=Title", "Channel", "=Topic", "Deep"))
     catalogue.show([CONTENT])
     recorded = {"start_timestamp": "2024-09-02 05:12:24.158293(Africa/Nairobi)"}
-    shallow = session_row(session(content_id="d" * 32), Learner(), catalogue)
-    deep = session_row(session(_recorded=recorded), Learner("School, ü", "ann", "Learner"), catalogue)
+    shallow = session_row(session(content_id="d" * 32), LearnerColumns(), catalogue)
+    deep = session_row(session(_recorded=recorded), LearnerColumns("School, ü", "ann", "Learner"), catalogue)
     path = tmp_path / "file.csv"
 
     writer = CsvWriter(path, SESSION)
@@ -192,7 +192,7 @@ def test_a_changed_time_is_not_shown_as_recorded() -> None:
     """What a device recorded is shown only while the stored time is that time."""
     recorded = {"start_timestamp": "2023-01-01 00:00:00.000001(Africa/Nairobi)"}
 
-    assert session_row(session(_recorded=recorded), Learner(), Catalogue())[8] == MOMENT
+    assert session_row(session(_recorded=recorded), LearnerColumns(), Catalogue())[8] == MOMENT
 
 
 def test_parquet_is_typed(tmp_path: Path) -> None:
@@ -204,7 +204,9 @@ def test_parquet_is_typed(tmp_path: Path) -> None:
 
     for name, path in paths.items():
         writer = ParquetWriter(path, SESSION)
-        writer.write([session_row(session(_recorded=recorded), Learner(), catalogue)] if name == "full" else [], 1)
+        writer.write(
+            [session_row(session(_recorded=recorded), LearnerColumns(), catalogue)] if name == "full" else [], 1
+        )
         writer.close()
 
     full, empty = (pyarrow.parquet.read_table(path) for path in paths.values())

@@ -11,7 +11,7 @@ import pytest
 from docservice import demo
 from docservice.domain.directory.records import directory_records
 from docservice.generate import Plan, estimate, people
-from docservice.generate.behaviour import School
+from docservice.generate.behaviour import SchoolSimulation
 from docservice.generate.contents import Library
 from docservice.generate.plan import Calendar
 from docservice.generate.recording import Logs
@@ -21,19 +21,19 @@ PLAN = Plan(seed=5, learners=24, weeks=3, channels=1)
 UNTIL = date(2026, 11, 22)
 
 
-def school(plan: Plan = PLAN, until: date = UNTIL) -> School:
+def school(plan: Plan = PLAN, until: date = UNTIL) -> SchoolSimulation:
     """A plan with its calendar."""
-    return School(plan, Calendar.ending(until, plan.weeks))
+    return SchoolSimulation(plan, Calendar.ending(until, plan.weeks))
 
 
 @pytest.fixture(scope="module")
-def learners() -> list[tuple[people.Learner, Logs]]:
+def learners() -> list[tuple[people.GeneratedLearner, Logs]]:
     """All learners of the plan, with their logs."""
     made = school()
     return [(who, made.of_learner(who)) for who in (people.learner(PLAN, n) for n in range(PLAN.learners))]
 
 
-def test_the_same_plan_gives_the_same_logs(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_the_same_plan_gives_the_same_logs(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """All fields of all logs, in any order of making; the anonymous visits too."""
     again = school()
 
@@ -55,7 +55,7 @@ def test_another_end_shifts_it_by_whole_weeks() -> None:
     assert shifts == {timedelta(weeks=2)}
 
 
-def test_it_ends_before_its_end(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_it_ends_before_its_end(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """Nothing happens after the last day, nor before the first week."""
     first, last = UNTIL - timedelta(weeks=3) + timedelta(days=1), UNTIL
 
@@ -66,7 +66,7 @@ def test_it_ends_before_its_end(learners: list[tuple[people.Learner, Logs]]) -> 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"learners": 25}, {"weeks": 4}, {"channels": 2}])
 def test_another_plan_has_other_ids(change: dict[str, int]) -> None:
-    """Data sets of two plans can stand in one database."""
+    """Data sets of two plans can be in one database."""
     sizes = {"seed": 5, "learners": 24, "weeks": 3, "channels": 1}
     other = Plan(**{**sizes, **change})
 
@@ -78,7 +78,7 @@ def test_another_plan_has_other_ids(change: dict[str, int]) -> None:
     assert not ids(PLAN) & ids(other)
 
 
-def test_ids_follow_from_the_rules(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_ids_follow_from_the_rules(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """Every log is what `identified` makes of it, and its counters count its attempts."""
     for _, logs in learners[:4]:
         for summary in logs.summaries:
@@ -88,14 +88,14 @@ def test_ids_follow_from_the_rules(learners: list[tuple[people.Learner, Logs]]) 
                 assert log.attempt_count == len(log.attempts)
                 assert log.correct_sum == pytest.approx(sum(attempt.correct for attempt in log.attempts))
                 assert all(attempt.identified() == attempt for attempt in log.attempts)
-        for other in (*logs.sessions, *logs.sittings, *logs.exams):
+        for other in (*logs.sessions, *logs.user_sessions, *logs.exams):
             assert other.identified() == other
 
 
-def test_the_able_answer_better(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_the_able_answer_better(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """The better half of the learners has more right answers to the same exercises."""
 
-    def share(some: list[tuple[people.Learner, Logs]]) -> float:
+    def share(some: list[tuple[people.GeneratedLearner, Logs]]) -> float:
         attempts = [
             attempt.correct
             for _, logs in some
@@ -109,7 +109,7 @@ def test_the_able_answer_better(learners: list[tuple[people.Learner, Logs]]) -> 
     assert share(ranked[12:]) > share(ranked[:12]) + 0.1
 
 
-def test_it_has_everything(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_it_has_everything(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """Hints, errors, changed answers, open and finished tries, all kinds of content, school days busier than others."""
     attempts = [
         attempt
@@ -131,7 +131,7 @@ def test_it_has_everything(learners: list[tuple[people.Learner, Logs]]) -> None:
     assert kinds >= {"exercise", "video", "document", "quiz", "html5"}
     assert min(days[day] for day in range(5)) > max(days[5], days[6])
     assert any(logs.exams for _, logs in learners)
-    assert len({logs.sittings[0].device_info for _, logs in learners if logs.sittings}) > 2
+    assert len({logs.user_sessions[0].device_info for _, logs in learners if logs.user_sessions}) > 2
 
 
 def test_visits_without_a_sign_in() -> None:
@@ -140,7 +140,7 @@ def test_visits_without_a_sign_in() -> None:
 
     assert found
     for logs in found:
-        assert (logs.summaries, logs.sittings) == ([], [])
+        assert (logs.summaries, logs.user_sessions) == ([], [])
         assert all(session.user_id is None and session.visitor_id for session in logs.sessions)
     assert any(session.attempts for logs in found for session in logs.sessions)
 
@@ -192,10 +192,10 @@ def test_the_demo_has_what_it_shows() -> None:
     assert summary.content_id in {content.content_id for content in Library(demo.PLAN).contents}
 
 
-def test_the_estimate_is_near(learners: list[tuple[people.Learner, Logs]]) -> None:
+def test_the_estimate_is_near(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """The numbers of logs and attempts that are announced are within half and twice those that are made."""
     made = [logs for _, logs in learners]
-    count = sum(len(part) for logs in made for part in (logs.summaries, logs.sessions, logs.sittings, logs.exams))
+    count = sum(len(part) for logs in made for part in (logs.summaries, logs.sessions, logs.user_sessions, logs.exams))
     tries = [log for logs in made for summary in logs.summaries for log in summary.mastery_logs]
     attempts = sum(log.attempt_count for log in tries) + sum(len(exam.attempts) for logs in made for exam in logs.exams)
 

@@ -181,7 +181,7 @@ def test_any_spelling_is_one_uuid(template: str, value: uuid.UUID) -> None:
 
 @pytest.mark.parametrize("value", ["", "abc", "g" * 32, "0" * 31, "0" * 33, -1, 2**128])
 def test_no_uuid(value: str | int) -> None:
-    """What is no UUID is refused."""
+    """What is not a UUID is refused."""
     with pytest.raises(ValueError, match=r"UUID|out of range|int"):
         parse_uuid(value)
 

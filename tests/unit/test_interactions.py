@@ -178,7 +178,7 @@ def test_hint(before: float, fields: dict[str, Any], hinted: bool) -> None:
 
 
 def test_error() -> None:
-    """An error needs no answer, marks the attempt for good, and stands in the history without one."""
+    """An error needs no answer, marks the attempt for good, and is in the history without one."""
     changes = record(
         Interaction.parse({"item": "a", "correct": 0, "time_spent": 1, "error": True}), did("a"), did("a", hinted=True)
     )

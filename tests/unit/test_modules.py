@@ -10,6 +10,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -103,3 +104,15 @@ def test_importing_the_package_is_cheap() -> None:
 def test_module_says_what_it_is(name: str) -> None:
     """Each module begins with a docstring."""
     assert (importlib.import_module(name).__doc__ or "").strip()
+
+
+def test_no_public_class_name_is_used_twice() -> None:
+    """No two modules of the package define a public class of the same name."""
+    package = Path(docservice.__file__).parent
+    places: dict[str, list[str]] = {}
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(package)))
+
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}

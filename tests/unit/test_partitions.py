@@ -23,7 +23,7 @@ def test_log_partitions() -> None:
 
 @given(st.one_of(partitions, st.text(characters, min_size=1)), st.one_of(partitions, st.text(characters)))
 def test_range_holds_exactly_what_starts_so(prefix: str, other: str) -> None:
-    """A text lies in the range of a prefix if, and only if, it starts with it."""
+    """A text is in the range of a prefix if, and only if, it starts with it."""
     first, after = prefix_range(prefix)
 
     for text in (other, prefix, prefix + other, other + prefix, prefix[:-1], after):

@@ -6,9 +6,9 @@ import pytest
 
 from docservice.domain.directory.permissions import (
     DirectoryScope,
+    HeldRole,
     Person,
     ReadScope,
-    Role,
     administers,
     directory_write_scope,
     log_read_scope,
@@ -19,12 +19,14 @@ HERE, ELSEWHERE = "a" * 32, "b" * 32
 ME, OTHER = "1" * 32, "2" * 32
 
 
-def role(kind: str, collection_kind: str = "facility", collection_id: str = "c" * 32, dataset_id: str = HERE) -> Role:
+def role(
+    kind: str, collection_kind: str = "facility", collection_id: str = "c" * 32, dataset_id: str = HERE
+) -> HeldRole:
     """A role in the own facility, if no other is named."""
-    return Role(kind, collection_id, collection_kind, dataset_id)
+    return HeldRole(kind, collection_id, collection_kind, dataset_id)
 
 
-def person(*roles: Role, is_superuser: bool = False) -> Person:
+def person(*roles: HeldRole, is_superuser: bool = False) -> Person:
     """Somebody of a facility."""
     return Person(ME, HERE, is_superuser=is_superuser, roles=roles)
 

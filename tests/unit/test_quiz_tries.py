@@ -68,7 +68,7 @@ def exam_log(*attempts: dict[str, Any], closed: bool = False) -> dict[str, Any]:
     [(QUIZ_ID, 5463963), ("0" * 31 + "7", 7), ("f" * 32, 768211455), ("0" * 32, 0)],
 )
 def test_the_level_of_a_copy_follows_from_the_quiz(exam_id: str, level: int) -> None:
-    """The last nine decimal digits of the id; other mastery logs of the quiz, and exercises, are no copies."""
+    """The last nine decimal digits of the id; other mastery logs of the quiz, and exercises, are not copies."""
     quiz = {"kind": "quiz", "content_id": exam_id}
 
     assert migrated_level(exam_id) == level

@@ -63,7 +63,7 @@ def test_text(sent: Any, read: str) -> None:
     ],
 )
 def test_no_text(sent: Any, code: str, message: str) -> None:
-    """What is no text is refused in Kolibri's words."""
+    """What is not a text is refused in Kolibri's words."""
     assert refused(Interaction, {**GOOD, "item": sent}) == [("/item", code, message)]
 
 
@@ -118,7 +118,7 @@ def test_all_errors_at_once() -> None:
     ],
 )
 def test_no_object(model: type[Any], body: Any, message: str) -> None:
-    """A body that is no object is refused as a whole."""
+    """A body that is not an object is refused as a whole."""
     assert [found[2] for found in refused(model, body)] == [message]
 
 

@@ -46,7 +46,7 @@ def test_round_trip(moment: datetime, zone: str) -> None:
 
 @given(moments, st.integers(-23 * 60 - 59, 23 * 60 + 59))
 def test_milliseconds(moment: datetime, offset: int) -> None:
-    """A moment is cut, never rounded, to milliseconds in UTC; doing it again changes nothing."""
+    """A moment is cut, never rounded, to milliseconds in UTC; twice gives the same."""
     elsewhere = moment.astimezone(timezone(timedelta(minutes=offset)))
 
     cut = to_milliseconds(elsewhere)

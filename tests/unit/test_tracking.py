@@ -11,13 +11,13 @@ import pytest
 from docservice.domain.logs.content_logs import ContentSummaryLog
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.tracking import content_sessions as tracking
-from docservice.domain.tracking.content_sessions import Start, Update, Visitor
+from docservice.domain.tracking.content_sessions import Start, TrackedPerson, Update
 from docservice.errors import InvalidReference, PermissionDenied
 
 NOW = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 DATASET, USER, CONTENT, CHANNEL = "d" * 32, "a" * 32, "c" * 32, "b" * 32
-LEARNER, ANONYMOUS = Visitor(DATASET, USER, "f" * 32), Visitor(DATASET, visitor_id="f" * 32)
+LEARNER, ANONYMOUS = TrackedPerson(DATASET, USER, "f" * 32), TrackedPerson(DATASET, visitor_id="f" * 32)
 VIDEO = {"node_id": "e" * 32, "content_id": CONTENT, "channel_id": CHANNEL, "kind": "video"}
 EXERCISE = {**VIDEO, "kind": "exercise", "mastery_model": {"type": "m_of_n", "m": 3, "n": 5}}
 QUIZ = {"quiz_id": "9" * 32}
@@ -32,7 +32,7 @@ def source_id() -> str:
 def start(
     body: dict[str, Any],
     summary: ContentSummaryLog | None = None,
-    visitor: Visitor = LEARNER,
+    visitor: TrackedPerson = LEARNER,
     now: datetime = NOW,
 ) -> Start:
     """Start a visit."""
@@ -62,7 +62,7 @@ def test_first_start() -> None:
 
 
 def test_start_of_an_exercise() -> None:
-    """An exercise opens try 1, whose level stands in the visit's context."""
+    """An exercise opens try 1, whose level is in the visit's context."""
     started = start(EXERCISE)
 
     assert started.summary is not None

@@ -1,1 +1,1 @@
-"""What callers get: types of answers."""
+"""Types of answers to callers."""

@@ -1,4 +1,4 @@
-"""What callers get from writes into the directory."""
+"""The answer to writes into the directory."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from docservice.domain.answers.lists import shown_time
 from docservice.domain.answers.tracking import Answer
 from docservice.domain.logs.content_logs import AnyJson
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 
 
 class ExamLogRow(Answer):
@@ -32,14 +32,14 @@ class ExamLogRow(Answer):
 
     @classmethod
     def of(cls, log: ExamLog) -> ExamLogRow:
-        """The shown part of an exam log, which was read with its attempts."""
+        """Return the shown part of an exam log, which was read with its attempts."""
         return cls(
             id=log.id,
             exam=log.exam_id,
             user=log.user_id,
             closed=log.closed,
             progress=len({attempt.item for attempt in log.attempts}),
-            score=without_dust(sum(attempt.correct for attempt in log.attempts)) if log.attempts else None,
+            score=rounded_sum(sum(attempt.correct for attempt in log.attempts)) if log.attempts else None,
             completion_timestamp=shown_time(log, "completion_timestamp"),
         )
 
@@ -77,7 +77,7 @@ class ExamAttemptRow(Answer):
 
     @classmethod
     def of(cls, attempt: ExamAttemptLog) -> ExamAttemptRow:
-        """The shown part of an attempt."""
+        """Return the shown part of an attempt."""
         same = ("id", "content_id", "item", "time_spent", "complete", "correct", "hinted", "error")
         loose = ("answer", "simple_answer", "interaction_history")
         times = ("start_timestamp", "end_timestamp", "completion_timestamp")

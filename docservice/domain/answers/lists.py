@@ -5,7 +5,7 @@ Rule: kolibri/core/logger/api.py (MasteryLogViewSet, AttemptLogViewSet) and eval
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.requests.lists import Page
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 from docservice.domain.values.times import exact_time, iso_text
 
 
@@ -30,7 +30,7 @@ def time_text(moment: datetime, recorded_text: str | None) -> str:
 
 
 class MasteryRow(BaseModel):
-    """A try; `correct` is the sum over its attempts, cut to an integer."""
+    """A mastery log; `correct` is the sum over its attempts, cut to an integer."""
 
     id: str
     mastery_criterion: dict[str, Any]
@@ -43,7 +43,7 @@ class MasteryRow(BaseModel):
 
     @classmethod
     def of(cls, log: MasteryLog) -> MasteryRow:
-        """The shown part of a try."""
+        """Return the shown part of a mastery log."""
         return cls(
             id=log.id,
             mastery_criterion=log.mastery_criterion,
@@ -52,7 +52,7 @@ class MasteryRow(BaseModel):
             completion_timestamp=shown_time(log, "completion_timestamp"),
             complete=log.complete,
             correct=int(round(log.correct_sum, 9)),
-            time_spent=None if log.time_spent is None else without_dust(log.time_spent),
+            time_spent=None if log.time_spent is None else rounded_sum(log.time_spent),
         )
 
 
@@ -78,26 +78,37 @@ class AttemptRow(BaseModel):
 
     @classmethod
     def of(cls, log: AttemptLog, **more: Any) -> Self:
-        """The shown part of an attempt; `more` fills what a subclass adds."""
-        return cls(
-            id=log.id,
-            item=log.item,
-            start_timestamp=shown_time(log, "start_timestamp"),
-            end_timestamp=shown_time(log, "end_timestamp"),
-            completion_timestamp=shown_time(log, "completion_timestamp"),
-            time_spent=log.time_spent,
-            complete=log.complete,
-            correct=log.correct,
-            hinted=log.hinted,
-            answer=log.answer,
-            simple_answer=log.simple_answer,
-            interaction_history=log.interaction_history,
-            user=log.user_id,
-            error=log.error,
-            masterylog=log.masterylog_id,
-            sessionlog=log.sessionlog_id,
-            **more,
-        )
+        """Return the shown part of an attempt; `more` fills what a subclass adds."""
+        # mypy takes `Self` for the class itself here.
+        return cls.model_construct(**shown_attempt(vars(log)), **more)  # type: ignore[return-value]
+
+
+def shown_attempt(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `AttemptRow` for an attempt.
+
+    Args:
+        values: of the fields of `AttemptLog`, valid.
+    """
+    recorded = values["recorded"]
+    completion = values.get("completion_timestamp")
+    return {
+        "id": values["id"],
+        "item": values["item"],
+        "start_timestamp": time_text(values["start_timestamp"], recorded.get("start_timestamp")),
+        "end_timestamp": time_text(values["end_timestamp"], recorded.get("end_timestamp")),
+        "completion_timestamp": completion and time_text(completion, recorded.get("completion_timestamp")),
+        "time_spent": values["time_spent"],
+        "complete": values["complete"],
+        "correct": values["correct"],
+        "hinted": values["hinted"],
+        "answer": values["answer"],
+        "simple_answer": values["simple_answer"],
+        "interaction_history": values["interaction_history"],
+        "user": values["user_id"],
+        "error": values["error"],
+        "masterylog": values["masterylog_id"],
+        "sessionlog": values["sessionlog_id"],
+    }
 
 
 Row = TypeVar("Row")
@@ -138,26 +149,26 @@ class Rows(Generic[Row]):
 
 
 class CorrectnessDiff(BaseModel):
-    """How much more correct an answer is than in the try before; None if there was none."""
+    """How much more correct an answer is than in the mastery log before; None if there was none."""
 
     correct: int | None
 
 
 class TryDiff(BaseModel):
-    """How much more correct and how much longer a try is than the one before."""
+    """How much more correct and how much longer a mastery log is than the one before."""
 
     correct: int
     time_spent: float | None
 
 
 class AttemptDiffRow(AttemptRow):
-    """An attempt beside the newest one at the same item in the try before."""
+    """An attempt beside the newest one at the same item in the mastery log before."""
 
     diff: CorrectnessDiff
 
 
 class MasteryDiffRow(MasteryRow):
-    """A try beside the one before; `diff` is None if there is none."""
+    """A mastery log beside the one before; `diff` is None if there is none."""
 
     diff: TryDiff | None
     attemptlogs: list[AttemptDiffRow]
@@ -169,10 +180,10 @@ def mastery_diff(
     attempts: Sequence[AttemptLog],
     previous_attempts: Sequence[AttemptLog],
 ) -> MasteryDiffRow:
-    """A try beside the one before it.
+    """Return a mastery log beside the one before it.
 
     Args:
-        target: the try.
+        target: the mastery log.
         previous: the one before; None if there is none.
         attempts: all of `target`.
         previous_attempts: all of `previous`.
@@ -183,12 +194,12 @@ def mastery_diff(
     shown = MasteryRow.of(target)
     diff = None
     if previous is not None:
-        before = MasteryRow.of(previous)
-        times = (shown.time_spent, before.time_spent)
+        previous_row = MasteryRow.of(previous)
+        times = (shown.time_spent, previous_row.time_spent)
         diff = TryDiff(
-            correct=shown.correct - before.correct,
+            correct=shown.correct - previous_row.correct,
             # A try from before the field existed has no time; the real server fails on it.
-            time_spent=None if times[0] is None or times[1] is None else without_dust(times[0] - times[1]),
+            time_spent=None if times[0] is None or times[1] is None else rounded_sum(times[0] - times[1]),
         )
     rows = []
     for attempt in attempts:

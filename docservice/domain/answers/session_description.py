@@ -1,4 +1,4 @@
-"""Who is signed in, as Kolibri's session API tells its front end.
+"""The answer of Kolibri's session API: who is signed in.
 
 Rule: kolibri/core/auth/models.py (`session_data`) and api.py (SessionViewSet).
 """
@@ -24,7 +24,7 @@ class SessionDescription(Answer):
         kind: the kinds of the person's roles, led by `superuser` for one; `learner` if that is none; `anonymous`.
         can_manage_content: as the directory says; a superuser may. Not there for an anonymous visitor.
         full_facility_import: whether the server has the whole facility; it has.
-        app_context: whether the caller runs inside Kolibri's own app; nobody does.
+        app_context: whether the caller runs inside Kolibri's own app; always False here.
         server_time: ISO 8601.
     """
 
@@ -41,7 +41,7 @@ class SessionDescription(Answer):
 
     @classmethod
     def of(cls, person: Person, account: Mapping[str, Any], now: datetime) -> SessionDescription:
-        """A person's session.
+        """Return a person's session.
 
         Args:
             person: with roles.
@@ -64,7 +64,7 @@ class SessionDescription(Answer):
 
     @classmethod
     def of_visitor(cls, facility_id: str | None, now: datetime) -> SessionDescription:
-        """An anonymous visitor's session."""
+        """Return an anonymous visitor's session."""
         return cls(
             id="current",
             user_id=None,

@@ -51,9 +51,9 @@ def _shown(schema: LogSchema[Any], each: StoredField) -> ShownField:
     return ShownField(each.shown_name, each.stored, each.kind, annotation, embeds)
 
 
-def shown_paths(model: type[SyncableLog], before: str = "") -> Iterator[str]:
-    """The paths of all fields that a shown document has, `mastery_logs.attempts.item`."""
+def shown_paths(model: type[SyncableLog], prefix: str = "") -> Iterator[str]:
+    """Yield the paths of all fields that a shown document has, `mastery_logs.attempts.item`."""
     for field in shown_fields(model):
-        yield before + field.name
+        yield prefix + field.name
         if field.embeds is not None:
-            yield from shown_paths(field.embeds, f"{before}{field.name}.")
+            yield from shown_paths(field.embeds, f"{prefix}{field.name}.")

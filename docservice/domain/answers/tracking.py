@@ -1,4 +1,4 @@
-"""What a start and a report are answered with, field by field as Kolibri's API has it."""
+"""The answers to a start and a report, with the fields of Kolibri's API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog
 from docservice.domain.tracking.content_sessions import Start, Update
 from docservice.domain.tracking.progress import is_complete
-from docservice.domain.values.shown_numbers import without_dust
+from docservice.domain.values.rounding import rounded_sum
 
 
 class Answer(BaseModel):
@@ -19,7 +19,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON object that REST clients get."""
+        """Return the JSON object that REST clients get."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -37,16 +37,16 @@ class AttemptAnswer(Answer):
 
     @classmethod
     def of(cls, attempt: AttemptLog) -> AttemptAnswer:
-        """The shown part of an attempt."""
+        """Return the shown part of an attempt."""
         return cls(**{name: getattr(attempt, name) for name in cls.model_fields})
 
 
 class SessionStarted(Answer):
-    """A visit has begun.
+    """A content session has begun.
 
     Attributes:
         progress: of all the learner's visits to the content, 0..1.
-        time_spent: seconds; of the try where there is one, else of all visits.
+        time_spent: seconds; of the mastery log where there is one, else of all content sessions.
         complete: of the try where there is one, else whether progress is 1.
         context: the ids that apply (`node_id`, `quiz_id`, `lesson_id`, `mastery_level` ...).
         mastery_criterion, pastattempts, totalattempts: only for assessments.
@@ -64,17 +64,17 @@ class SessionStarted(Answer):
 
     @classmethod
     def of(cls, start: Start, past_attempts: Sequence[AttemptLog]) -> SessionStarted:
-        """The answer to a start.
+        """Return the answer to a start.
 
         Args:
             start: the logs after it.
-            past_attempts: the attempts of the try to show, newest first.
+            past_attempts: the attempts of the mastery log to show, newest first.
         """
         summary, current = start.summary, start.current_try
         fields: dict[str, Any] = {
             "progress": summary.progress if summary else 0,
             "extra_fields": summary.extra_fields if summary else {},
-            "time_spent": without_dust(summary.time_spent) if summary else 0,
+            "time_spent": rounded_sum(summary.time_spent) if summary else 0,
             "complete": summary is not None and is_complete(summary.progress),
             "session_id": start.session.id,
             "context": start.session.context,
@@ -86,7 +86,7 @@ class SessionStarted(Answer):
                 "totalattempts": current.attempt_count if current else 0,
             }
         if current is not None:
-            fields |= {"complete": current.complete, "time_spent": without_dust(current.time_spent or 0)}
+            fields |= {"complete": current.complete, "time_spent": rounded_sum(current.time_spent or 0)}
         return cls(**fields)
 
 
@@ -103,7 +103,7 @@ class SessionUpdated(Answer):
 
     @classmethod
     def of(cls, update: Update) -> SessionUpdated:
-        """The answer to a report."""
+        """Return the answer to a report."""
         if update.attempts is None:
             return cls(complete=update.complete)
         answered = [AttemptAnswer.of(attempt) for attempt in update.attempts.answered]

@@ -12,7 +12,7 @@ Node = Mapping[str, Any]
 
 
 def told_ancestors(value: Any) -> list[dict[str, Any]]:
-    """Return the `ancestors` that a Kolibri tells of a node; an empty list if they are not readable."""
+    """Return the `ancestors` of a Kolibri's node; an empty list if they are not readable."""
     is_readable = (
         isinstance(value, list)
         and len(value) <= MAX_LEVEL
@@ -29,19 +29,19 @@ def ancestors_of(node: Node, topics: Mapping[str, Node]) -> list[dict[str, Any]]
 
     Args:
         node: of the directory.
-        topics: nodes above it by id. A parent that is not among them stands at the beginning with an empty title: it is
+        topics: nodes above it by id. A parent that is not among them comes first, with an empty title: it is
             most likely the root, whose title is the channel's name and is not a folder.
     """
-    found: list[dict[str, Any]] = []
+    ancestors: list[dict[str, Any]] = []
     seen: set[str] = set()
     while not node.get("ancestors"):
         parent_id = node.get("parent_id")
-        if not parent_id or parent_id in seen or len(found) >= MAX_LEVEL:
-            return found[::-1]
+        if not parent_id or parent_id in seen or len(ancestors) >= MAX_LEVEL:
+            return ancestors[::-1]
         seen.add(parent_id)
         node = topics.get(parent_id, {})
-        found.append({"id": parent_id, "title": node.get("title") or ""})
-    return [*node["ancestors"], *found[::-1]][:MAX_LEVEL]
+        ancestors.append({"id": parent_id, "title": node.get("title") or ""})
+    return [*node["ancestors"], *ancestors[::-1]][:MAX_LEVEL]
 
 
 def parents_to_read(nodes: Iterable[Node], topics: Mapping[str, Node]) -> set[str]:

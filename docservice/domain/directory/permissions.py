@@ -1,4 +1,4 @@
-"""Who may read which logs, decided from what the directory says of a person.
+"""Rules of access: which logs a person may read, which records a person may write.
 
 Rule: kolibri/core/auth/permissions and logger/models.py; section 6.1 of the recorded behaviour.
 """
@@ -11,7 +11,7 @@ _READING_KINDS = ("admin", "coach")
 
 
 @dataclass(frozen=True)
-class Role:
+class HeldRole:
     """A role of a person, with the collection it is for.
 
     Attributes:
@@ -28,7 +28,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Person:
-    """What the directory says of whoever asks.
+    """What the directory says of the caller.
 
     Attributes:
         user_id: None for an anonymous visitor, who has no dataset either.
@@ -37,7 +37,7 @@ class Person:
     user_id: str | None = None
     dataset_id: str | None = None
     is_superuser: bool = False
-    roles: tuple[Role, ...] = ()
+    roles: tuple[HeldRole, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ReadScope:
 
 
 def log_read_scope(person: Person) -> ReadScope:
-    """The logs that a person may read.
+    """Return the logs that a person may read.
 
     Lists are filtered by it, never refused; a single log outside it is as if it were not there.
     """
@@ -109,7 +109,7 @@ class DirectoryScope:
 
 
 def directory_write_scope(person: Person, *, is_service: bool = False) -> DirectoryScope | None:
-    """The records of the directory that somebody may write; None: none.
+    """Return the records of the directory that a person may write; None if there are none.
 
     Args:
         person: who asks; an anonymous one for a program.

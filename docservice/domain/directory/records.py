@@ -1,4 +1,4 @@
-"""The directory: who is who, who is in which class, what is assigned to whom.
+"""Records of the directory: people, classes, memberships, roles, assignments, content.
 
 Records have Kolibri's fields; more fields than those named here are kept as they are.
 Rule: kolibri/core/auth/models.py, exams/models.py, lessons/models.py, courses/models.py.
@@ -20,7 +20,7 @@ from docservice.errors import FieldError, UnstorableValue, ValidationFailed
 
 
 def _reference(name: str) -> Any:
-    """A field `name_id` that a file may also call `name`."""
+    """Return a field `name_id` that a file may also call `name`."""
     return Field(validation_alias=AliasChoices(f"{name}_id", name))
 
 
@@ -62,7 +62,7 @@ class DirectoryRecord(BaseModel):
         return fields
 
     def references(self) -> References:
-        """What decides whose record it is."""
+        """Return what decides whose record it is."""
         return References(anywhere=True)
 
 
@@ -72,7 +72,7 @@ class FacilityDataset(DirectoryRecord):
     collection_name = "facility_datasets"
 
     def references(self) -> References:
-        """A dataset is its own."""
+        """Return the dataset itself: it belongs to no other."""
         return References(dataset_ids=(self.id,))
 
 
@@ -87,7 +87,7 @@ class Collection(DirectoryRecord):
     parent_id: HexId | None = Field(default=None, validation_alias=AliasChoices("parent_id", "parent"))
 
     def references(self) -> References:
-        """Its dataset, and the collection that it is in."""
+        """Return its dataset, and the collection that it is in."""
         return References((self.dataset_id,), (self.parent_id,) if self.parent_id else ())
 
 
@@ -107,7 +107,7 @@ class FacilityUser(DirectoryRecord):
     is_superuser: bool = False
 
     def references(self) -> References:
-        """The person's dataset and facility."""
+        """Return the person's dataset and facility."""
         return References((self.dataset_id,), (self.facility_id,))
 
 
@@ -150,7 +150,7 @@ class Exam(DirectoryRecord):
     learner_ids: list[HexId] = []
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments), user_ids=tuple(self.learner_ids))
 
 
@@ -165,7 +165,7 @@ class Lesson(DirectoryRecord):
     learner_ids: list[HexId] = []
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments), user_ids=tuple(self.learner_ids))
 
 
@@ -179,7 +179,7 @@ class CourseSession(DirectoryRecord):
     assignments: list[HexId]
 
     def references(self) -> References:
-        """Its class, and whom it is assigned to."""
+        """Return its class, and whom it is assigned to."""
         return References(collection_ids=(self.collection_id, *self.assignments))
 
 
@@ -265,7 +265,7 @@ _COLLECTION_KINDS = {
 
 
 def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
-    """The records of a request: a list of them, or an object with the list in `records`.
+    """Return the records of a request: a list of them, or an object with the list in `records`.
 
     Args:
         section: one of `SECTIONS`.
@@ -274,23 +274,23 @@ def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
     Raises:
         ValidationFailed: with everything that is wrong with each record; paths begin with its position.
     """
-    before: tuple[str | int, ...] = ()
+    path: tuple[str | int, ...] = ()
     if isinstance(body, dict) and isinstance(body.get("records"), list):
-        before, body = ("records",), body["records"]
+        path, body = ("records",), body["records"]
     if not isinstance(body, list):
         message = 'A list of records is expected, or an object {"records": [...]}.'
         raise ValidationFailed([FieldError((), "invalid", message)])
     if len(body) > MAX_RECORDS:
         message = f"At most {MAX_RECORDS} records in a request, not {len(body)}. Send them in several."
-        raise ValidationFailed([FieldError(before, "invalid", message)])
-    records, errors = _records(section, body, before)
+        raise ValidationFailed([FieldError(path, "invalid", message)])
+    records, errors = _records(section, body, path)
     if errors:
         raise ValidationFailed(errors)
     return records
 
 
 def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRecord]]:
-    """The records of a directory file, by section; sections that are not there are left out.
+    """Return the records of a directory file, by section; sections that are not there are left out.
 
     Args:
         content: lists of records under the names of `SECTIONS`, and `default_facility`, an id. Other lists are
@@ -299,14 +299,14 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
     Raises:
         ValidationFailed: with everything that is wrong with each record; paths begin with section and position.
     """
-    found: dict[str, list[DirectoryRecord]] = {}
+    by_section: dict[str, list[DirectoryRecord]] = {}
     errors: list[FieldError] = []
     for section in SECTIONS:
         listed = content.get(section, [])
         if not isinstance(listed, list):
             errors.append(FieldError((section,), "invalid", "A list of records is expected."))
         elif listed:
-            found[section], wrong = _records(section, listed, (section,))
+            by_section[section], wrong = _records(section, listed, (section,))
             errors += wrong
     for name, value in content.items():
         if name not in SECTIONS and isinstance(value, list):
@@ -316,19 +316,19 @@ def directory_records(content: Mapping[str, Any]) -> dict[str, list[DirectoryRec
         errors.append(FieldError(("default_facility",), "invalid", "The id of a facility is expected."))
     if errors:
         raise ValidationFailed(errors)
-    return found
+    return by_section
 
 
 def _records(
-    section: str, listed: list[Any], before: tuple[str | int, ...]
+    section: str, listed: list[Any], path: tuple[str | int, ...]
 ) -> tuple[list[DirectoryRecord], list[FieldError]]:
-    """The valid records of a list, and what is wrong with the others."""
+    """Return the valid records of a list, and what is wrong with the others."""
     model, kind = SECTIONS[section], _COLLECTION_KINDS.get(section)
     records: list[DirectoryRecord] = []
     errors: list[FieldError] = []
     positions: dict[str, int] = {}
     for position, fields in enumerate(listed):
-        where = (*before, position)
+        where = (*path, position)
         try:
             require_storable(fields, where)
             errors += _contradictions(model, fields, where)

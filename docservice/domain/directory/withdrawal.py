@@ -1,4 +1,4 @@
-"""Which records of the directory are gone: those of a facility that its Kolibri does not have any more."""
+"""Finds records of the directory to remove: those that the Kolibri of their facility no longer has."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ WITHDRAWN_KINDS = (
     "course_sessions",
     "facility_collections",
 )
-"""The collections of records that may be gone, in the order in which they are withdrawn: first what lets people read
+"""The collections whose records may be removed, in the order of removal: first what lets people read
 logs. What belongs to a record by its class or person is withdrawn before these."""
 
 _OWN_DATASET = ("facility_users", "facility_collections")
 
 
 @dataclass(frozen=True)
-class Held:
+class FacilityRecords:
     """What a Kolibri holds of its facilities.
 
     Attributes:
-        dataset_ids: of the facilities that it holds as a whole; records of others cannot be gone there.
+        dataset_ids: of the facilities that it holds as a whole; records of others are never removed.
         record_ids: for each collection the ids of all its records, also of those that cannot be read otherwise.
-        unknown: why it is not known which records of a collection there are; nothing of it is gone.
+        unknown: by collection, why its records could not be listed; none of them is removed.
     """
 
     dataset_ids: frozenset[str]
@@ -42,7 +42,7 @@ def facility_dataset(
     datasets_of_collections: Mapping[str, str],
     datasets_of_users: Mapping[str, str],
 ) -> str | None:
-    """The dataset of the facility that a record belongs to, None if nothing says so.
+    """Return the dataset of the facility that a record belongs to, None if nothing says so.
 
     What a role or a membership opens are the logs of its class or facility, so that decides, whatever else the record
     says; only where it is not known does the dataset that the record names, and then its person.

@@ -1,4 +1,4 @@
-"""Exports that run in the background for a `CsvLogRequest`, and how far they are."""
+"""Background exports for a `CsvLogRequest`, and their state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ExportFile:
     finished: datetime
 
     def name(self, facility_id: str, facility_name: str, log_type: str) -> str:
-        """What the downloaded file is called.
+        """Return what the downloaded file is called.
 
         Rule: kolibri/core/logger/csv_export.py, CSV_EXPORT_FILENAMES.
         """
@@ -78,11 +78,11 @@ class CsvExport:
     file: ExportFile | None = None
 
     def is_under_way(self, now: datetime) -> bool:
-        """Whether somebody works on it."""
+        """Whether a worker is writing it."""
         return self.state == "running" and now - self.beat <= SILENCE
 
     def state_of(self, request: int, now: datetime) -> ExportState:
-        """What has become of a request for this facility and type."""
+        """Return what has become of a request for this facility and type."""
         alive = self.is_under_way(now)
         if request == self.next:
             return "waiting" if alive else "interrupted"
@@ -97,7 +97,7 @@ class RequestedExport:
 
     Attributes:
         request: its number.
-        export: the latest of the facility and type; None: there is none.
+        export: the latest of the facility and type; None if there was no export.
         state: of this request.
     """
 
@@ -113,5 +113,5 @@ class RequestedExport:
     @property
     def file(self) -> ExportFile | None:
         """The file of the request, if it is the latest."""
-        found = self.export.file if self.export else None
-        return found if found and found.request == self.request else None
+        export_file = self.export.file if self.export else None
+        return export_file if export_file and export_file.request == self.request else None

@@ -1,4 +1,4 @@
-"""A learner's tries at a quiz, each once, whichever records hold it.
+"""A learner's tries at a quiz, from mastery logs and exam logs, each try once.
 
 Kolibri up to 0.14 kept a try at a quiz as an exam log. Its upgrade to 0.15, and each sync with a device that has not
 been upgraded, copies exam logs into mastery logs and keeps the exam logs as they are. So the same try may be in an
@@ -45,12 +45,12 @@ class QuizTry(NamedTuple):
 
 
 def stored_try(mastery_log: Fields) -> QuizTry:
-    """A try that was a mastery log from the beginning."""
+    """Return a try that was a mastery log from the beginning."""
     return QuizTry(mastery_log, mastery_log["id"])
 
 
 def exam_log_try(exam_log: Fields) -> QuizTry:
-    """A try that only an exam log holds."""
+    """Return a try that only an exam log holds."""
     attempts = exam_log.get("attempts", ())
     log = {
         "id": exam_log["_id"],
@@ -64,7 +64,7 @@ def exam_log_try(exam_log: Fields) -> QuizTry:
 
 
 def migrated_try(mastery_log: Fields, attempts: Iterable[Fields], exam_logs: Sequence[Fields]) -> QuizTry:
-    """A try that Kolibri copied from an exam log into a mastery log.
+    """Return a try that Kolibri copied from an exam log into a mastery log.
 
     Args:
         mastery_log: the copy.
@@ -82,7 +82,7 @@ def migrated_try(mastery_log: Fields, attempts: Iterable[Fields], exam_logs: Seq
 
 
 def numbered_tries(mastery_logs: Iterable[Log]) -> Iterator[tuple[int, Log]]:
-    """The tries of a summary, numbered from 1 by their start, within their own kind.
+    """Yield the tries of a summary, numbered from 1 by their start, within their own kind.
 
     The same content may have tries as an exercise and as a practice quiz, and Kolibri counts them apart. The level is
     not the number: tries at quizzes have random levels below zero, and mastery logs made of exam logs have huge ones.
@@ -96,7 +96,7 @@ def numbered_tries(mastery_logs: Iterable[Log]) -> Iterator[tuple[int, Log]]:
 
 
 def numbered_quiz_tries(tries: Iterable[QuizTry]) -> Iterator[tuple[int, QuizTry]]:
-    """The tries of one learner at one quiz, numbered from 1 by their start."""
+    """Yield the tries of one learner at one quiz, numbered from 1 by their start."""
     yield from enumerate(sorted(tries, key=lambda one: _began(one.log)), 1)
 
 
@@ -114,7 +114,7 @@ def _began(log: Fields) -> tuple[datetime, str]:
 
 
 def _result(log: Record, attempts: Sequence[Fields]) -> Record:
-    """The log with the result, the time and the bounds of these attempts.
+    """Return the log with the result, the time and the bounds of these attempts.
 
     The upgrade leaves the time of a copy at zero, and takes its own time as the start of a copy without attempts.
     """
@@ -134,7 +134,7 @@ def _result(log: Record, attempts: Sequence[Fields]) -> Record:
 
 
 def _united(copies: Iterable[Fields], originals: Iterable[Fields]) -> list[Fields]:
-    """The attempts of a try, each once, from those of the mastery log and those of the exam log.
+    """Return the attempts of a try, each once, from those of the mastery log and those of the exam log.
 
     Of an attempt that is in both, the version with the later end counts, and the copy if both end at the same time. A
     copy begins when its original began, so two copies with the same item and start (two devices have upgraded) are one.

@@ -24,22 +24,22 @@ _FACILITY_TYPES = {"admin": "Admin", "coach": "Facility coach", "classroom assig
 """From the role that counts most to the one that counts least; the real server takes any of several."""
 
 
-class Learner(NamedTuple):
-    """What rows say of whose log it is."""
+class LearnerColumns(NamedTuple):
+    """The columns of a row that name the learner."""
 
     facility_name: str | None = None
     username: str | None = None
     user_type: str = "Learner"
 
 
-UNKNOWN = Learner()
-"""Somebody who is not in the directory, as the real server writes it."""
+UNKNOWN = LearnerColumns()
+"""A learner who is not in the directory, as Kolibri writes it."""
 
-_ANONYMOUS = Learner(user_type="Anonymous")
+_ANONYMOUS = LearnerColumns(user_type="Anonymous")
 
 
-class Place(NamedTuple):
-    """Where a content stands: its title, and those of the topics above it from below the channel down."""
+class ContentLocation(NamedTuple):
+    """The place of a content in its channel: its title, and the titles of the topics above it, from the top down."""
 
     title: str = ""
     folders: tuple[str, ...] = ()
@@ -86,11 +86,11 @@ class Span:
 
 
 class Catalogue:
-    """Where the contents of some rows stand, and what their channels and quizzes are called."""
+    """The places of contents in their channels, and the names of channels and quizzes, for some rows."""
 
     def __init__(self) -> None:
-        self._nodes: dict[str, Place] = {}
-        self._first: dict[tuple[str, str], tuple[tuple[int, str], Place]] = {}
+        self._nodes: dict[str, ContentLocation] = {}
+        self._first: dict[tuple[str, str], tuple[tuple[int, str], ContentLocation]] = {}
         self._levels: dict[str, int] = {}
         self.channels: dict[str, str] = {}
         self.exams: dict[str, Fields] = {}
@@ -100,7 +100,9 @@ class Catalogue:
     def add(self, node_id: str, node: Fields) -> None:
         """Take in a node of the directory, with the ancestors that lead to it."""
         ancestors = node.get("ancestors") or []
-        place = Place(node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:]))
+        place = ContentLocation(
+            node.get("title") or "", tuple(str(topic.get("title") or "") for topic in ancestors[1:])
+        )
         self._nodes[node_id] = place
         # Several nodes may have the same content; the one that comes first in the channel counts.
         key, rank = (node["content_id"], node["channel_id"]), (node.get("lft") or 0, node_id)
@@ -114,20 +116,20 @@ class Catalogue:
         """Make folder columns for all nodes of these contents."""
         self.deepest = max(self.deepest, *(self._levels.get(content_id, 0) for content_id in content_ids), 0)
 
-    def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> Place:
-        """Where a log's content stands: at the node that was visited, else at the first of the content."""
+    def place(self, content_id: str, channel_id: str | None, node_id: str | None) -> ContentLocation:
+        """Return the place of a log's content: the node that was visited, else the first node of the content."""
         if node_id is not None:
-            return self._nodes.get(node_id, Place())
-        found = self._first.get((content_id, channel_id or ""))
-        return found[1] if found else Place()
+            return self._nodes.get(node_id, ContentLocation())
+        ranked = self._first.get((content_id, channel_id or ""))
+        return ranked[1] if ranked else ContentLocation()
 
     def exam(self, exam_id: str) -> Fields:
-        """What the directory says of a quiz; empty if nothing."""
+        """Return what the directory says of a quiz; empty if nothing."""
         return self.exams.get(exam_id, {})
 
 
 def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Collection[str]) -> str:
-    """What a person is called in exports.
+    """Return what a person is called in exports.
 
     Args:
         is_superuser: of this device.
@@ -142,21 +144,21 @@ def user_type(is_superuser: bool, facility_roles: Collection[str], all_roles: Co
     return "Class coach" if "coach" in all_roles else "Learner"
 
 
-def visitor(table: TableName) -> Learner:
-    """What the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
+def visitor(table: TableName) -> LearnerColumns:
+    """Return what the rows of a table say of an anonymous visitor; the real server calls all of them learners."""
     return UNKNOWN if table in ("session", "summary") else _ANONYMOUS
 
 
 def visited_node(session: Fields) -> str | None:
-    """The node that a visit was to; None if the visit does not say."""
+    """Return the node that a visit was to; None if the visit does not say."""
     extra_fields = session.get("extra_fields")
     context = extra_fields.get("context") if isinstance(extra_fields, dict) else None
     node_id = context.get("node_id") if isinstance(context, dict) else None
     return node_id if isinstance(node_id, str) and node_id else None
 
 
-def session_row(session: Fields, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `SESSION`."""
+def session_row(session: Fields, learner: LearnerColumns, catalogue: Catalogue) -> Row:
+    """Return a row of `SESSION`."""
     content_id, channel_id = session["content_id"], session["channel_id"]
     place = catalogue.place(content_id, channel_id, visited_node(session))
     return (
@@ -174,8 +176,8 @@ def session_row(session: Fields, learner: Learner, catalogue: Catalogue) -> Row:
     )
 
 
-def summary_row(summary: Fields, node_id: str | None, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
+def summary_row(summary: Fields, node_id: str | None, learner: LearnerColumns, catalogue: Catalogue) -> Row:
+    """Return a row of `SUMMARY`; `node_id` is of the learner's latest visit to the content."""
     return (
         *learner,
         *_content(summary, node_id, catalogue),
@@ -190,21 +192,21 @@ def attempt_row(
     attempt: Fields,
     log: Fields,
     node_id: str | None,
-    learner: Learner,
+    learner: LearnerColumns,
     catalogue: Catalogue,
     *,
     try_number: int | None = None,
     masterylog_id: str | None = None,
     examlog_id: str | None = None,
 ) -> Row:
-    """A row of `ATTEMPT`.
+    """Return a row of `ATTEMPT`.
 
     Args:
         attempt: as it is embedded or in a bucket.
         log: the summary or session that it belongs to; of an exam log `kind` and `content_id` are enough.
         node_id: of the visit that names the content.
         learner: whose it is.
-        catalogue: knows the content.
+        catalogue: has the content.
         try_number: of the try it belongs to; None if to none.
         masterylog_id: of that try.
         examlog_id: of the exam log that holds that try.
@@ -217,8 +219,8 @@ def attempt_row(
     return (*learner, *content, log["kind"], try_number, *_answered(attempt), *ids)
 
 
-def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: Learner, catalogue: Catalogue) -> Row:
-    """A row of `EXAM`."""
+def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: LearnerColumns, catalogue: Catalogue) -> Row:
+    """Return a row of `EXAM`."""
     exam, log = catalogue.exam(exam_id), quiz_try.log
     return (
         *learner,

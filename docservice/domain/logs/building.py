@@ -1,4 +1,4 @@
-"""Whole logs from values: checked, with everything filled in that follows from something else.
+"""Builds whole logs from values: checks them and fills in all computed fields.
 
 Rule: kolibri/core/logger/models.py (`infer_dataset`, `save`) and morango, models/core.py (`calculate_uuid`).
 """
@@ -24,7 +24,7 @@ _Path = tuple[str | int, ...]
 def whole_log(
     model: type[SyncableLog], values: Mapping[str, Any], dataset_id: str, new_source_id: Callable[[], str]
 ) -> SyncableLog:
-    """A log with the logs embedded in it, each with partition, source id and id.
+    """Return a log with the logs embedded in it, each with partition, source id and id.
 
     Args:
         model: its class.
@@ -100,7 +100,7 @@ def _items(
         ]
         log = _log(embedded.record.model, {**item, **inherited}, where, new_source_id, errors)
         if log is not None and log.id in seen:
-            errors.append(FieldError(where, "invalid", "The same record stands in the list before."))
+            errors.append(FieldError(where, "invalid", "The list has the same record twice."))
         elif log is not None:
             seen.add(log.id)
             items.append(log)

@@ -1,4 +1,4 @@
-"""The logs: one visit, all visits to one content, tries at mastery and attempts at questions.
+"""Models of Kolibri's logs of content: content sessions, summaries, mastery logs and attempts.
 
 Fields and checks are those of Kolibri's models. Times are aware UTC in milliseconds, durations are seconds, ids 32 hex
 characters. A summary holds its mastery logs, a mastery log its attempts, as in the stored document; every log
@@ -63,13 +63,13 @@ class SyncableLog(BaseModel):
     recorded: dict[str, str] = Field(default_factory=dict, alias="_recorded")
 
     def infer_dataset(self, known: KnownDatasets) -> str:
-        """The dataset that the log belongs to, whatever its own `dataset_id` says.
+        """Return the dataset that the log belongs to, whatever its own `dataset_id` says.
 
         It is the learner's. An anonymous log keeps its own dataset if a facility has it, and else goes to the default
         facility. Attempts go where the log goes that they belong to.
 
         Args:
-            known: what the directory and the stored logs know of the log's dataset.
+            known: the datasets that the directory and the stored logs have for the log.
 
         Raises:
             DirectoryIncomplete: the one that decides is not known.
@@ -85,11 +85,11 @@ class SyncableLog(BaseModel):
         return dataset_of_anonymous(self.dataset_id, known)
 
     def calculate_partition(self) -> str:
-        """The partition that the record belongs to: `<dataset>:user-rw:<user>`, or `<dataset>:anonymous`."""
+        """Return the partition that the record belongs to: `<dataset>:user-rw:<user>`, or `<dataset>:anonymous`."""
         return log_partition(self.dataset_id, self.user_id)
 
     def calculate_source_id(self) -> str | None:
-        """The source id that follows from the record; None where the model takes a random one.
+        """Return the source id that follows from the record; None where the model takes a random one.
 
         >>> summary = await logs.content_summary_logs.get(user_id=learner.user_id)
         >>> summary.calculate_source_id() == summary.content_id
@@ -100,7 +100,7 @@ class SyncableLog(BaseModel):
         return None
 
     def identified(self, random_source_id: str | None = None) -> Self:
-        """The same log with source id, partition and id filled in.
+        """Return the same log with source id, partition and id filled in.
 
         Args:
             random_source_id: 32 hex characters for models whose source id is random; not used by the others.
@@ -122,7 +122,7 @@ class SyncableLog(BaseModel):
 
 
 class BaseAttemptLog(SyncableLog):
-    """What attempts at questions have in common, in visits and in the exams of old.
+    """What attempts at questions have in common, in content sessions and in the exams of old.
 
     Attributes:
         correct: how right the first answer was, 0..1; a later answer counts only if it replaces.
@@ -149,7 +149,7 @@ class AttemptLog(BaseAttemptLog):
 
     Attributes:
         masterylog_id: the try it belongs to; None for anonymous visitors and content without a mastery model.
-        sessionlog_id: the visit that made it.
+        sessionlog_id: the content session that made it.
     """
 
     model_name = "attemptlog"
@@ -160,7 +160,7 @@ class AttemptLog(BaseAttemptLog):
     masterylog_id: HexId | None = None
 
     def infer_dataset(self, known: KnownDatasets) -> str:
-        """The dataset of the content session that made the attempt; see `SyncableLog.infer_dataset`."""
+        """Return the dataset of the content session that made the attempt; see `SyncableLog.infer_dataset`."""
         return required(known.of_parent, "There is no content session with the sessionlog_id of the attempt.")
 
 
@@ -170,8 +170,8 @@ class MasteryLog(SyncableLog):
     Attributes:
         mastery_level: 1, 2, 3 ... for tries at an exercise; random and negative for tries at a quiz.
         time_spent: seconds; None in records from before the field existed.
-        attempt_count: all attempts of the try, wherever they are stored.
-        correct_sum: sum of `correct` over all attempts of the try.
+        attempt_count: all attempts of the mastery log, wherever they are stored.
+        correct_sum: sum of `correct` over all attempts of the mastery log.
         attempts: those embedded in the summary; the oldest of many are kept elsewhere.
     """
 
@@ -193,15 +193,15 @@ class MasteryLog(SyncableLog):
     attempts: list[AttemptLog] = Field(default_factory=list)
 
     def calculate_source_id(self) -> str:
-        """One mastery log for each summary and level."""
+        """Return one mastery log for each summary and level."""
         return f"{self.summarylog_id}:{self.mastery_level}"
 
 
 class ContentSummaryLog(SyncableLog):
-    """All visits of one learner to one content, with the tries at it.
+    """All content sessions of one learner to one content, with the mastery logs at it.
 
     Attributes:
-        channel_id: the channel of the latest visit; None for quizzes.
+        channel_id: the channel of the latest content session; None for quizzes.
         progress: 0..1 (up to 1.01 in old records).
         completion_timestamp: when progress last reached 1; stays when progress falls again.
     """
@@ -223,12 +223,12 @@ class ContentSummaryLog(SyncableLog):
     mastery_logs: list[MasteryLog] = Field(default_factory=list)
 
     def calculate_source_id(self) -> str:
-        """One summary for each learner and content."""
+        """Return one summary for each learner and content."""
         return self.content_id
 
 
 class ContentSessionLog(SyncableLog):
-    """One visit to one content.
+    """One content session: one visit of one content.
 
     Attributes:
         user_id: None for an anonymous visit.

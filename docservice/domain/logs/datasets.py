@@ -1,4 +1,4 @@
-"""The dataset that a log belongs to, from what is known around it.
+"""Finds the dataset that a log belongs to.
 
 Rule: kolibri/core/logger/models.py, `infer_dataset` of the models.
 """
@@ -12,7 +12,7 @@ from docservice.errors import DirectoryIncomplete
 
 @dataclass(frozen=True)
 class KnownDatasets:
-    """What the directory and the stored logs know of the dataset of one log.
+    """The datasets that the directory and the stored logs have for one log.
 
     Attributes:
         of_learner: dataset of the person whom the log names; None if there is no such person.
@@ -29,7 +29,7 @@ class KnownDatasets:
 
 
 def dataset_of_anonymous(own: str, known: KnownDatasets) -> str:
-    """Return the dataset of a log that names nobody.
+    """Return the dataset of a log without a learner.
 
     Args:
         own: the dataset that the log names, or an empty text.

@@ -1,4 +1,4 @@
-"""Exam logs: what Kolibri up to 0.14 kept of a learner's quiz, before quizzes became tries like all others.
+"""Exam logs: the records of quizzes in Kolibri up to 0.14, before quizzes had mastery logs.
 
 An exam log holds its attempts, as in the stored document. They travel with the whole facility.
 Rule: kolibri/core/logger/models.py, ExamLog and ExamAttemptLog.
@@ -41,7 +41,7 @@ class ExamAttemptLog(BaseAttemptLog):
     content_id: HexId
 
     def infer_dataset(self, known: KnownDatasets) -> str:
-        """The dataset of the exam log; see `SyncableLog.infer_dataset`."""
+        """Return the dataset of the exam log; see `SyncableLog.infer_dataset`."""
         return required(known.of_parent, "There is no exam log with the examlog_id of the attempt.")
 
     def calculate_partition(self) -> str:
@@ -73,12 +73,12 @@ class ExamLog(SyncableLog):
         return exam_log_partition(self.dataset_id)
 
     def calculate_source_id(self) -> str:
-        """One exam log for each exam and learner."""
+        """Return one exam log for each exam and learner."""
         return f"{self.exam_id}:{self.user_id}"
 
 
 def new_exam_log(request: SaveExamLog, dataset_id: str, now: datetime) -> ExamLog:
-    """The log that a request asks for.
+    """Return the log that a request asks for.
 
     Args:
         request: validated.
@@ -90,7 +90,7 @@ def new_exam_log(request: SaveExamLog, dataset_id: str, now: datetime) -> ExamLo
 
 
 def changed_exam_log(log: ExamLog, request: ChangeExamLog, now: datetime) -> ExamLog:
-    """The log after a change; see `new_exam_log` for the times.
+    """Return the log after a change; see `new_exam_log` for the times.
 
     Raises:
         ValidationFailed: the request names another exam or learner.
@@ -113,7 +113,7 @@ def _handed_in(log: ExamLog, request: SaveExamLog | ChangeExamLog, now: datetime
 
 
 def new_exam_attempt(request: SaveExamAttempt, exam_log: ExamLog, random_source_id: str) -> ExamAttemptLog:
-    """The attempt that a request asks for.
+    """Return the attempt that a request asks for.
 
     Args:
         request: validated.
@@ -138,7 +138,7 @@ def new_exam_attempt(request: SaveExamAttempt, exam_log: ExamLog, random_source_
 
 
 def changed_exam_attempt(attempt: ExamAttemptLog, request: ChangeExamAttempt) -> ExamAttemptLog:
-    """The attempt after a change.
+    """Return the attempt after a change.
 
     Raises:
         ValidationFailed: the request names another exam log or learner.
@@ -148,7 +148,7 @@ def changed_exam_attempt(attempt: ExamAttemptLog, request: ChangeExamAttempt) ->
 
 
 def _given(request: SaveExamAttempt | ChangeExamAttempt) -> dict[str, Any]:
-    """The fields of an attempt that a request has, as the log holds them."""
+    """Return the fields of an attempt that a request has, as the log holds them."""
     names = request.model_fields_set - {"examlog", "user"}
     values = {name: getattr(request, name) for name in names}
     return {name: moment(value) if isinstance(value, KolibriTime) else value for name, value in values.items()}
@@ -156,11 +156,11 @@ def _given(request: SaveExamAttempt | ChangeExamAttempt) -> dict[str, Any]:
 
 def _refuse_move(fields: dict[str, tuple[str | None, str | None]]) -> None:
     # Exam and learner make the id of a log, and its log the place of an attempt.
-    moved = [name for name, (given, kept) in fields.items() if given is not None and given != kept]
+    moved = [name for name, (sent, kept) in fields.items() if sent is not None and sent != kept]
     if moved:
         raise ValidationFailed([FieldError((name,), "invalid", "This field cannot be changed.") for name in moved])
 
 
 def moment(time: KolibriTime) -> datetime:
-    """A time of a request as a log keeps it."""
+    """Return a time of a request as a log keeps it."""
     return to_milliseconds(time.moment)

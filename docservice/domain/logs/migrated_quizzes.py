@@ -1,4 +1,4 @@
-"""Which mastery logs Kolibri made of exam logs, when it was upgraded from 0.14 or synced with a device of that time.
+"""Recognizes mastery logs that Kolibri made from exam logs, in an upgrade from 0.14 or a sync with such a device.
 
 Rule: kolibri/core/logger/utils/exam_log_migration.py (migrate_from_exam_logs).
 """

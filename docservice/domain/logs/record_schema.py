@@ -1,4 +1,4 @@
-"""How the schema describes one stored record: its fields, what each of them is for, and what the record embeds.
+"""The types of the schema: fields, their roles, and the records that a record embeds.
 
 The records themselves are described in `domain.logs.schema`.
 """
@@ -35,7 +35,7 @@ class FieldRole(Enum):
         RECORDED: the texts of times, as a device recorded them. They go with the times and are shown in their place.
         RECORDS: the list of embedded records.
         COUNTER: follows from the record and all that it embeds; a writer of a whole record calculates it again.
-        NOTE: what only the store knows; a writer of a whole record copies it from the version before.
+        NOTE: used only by the store; a writer of a whole record copies it from the previous version.
     """
 
     KEY = "key"
@@ -114,7 +114,7 @@ def counter(
 
 
 def note(name: str, kind: FieldKind) -> StoredField:
-    """Return a field that only the store knows."""
+    """Return a field that only the store uses."""
     return StoredField(name, kind, FieldRole.NOTE, public=False, in_model=False)
 
 
@@ -180,7 +180,7 @@ class LogSchema(RecordSchema, Generic[Log]):
         model: its class. The schema describes each of its fields exactly once, or it cannot be made.
         embeds: what it embeds; None if it embeds nothing.
         collection: where the documents are; empty for a log that is embedded in others.
-        moves_to: the collection of the attempts that a document outgrows; empty if they stay.
+        moves_to: collection of the attempts that no longer fit into the document; empty if attempts never move.
         sparse: whether a document without embedded records has neither the list nor what counts them.
     """
 

@@ -1,4 +1,4 @@
-"""Sittings: one stretch in which a learner used the app, and on which device.
+"""User sessions: when and on which device a learner used the app.
 
 Rule: kolibri/core/logger/models.py, UserSessionLog.
 """
@@ -15,11 +15,11 @@ from docservice.domain.logs.content_logs import HexId, SyncableLog, Timestamp
 from docservice.domain.values.devices import LONGEST_DEVICE_INFO
 
 LONGEST_BREAK = timedelta(minutes=5)
-"""Whoever comes back after more than this begins a new sitting."""
+"""After a longer break than this a new user session starts."""
 
 
 class UserSessionLog(SyncableLog):
-    """One sitting of one learner.
+    """One user session of one learner.
 
     Attributes:
         channels: always empty; Kolibri has the field and does not use it.
@@ -40,7 +40,7 @@ class UserSessionLog(SyncableLog):
     device_info: Annotated[str, Field(max_length=LONGEST_DEVICE_INFO)] | None = None
 
 
-def sitting(
+def current_user_session(
     latest: UserSessionLog | None,
     *,
     dataset_id: str,
@@ -49,18 +49,18 @@ def sitting(
     now: datetime,
     random_source_id: str,
 ) -> UserSessionLog:
-    """The sitting that a learner who is active now is in: the latest one, extended, or a new one.
+    """Return the user session of a learner who is active now: the latest one, extended, or a new one.
 
     Args:
-        latest: the learner's sitting with the latest interaction; None if there is none, or only ones that are over.
+        latest: the learner's user session with the latest interaction; None if all are over.
         dataset_id: the learner's.
         user_id: the learner.
-        device_info: of a new sitting.
+        device_info: of a new user session.
         now: UTC, milliseconds.
-        random_source_id: of a new sitting, 32 hex characters.
+        random_source_id: of a new user session, 32 hex characters.
 
     Returns:
-        `latest` with a later end (the same id), or a new log. A latest interaction that lies ahead of `now`, as a
+        `latest` with a later end (the same id), or a new log. A latest interaction that is later than `now`, as a
         device with a wrong clock records it, is taken back to `now`.
     """
     last = latest.last_interaction_timestamp if latest else None

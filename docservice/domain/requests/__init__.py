@@ -1,1 +1,1 @@
-"""What callers send: types of request bodies, filters and pages, each checked when it is read."""
+"""Types of requests: bodies, filters and pages, each checked when it is read."""

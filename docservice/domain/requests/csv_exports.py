@@ -86,6 +86,6 @@ class StoredCsvRequest:
     times: dict[str, KolibriTime | None] = field(default_factory=dict)
 
     def row(self) -> dict[str, str | None]:
-        """The request as Kolibri's API shows it, which leaves the id out."""
+        """Return the request as Kolibri's API shows it, which leaves the id out."""
         shown = {name: iso_text(time.local()) if time else None for name, time in self.times.items()}
         return {"facility": self.facility, "log_type": self.log_type, **shown}

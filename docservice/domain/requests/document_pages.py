@@ -1,4 +1,4 @@
-"""What a list of logs as documents is asked for: filters, the fields to show, and where a walk goes on."""
+"""Requests for lists of documents: filters, the fields to show, and the cursor of a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_PAGE_SIZE = 50
 MAX_CONTENT_IDS = 1000
 
 Split = Literal["user", "content", "whole"]
-"""How a walk is cut into lanes: by person, by content, or not at all."""
+"""How a list is split into parts: by person, by content, or not at all."""
 
 _FILTER_KINDS: dict[str, ValueKind] = {
     "content": "id",
@@ -48,8 +48,8 @@ class DocumentFilters:
         people: of whom: `user`, `facility`, `classroom`, `learner_group`; its other fields are for other lists.
         content: logs of this content.
         content_ids: logs of one of these contents.
-        topic: id of a node: logs of content that lies below it in its channel.
-        channel: logs of visits through this channel.
+        topic: id of a node: logs of content below it in its channel.
+        channel: logs of content sessions through this channel.
         kind: logs of this kind of content.
         exam: logs of this exam.
         start_after: logs that start at this time or later.
@@ -74,7 +74,7 @@ class DocumentFilters:
             object.__setattr__(self, name, value)
 
     def refuse_unused(self, offered: Collection[str]) -> None:
-        """Do nothing if only filters have a value that the list has.
+        """Check that only filters of this list have a value.
 
         Raises:
             FilterInvalid: with every other one.
@@ -83,43 +83,43 @@ class DocumentFilters:
         refuse_unused(vars(self.people) | own, {*offered, *PEOPLE_FILTERS})
 
     def digest(self, kind: str) -> str:
-        """A short text that stays the same as long as the filters and the kind of log do."""
+        """Return a short text that stays the same as long as the filters and the kind of log do."""
         text = json.dumps([kind, asdict(self)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a walk goes on.
+    """The position in a list at which the next page starts.
 
     Attributes:
         filters: their digest: a cursor belongs to the list that gave it.
-        split: how the walk is cut into lanes.
-        lane: the lane it has come to: a person, a content, or empty.
-        last: the log after which it goes on in that lane; None: the lane is done.
+        split: how the list is split into parts.
+        part: the part it has come to: a person, a content, or empty.
+        last: the log after which it goes on in that part; None: the part is done.
     """
 
     filters: str
     split: Split
-    lane: str = ""
+    part: str = ""
     last: str | None = None
 
     def __str__(self) -> str:
-        parts = json.dumps([_CURSOR_VERSION, self.filters, self.split, self.lane, self.last], separators=(",", ":"))
+        parts = json.dumps([_CURSOR_VERSION, self.filters, self.split, self.part, self.last], separators=(",", ":"))
         return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str, filters: str) -> Cursor:
-        """Read what `str` wrote. A cursor only says where to go on; what may be read is decided anew for each page.
+        """Read what `str` wrote. A cursor is only a position; the rights of the caller are checked for each page.
 
         Raises:
-            ValidationFailed: it is no cursor, or one of another list.
+            ValidationFailed: the cursor is not valid, or belongs to another list.
         """
         cursor = cls._read(text)
         if cursor is None or str(cursor) != text:
-            raise _bad_cursor("This is no cursor. Take it from `next` of the page before as it is.")
+            raise _bad_cursor("Not a valid cursor. Pass `next` from the previous page unchanged.")
         if cursor.filters != filters:
-            raise _bad_cursor("The cursor belongs to a list with other filters. Begin anew without a cursor.")
+            raise _bad_cursor("The cursor belongs to a list with other filters. Start again without a cursor.")
         return cursor
 
     @classmethod
@@ -132,15 +132,15 @@ class Cursor:
         except (binascii.Error, ValueError):
             return None
         match parts:
-            case [int(version), str(filters), str(split), str(lane), (None | str()) as last]:
+            case [int(version), str(filters), str(split), str(part), (None | str()) as last]:
                 pass
             case _:
                 return None
-        lane_fits = lane == "" if split == "whole" else is_hex_id(lane)
+        part_fits = part == "" if split == "whole" else is_hex_id(part)
         last_fits = last is None or is_hex_id(last)
-        if version != _CURSOR_VERSION or split not in get_args(Split) or not lane_fits or not last_fits:
+        if version != _CURSOR_VERSION or split not in get_args(Split) or not part_fits or not last_fits:
             return None
-        return cls(filters, cast("Split", split), lane, last)
+        return cls(filters, cast("Split", split), part, last)
 
 
 def _bad_cursor(message: str) -> ValidationFailed:
@@ -183,13 +183,13 @@ class FieldChoice:
         return cls(only or None, without)
 
     def shows(self, path: str) -> bool:
-        """Whether a field is shown, and not left out with what it stands in."""
+        """Whether a field and all fields that contain it are shown."""
         parts = path.split(".")
         above = {".".join(parts[: end + 1]) for end in range(len(parts))}
         return (self.only is None or parts[0] in self.only) and not above & self.without
 
     def leaves(self, known: Collection[str]) -> list[str] | None:
-        """The paths to read so that no more than the shown parts is read; None: everything."""
+        """Return the paths to read so that no more than the shown parts is read; None: everything."""
         if self.only is None and not self.without:
             return None
         shown = {path for path in known if self.shows(path)}
@@ -200,7 +200,7 @@ class FieldChoice:
 
 @dataclass(frozen=True)
 class DocumentPage:
-    """One page of a walk.
+    """One page of a list of documents.
 
     Attributes:
         results: documents as JSON, at most the page size. A page may hold fewer, even none, while `next` is there: a
@@ -212,5 +212,5 @@ class DocumentPage:
     next: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The page as answers show it."""
+        """Return the page as answers show it."""
         return {"results": list(self.results), "next": self.next}

@@ -1,4 +1,4 @@
-"""What front ends of Kolibri up to 0.14 send of a learner's exam.
+"""Requests of front ends of Kolibri up to 0.14 about exams.
 
 Rule: kolibri 0.14, core/logger/serializers.py (ExamLogSerializer, ExamAttemptLogSerializer). Unlike there, a
 completion time that is sent counts, so that a program can load the past.
@@ -73,7 +73,7 @@ class _ExamAttempt(Request):
     nullable = frozenset({"completion_timestamp", "answer"})
 
     def require_storable(self) -> None:
-        """Do nothing if all JSON of the attempt can be stored.
+        """Check that all JSON values of the attempt can be stored.
 
         Raises:
             UnstorableValue: it names the field.

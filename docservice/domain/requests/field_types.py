@@ -105,13 +105,13 @@ def _text(*, allow_blank: bool) -> Callable[[object], str]:
 
 
 def choice(choices: tuple[str, ...]) -> Callable[[object], str]:
-    """A check that a value is, as text, one of the choices."""
+    """Return a check that a value is, as text, one of the choices."""
 
     def check(value: object) -> str:
         if str(value) not in choices:
             # A message is sent as UTF-8, which cannot write half of a surrogate pair.
-            given = str(value).encode(errors="replace").decode()
-            raise PydanticCustomError("invalid_choice", '"{given}" is not a valid choice.', {"given": given})
+            shown = str(value).encode(errors="replace").decode()
+            raise PydanticCustomError("invalid_choice", '"{given}" is not a valid choice.', {"given": shown})
         return str(value)
 
     return check
@@ -136,7 +136,7 @@ def _json_list(value: object) -> list[Any]:
 
 
 def _time(value: object) -> KolibriTime:
-    """A time in the form that Kolibri stores, or in ISO 8601; without a zone it is UTC."""
+    """Return a time in the form that Kolibri stores, or in ISO 8601; without a zone it is UTC."""
     if isinstance(value, KolibriTime):
         return value
     if isinstance(value, str):

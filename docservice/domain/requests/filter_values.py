@@ -95,7 +95,7 @@ _UNORDERED: set[ValueKind] = {"boolean"}
 
 
 def filter_value(argument: str, kind: ValueKind, value: object) -> Any:
-    """A value as logs hold it: ids as 32 lower-case hex characters, times in UTC to the millisecond.
+    """Return a value as logs hold it: ids as 32 lower-case hex characters, times in UTC to the millisecond.
 
     Args:
         argument: the name of the filter, for the error.
@@ -133,20 +133,20 @@ def conditions(fields: Mapping[str, FilterField], filters: Mapping[str, object],
     Raises:
         FilterInvalid: with every filter that names no field or whose value does not fit.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_field: dict[str, dict[str, Any]] = {}
     errors: list[FieldError] = []
     for argument, value in filters.items():
         try:
             name, operator, compared = _condition(fields, argument, value, about)
-            if operator in found.setdefault(name, {}):
+            if operator in by_field.setdefault(name, {}):
                 raise _invalid(argument, "This filter is given twice, under two names of the field.")
         except FilterInvalid as error:
             errors += error.errors
         else:
-            found[name][operator] = compared
+            by_field[name][operator] = compared
     if errors:
         raise FilterInvalid(errors)
-    return found
+    return by_field
 
 
 def _condition(fields: Mapping[str, FilterField], argument: str, value: object, about: str) -> tuple[str, str, Any]:
@@ -198,7 +198,7 @@ def normalized(values: Mapping[str, Any], kinds: Mapping[str, ValueKind]) -> dic
 
 
 def refuse_unused(filters: Mapping[str, Any], offered: Iterable[str]) -> None:
-    """Do nothing if only offered filters have a value.
+    """Check that only the offered filters have a value.
 
     Raises:
         FilterInvalid: with every other one: it would be passed over in silence.

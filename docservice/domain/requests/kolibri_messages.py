@@ -9,7 +9,7 @@ from __future__ import annotations
 from docservice.errors import FieldError
 
 NOT_A_CHOICE = "Select a valid choice. That choice is not one of the available choices."
-"""The filter refers to a record that does not exist, or that the caller may not know of."""
+"""Return the error of a filter that names a record which does not exist, or which the caller may not see."""
 
 
 def not_a_choice(text: str) -> str:

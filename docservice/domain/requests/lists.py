@@ -46,8 +46,8 @@ class LogFilters:
         user: logs of this person.
         complete: only complete, or only incomplete ones.
         quiz: only tries at quizzes (negative levels), or only others; mastery logs.
-        masterylog: attempts of this try.
-        mastery_level: attempts of tries of this level.
+        masterylog: attempts of this mastery log.
+        mastery_level: attempts of mastery logs of this level.
         item: attempts at this item.
     """
 
@@ -67,7 +67,7 @@ class LogFilters:
             object.__setattr__(self, name, value)
 
     def refuse_unused(self, offered: Iterable[str]) -> None:
-        """Do nothing if only filters have a value that the list has.
+        """Check that only filters of this list have a value.
 
         Raises:
             FilterInvalid: with every other one.

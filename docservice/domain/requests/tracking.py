@@ -1,4 +1,4 @@
-"""What a learning front end asks for: start a session, update a session.
+"""Requests of tracking: start a content session, report on it.
 
 Unknown keys are ignored, an explicit null is an error, and field errors are reported all together before the checks
 over several fields. Rule: kolibri/core/logger/api.py (StartSessionSerializer, UpdateSessionSerializer).
@@ -123,7 +123,7 @@ class MasteryModel(Request):
 
 
 class StartSession(Request):
-    """Start a visit to a resource (`node_id`), a coach's quiz (`quiz_id`) or a unit's pre- or post-test (`unit_id`)."""
+    """Start a content session: a resource (`node_id`), a coach's quiz (`quiz_id`) or a unit's test (`unit_id`)."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""What Kolibri's front end reports every few minutes: that somebody is there, and on what.
+"""The report that Kolibri's front end sends every few minutes: the app is in use, on this device.
 
 Rule: kolibri/core/auth/api.py, SessionViewSet.update.
 """
@@ -17,7 +17,7 @@ class _Lenient(Request):
     @model_validator(mode="before")
     @classmethod
     def _leave_out_nulls(cls, body: Any) -> Any:
-        # The front end's library knows nothing of some devices, and a null is another way not to say it.
+        # The front end's library does not recognize some devices; null means the same as a missing field.
         return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
 
@@ -29,7 +29,7 @@ class Software(_Lenient):
 
 
 class ReportActivity(_Lenient):
-    """Somebody is using the app.
+    """The app is in use.
 
     Attributes:
         active: whether there was activity; without it nothing is written.

@@ -1,4 +1,4 @@
-"""A visit, judged as Kolibri would: what starting it and reporting on it do to the logs.
+"""Content sessions: what a start and a report change in the logs, by the rules of Kolibri.
 
 Pure functions from the logs as they are, and the request, to the logs as they shall be.
 Rule: kolibri/core/logger/api.py, ProgressTrackingViewSet.
@@ -36,7 +36,7 @@ class TrackedContent:
 
 
 def tracked_content(request: StartSession, user_id: str | None) -> TrackedContent:
-    """What is visited: a resource, a coach's quiz, or a unit's pre- or post-test.
+    """Return what is visited: a resource, a coach's quiz, or a unit's pre- or post-test.
 
     Args:
         request: validated.
@@ -79,7 +79,7 @@ def tracked_content(request: StartSession, user_id: str | None) -> TrackedConten
 
 
 @dataclass(frozen=True)
-class Visitor:
+class TrackedPerson:
     """Whose logs are written.
 
     Attributes:
@@ -99,9 +99,9 @@ class Start:
 
     Attributes:
         session: new.
-        summary: new or changed, with all its tries; None for an anonymous visitor.
-        current_try: the try of this visit, one of the summary's; None where nothing is assessed.
-        mastery_criterion: what decides about mastery; the try's own, or the one sent by an anonymous visitor.
+        summary: new or changed, with all its mastery logs; None for an anonymous visitor.
+        current_try: the mastery log of this content session, one of the summary's; None where nothing is assessed.
+        mastery_criterion: what decides about mastery; the mastery log's own, or the one sent by an anonymous visitor.
     """
 
     session: ContentSessionLog
@@ -112,7 +112,7 @@ class Start:
 
 def start(
     content: TrackedContent,
-    visitor: Visitor,
+    visitor: TrackedPerson,
     summary: ContentSummaryLog | None,
     *,
     repeat: bool,
@@ -120,19 +120,19 @@ def start(
     new_source_id: Callable[[], str],
     random_level: int,
 ) -> Start:
-    """Start a visit.
+    """Start a content session.
 
     Args:
         content: see `tracked_content`.
         visitor: whose visit it is.
-        summary: the learner's summary of this content with its tries, None if there is none yet.
-        repeat: begin again: progress becomes 0, a finished try is followed by a new one.
+        summary: the learner's summary of this content with its mastery logs, None if there is none yet.
+        repeat: begin again: progress becomes 0, a finished mastery log is followed by a new one.
         now: UTC, milliseconds.
         new_source_id: makes a random source id, 32 hex characters.
-        random_level: -2147483648..-1, for a new try at a quiz.
+        random_level: -2147483648..-1, for a new mastery log at a quiz.
 
     Raises:
-        PermissionDenied: the try is a finished quiz that a coach assigned.
+        PermissionDenied: the mastery log is a finished quiz that a coach assigned.
     """
     context = dict(content.context)
     current, criterion = None, content.mastery_model
@@ -160,7 +160,7 @@ def start(
     return Start(session, summary, current, criterion)
 
 
-def _new_summary(content: TrackedContent, visitor: Visitor, now: datetime) -> ContentSummaryLog:
+def _new_summary(content: TrackedContent, visitor: TrackedPerson, now: datetime) -> ContentSummaryLog:
     return ContentSummaryLog(
         dataset_id=visitor.dataset_id,
         user_id=str(visitor.user_id),
@@ -210,7 +210,7 @@ class SessionLogs:
 
     @classmethod
     def of(cls, session: ContentSessionLog, summary: ContentSummaryLog | None) -> SessionLogs:
-        """The logs of a session, with the mastery log that its context names.
+        """Return the logs of a session, with the mastery log that its context names.
 
         Raises:
             InvalidReference: the summary has no such mastery log.

@@ -35,7 +35,7 @@ class AttemptChanges:
 
 
 def selecting(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """The interactions that choose an attempt: the first of each run."""
+    """Return the interactions that choose an attempt: the first of each run."""
     return [next(run) for _, run in groupby(interactions, key=lambda interaction: interaction.item)]
 
 
@@ -53,19 +53,19 @@ def record(
     now: datetime,
     new_source_id: Callable[[], str],
 ) -> AttemptChanges:
-    """Turn interactions into new and changed attempts.
+    """Convert interactions to new and changed attempts.
 
     Args:
         interactions: in the order sent.
         known: stored attempts of the same learner and try that `selecting(interactions)` may choose.
-        session: the visit that reports them.
-        masterylog_id: the try; None for visits without one.
+        session: the content session that reports them.
+        masterylog_id: the mastery log; None for content sessions without one.
         now: UTC, milliseconds.
         new_source_id: makes a random source id, 32 hex characters.
 
     Raises:
         InvalidReference: an interaction names an attempt that is not there.
-        ValidationFailed: an answer took so long that its start lies before the calendar.
+        ValidationFailed: the start of an answer would be before the year 1.
     """
     changes = AttemptChanges()
     book = {attempt.id: attempt for attempt in known}
@@ -102,7 +102,7 @@ def _chosen(interaction: Interaction, book: Mapping[str, AttemptLog], latest: Ma
 
 
 def replaceable(attempt: AttemptLog, session: ContentSessionLog) -> bool:
-    """Whether a `replace` without an id may choose the attempt: an anonymous visitor's only in the same visit."""
+    """Whether a `replace` without an id may choose the attempt; for anonymous visitors only in the same session."""
     return session.user_id is not None or attempt.sessionlog_id == session.id
 
 

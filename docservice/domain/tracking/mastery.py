@@ -1,4 +1,4 @@
-"""Tries at an assessment: which one a start resumes, when a new one opens, how many past attempts it shows.
+"""Mastery logs: which one a start resumes, when a new one is opened, how many past attempts it shows.
 
 Rule: kolibri/core/logger/api.py (_get_or_create_masterylog, _start_assessment_session, _check_quiz_log_permissions).
 """
@@ -32,7 +32,7 @@ def is_quiz(mastery_model: Mapping[str, Any]) -> bool:
 
 
 def current_try(tries: Sequence[MasteryLog], *, quiz: bool) -> MasteryLog | None:
-    """The try that a start would resume: an open one before a finished one, then the one touched last.
+    """Return the mastery log that a start would resume: an open one before a finished one, then the one touched last.
 
     Args:
         tries: all mastery logs of the summary; the same content may have tries as a quiz and as an exercise.
@@ -47,7 +47,7 @@ def _age_key(log: MasteryLog) -> float:
 
 
 def refuse_finished_coach_quiz(log: MasteryLog) -> None:
-    """Do nothing unless the try is a finished quiz that a coach assigned.
+    """Refuse changes to a finished quiz that a coach assigned.
 
     Raises:
         PermissionDenied: it is one; nothing can be added to it.
@@ -65,31 +65,31 @@ def resume_or_open(
     now: datetime,
     random_level: int,
 ) -> tuple[MasteryLog, bool]:
-    """The try that a visit belongs to, and whether it is a new one.
+    """Return the mastery log that a content session belongs to, and whether it is a new one.
 
     Args:
         summary: with all its mastery logs.
         mastery_model: what the front end asks for; a resumed try keeps its own criterion.
         repeat: open a new try if the current one is finished.
         now: UTC, milliseconds.
-        random_level: `LOWEST_LEVEL`..-1, used for a new try at a quiz.
+        random_level: `LOWEST_LEVEL`..-1, used for a new mastery log at a quiz.
 
     Raises:
-        PermissionDenied: the try is a finished quiz that a coach assigned.
+        PermissionDenied: the mastery log is a finished quiz that a coach assigned.
     """
     quiz = is_quiz(mastery_model)
-    found = current_try(summary.mastery_logs, quiz=quiz)
-    if found is not None and not (found.complete and repeat):
-        refuse_finished_coach_quiz(found)
-        return found, False
+    current = current_try(summary.mastery_logs, quiz=quiz)
+    if current is not None and not (current.complete and repeat):
+        refuse_finished_coach_quiz(current)
+        return current, False
     taken = {log.mastery_level for log in summary.mastery_logs}
     if quiz:
         level = random_level
         while level in taken:
             level = level - 1 if level > LOWEST_LEVEL else -1
     else:
-        level = found.mastery_level + 1 if found else 1
-        while level in taken:  # an open try of a lower level is resumed first, so a higher one may be there
+        level = current.mastery_level + 1 if current else 1
+        while level in taken:  # an open mastery log of a lower level is resumed first, so a higher one may be there
             level += 1
     opened = MasteryLog(
         dataset_id=summary.dataset_id,
@@ -104,7 +104,7 @@ def resume_or_open(
 
 
 def past_attempts_limit(criterion: Mapping[str, Any]) -> int | None:
-    """How many past attempts a start shows, newest first; None: all.
+    """Return how many past attempts a start shows, newest first; None: all.
 
     `m_of_n` without a usable `n`, where the real server fails, shows the usual ten.
     """

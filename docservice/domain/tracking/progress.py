@@ -19,7 +19,7 @@ def normalize(progress: float) -> float:
 
 
 def advance(old: float, *, progress: float | None, progress_delta: float | None) -> float:
-    """The progress after a report; `old` if the report says nothing of it.
+    """Return the progress after a report; `old` if the report says nothing of it.
 
     Args:
         old: the log's own progress, 0..1.
@@ -37,7 +37,7 @@ def add_time(old: float | None, delta: float) -> float:
     """Seconds spent so far plus `delta`.
 
     Raises:
-        ValidationFailed: the sum is no finite number.
+        ValidationFailed: the sum is not a finite number.
     """
     total = (old or 0.0) + delta
     if not math.isfinite(total):

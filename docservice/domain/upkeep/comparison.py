@@ -1,6 +1,6 @@
-"""Two documents, compared: where they differ.
+"""Compares two documents.
 
-Equal are documents with the same fields in any order and numbers of the same value in any type; true is no number.
+Equal are documents with the same fields in any order and numbers of the same value in any type; true is not a number.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def difference(collection: str, one: dict[str, Any] | None, other: dict[str, Any
         other: the document in the other database; None if it is not there.
     """
     if one is None or other is None:
-        there = one or other
-        return Difference(collection, str(there["_id"]), "missing" if one else "extra") if there else None
+        present = one or other
+        return Difference(collection, str(present["_id"]), "missing" if one else "extra") if present else None
     paths = tuple(islice(_paths(one, other, ""), _MOST_PATHS))
     return Difference(collection, str(one["_id"]), "different", paths) if paths else None
 

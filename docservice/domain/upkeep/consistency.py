@@ -1,4 +1,4 @@
-"""What must hold for every stored record: its fields, its partition, its source id, its id.
+"""Rules for every stored record: its fields, partition, source id and id.
 
 An import of a backup and `verify` ask the same `field_problems`, and an import of a Kolibri makes nothing else.
 
@@ -44,7 +44,7 @@ class Finding:
         path: where in the document; empty for the whole of it.
         message: what is wrong, in a sentence; no values but ids, counts and times.
         mendable: whether what is right follows from the rest of the data.
-        mended: whether it was mended.
+        mended: whether it was repaired.
     """
 
     collection: str
@@ -56,13 +56,13 @@ class Finding:
     mended: bool = False
 
     def as_mended(self) -> Finding:
-        """The same after a repair."""
+        """Return the same after a repair."""
         return replace(self, mended=self.mendable)
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A finding that does not know its document yet; see `Finding`."""
+class FieldProblem:
+    """A finding without its document; see `Finding`."""
 
     rule: str
     path: str
@@ -70,14 +70,14 @@ class Problem:
     mendable: bool = False
 
 
-def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str = "") -> Iterator[Problem]:
-    """What is wrong with the fields of one record; fields that the model does not know are not looked at.
+def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str = "") -> Iterator[FieldProblem]:
+    """Yield what is wrong with the fields of one record; fields that the model does not have are not checked.
 
     Args:
         model: of the record.
         values: by field or stored name, JSON as it was sent, with what an embedded record takes from its parent, and
             without embedded lists.
-        path: where the record stands, with a dot at the end.
+        path: path of the record in its document, with a dot at the end.
     """
     names = {name for name, field in model.model_fields.items()} | {
         field.alias for field in model.model_fields.values() if field.alias
@@ -89,24 +89,24 @@ def field_problems(model: type[BaseModel], values: Mapping[str, Any], path: str 
             if details["type"] in _BOUNDS and issubclass(model, SyncableLog):
                 continue
             where = ".".join(str(part) for part in details["loc"])
-            yield Problem(INVALID, path + where, f"{details['msg']}.")
+            yield FieldProblem(INVALID, path + where, f"{details['msg']}.")
     for name in JSON_FIELDS.intersection(names, values):
         reason = json_problem(values[name])
         if reason is not None:
-            yield Problem(INVALID, path + name, f"No JSON that a document can hold: {reason}.")
+            yield FieldProblem(INVALID, path + name, f"No JSON that a document can hold: {reason}.")
 
 
-def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with a record of the directory."""
+def directory_problems(model: type[DirectoryRecord], document: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """Yield what is wrong with a record of the directory."""
     yield from field_problems(model, {**document, "id": document["_id"]})
 
 
 def identify(
     record: Document, own_id: str, model: type[SyncableLog], partition: str, source_id: str | None, path: str = ""
-) -> Iterator[Problem]:
+) -> Iterator[FieldProblem]:
     """Check partition, source id and id of a record, and set in it what follows from the rest.
 
-    A partition or source id is mended only if the id, which is a hash of both, confirms the right one.
+    A partition or source id is repaired only if the id, which is a hash of both, confirms the right one.
 
     Args:
         record: with its own `_morango_source_id`, and `_morango_partition` if it is a document; changed in place.
@@ -114,19 +114,21 @@ def identify(
         model: of the record.
         partition: the right one.
         source_id: the right one; None where the model takes a random one.
-        path: where the record stands, with a dot at the end; empty for the document itself.
+        path: path of the record in its document, with a dot at the end; empty for the document itself.
     """
     whole = not path
     has_source = str(record.get("_morango_source_id"))
     wanted_source = has_source if source_id is None else source_id
     confirmed = record_id(partition, wanted_source, model.model_name) == own_id
     if whole and record.get("_morango_partition") != partition:
-        yield Problem(PARTITION, path + "_morango_partition", "This is not the partition of the learner.", confirmed)
+        yield FieldProblem(
+            PARTITION, path + "_morango_partition", "This is not the partition of the learner.", confirmed
+        )
     elif has_source == wanted_source and not confirmed:
-        yield Problem(ID, "_id" if whole else path + "id", "The id is not the hash of partition and source id.")
+        yield FieldProblem(ID, "_id" if whole else path + "id", "The id is not the hash of partition and source id.")
     if has_source != wanted_source:
         message = "This is not the source id that follows from the record."
-        yield Problem(SOURCE_ID, path + "_morango_source_id", message, confirmed)
+        yield FieldProblem(SOURCE_ID, path + "_morango_source_id", message, confirmed)
     if confirmed:
         record["_morango_source_id"] = wanted_source
         if whole:

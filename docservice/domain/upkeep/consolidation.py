@@ -1,8 +1,8 @@
-"""What old Kolibris recorded wrongly, put right as Kolibri's own upgrades do.
+"""Repairs of records that old versions of Kolibri wrote wrongly, as Kolibri's own upgrades do them.
 
-The rules work on a summary as its document holds it, with all attempts of its tries, because they are for millions of
-them. Each gives a changed copy and leaves the one it was given alone; what it has put right it finds in order the next
-time. Every record that changes waits for sync again.
+The rules work on a summary as its document holds it, with all attempts of its mastery logs, because they are for
+millions of them. Each gives a changed copy and leaves the one it was given alone; what it has put right it finds in
+order the next time. Every record that changes waits for sync again.
 Rule: kolibri/core/logger/upgrade.py and utils/attempt_log_consolidation.py.
 """
 
@@ -18,7 +18,7 @@ from docservice.domain.values.times import KolibriTime, to_milliseconds
 Record = dict[str, Any]
 
 
-class Mended(NamedTuple):
+class RuleResult(NamedTuple):
     """A summary after a rule.
 
     Attributes:
@@ -30,15 +30,15 @@ class Mended(NamedTuple):
     records: int
 
 
-def quiz_attempts(summary: Mapping[str, Any]) -> Mended:
-    """Merge attempts at the same question in the same try of a quiz, of which there is to be one.
+def quiz_attempts(summary: Mapping[str, Any]) -> RuleResult:
+    """Merge attempts at the same question in the same mastery log of a quiz, of which there is to be one.
 
     The one with the latest end stays, with its answer; it begins with the earliest, has the interactions of all in
     their order and the time of all. The try notes the ids of the others in `merged_attempt_ids`.
     Rule: kolibri, upgrade below 0.16.0 (and after syncs from such), consolidate_quiz_attempt_logs.
 
-    In a try that was made of an exam log, attempts with the same question and start are copies of one that several
-    devices have made. The one with the latest end stays as it is.
+    In a mastery log that was made of an exam log, attempts with the same question and start are copies of one that
+    several devices have made. The one with the latest end stays as it is.
     """
     count, tries = 0, []
     for log in summary.get("mastery_logs", ()):
@@ -53,7 +53,7 @@ def quiz_attempts(summary: Mapping[str, Any]) -> Mended:
             tries.append(mended)
         else:
             tries.append(log)
-    return Mended({**summary, "mastery_logs": tries}, count) if count else Mended(summary, 0)
+    return RuleResult({**summary, "mastery_logs": tries}, count) if count else RuleResult(summary, 0)
 
 
 def _without_duplicates(log: Record) -> Record:
@@ -102,13 +102,13 @@ def _interactions(attempt: Mapping[str, Any]) -> list[Any]:
     return history if isinstance(history, list) else [history] if history else []
 
 
-def progress(summary: Mapping[str, Any]) -> Mended:
-    """Complete a summary whose progress came as near to 1 as it could, with its latest try.
+def progress(summary: Mapping[str, Any]) -> RuleResult:
+    """Complete a summary whose progress came as near to 1 as it could, with its latest mastery log.
 
     Rule: kolibri, upgrade below 0.15.11, fix_asymptotic_progress.
     """
     if not 0.999 < summary["progress"] < 1:
-        return Mended(summary, 0)
+        return RuleResult(summary, 0)
     mended = {**summary, "progress": 1.0, "_morango_dirty_bit": True}
     mended = with_time(mended, "completion_timestamp", summary, "end_timestamp")
     tries = list(summary.get("mastery_logs", ()))
@@ -117,10 +117,10 @@ def progress(summary: Mapping[str, Any]) -> Mended:
         complete = {**tries[latest], "complete": True, "_morango_dirty_bit": True}
         tries[latest] = with_time(complete, "completion_timestamp", complete, "end_timestamp")
         mended["mastery_logs"] = tries
-    return Mended(mended, 1 + bool(tries))
+    return RuleResult(mended, 1 + bool(tries))
 
 
-def mastery_times(summary: Mapping[str, Any]) -> Mended:
+def mastery_times(summary: Mapping[str, Any]) -> RuleResult:
     """Give tries that end where they start the end of their latest attempt, or, without any, that of the summary.
 
     Rule: kolibri, upgrade from above 0.15.0 to below 0.18.0, fix_masterylog_end_timestamps.
@@ -130,7 +130,7 @@ def mastery_times(summary: Mapping[str, Any]) -> Mended:
         mended = _ended(log, summary)
         count += mended is not log
         tries.append(mended)
-    return Mended({**summary, "mastery_logs": tries}, count) if count else Mended(summary, 0)
+    return RuleResult({**summary, "mastery_logs": tries}, count) if count else RuleResult(summary, 0)
 
 
 def _ended(log: Record, summary: Mapping[str, Any]) -> Record:
@@ -147,7 +147,7 @@ def _ended(log: Record, summary: Mapping[str, Any]) -> Record:
 
 
 def exact(record: Mapping[str, Any], field: str) -> datetime:
-    """A time of a record, with the microseconds that its device recorded if it did."""
+    """Return a time of a record, with the microseconds that its device recorded if it did."""
     moment: datetime = record[field]
     text = record.get("_recorded", {}).get(field)
     if text is not None:
@@ -162,7 +162,7 @@ def _end(log: Mapping[str, Any]) -> datetime:
 
 
 def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], source_field: str) -> Record:
-    """The record with a time of another, and with the text that a device recorded for it."""
+    """Return the record with a time of another, and with the text that a device recorded for it."""
     recorded = {name: text for name, text in record.get("_recorded", {}).items() if name != field}
     text = source.get("_recorded", {}).get(source_field)
     if text is not None:
@@ -176,7 +176,7 @@ def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], 
 ConsolidationRule = Literal["progress", "quiz-attempts", "mastery-times"]
 """A repair of what old Kolibris recorded wrongly; see the function of its name."""
 
-RULES: dict[ConsolidationRule, Callable[[Mapping[str, Any]], Mended]] = {
+RULES: dict[ConsolidationRule, Callable[[Mapping[str, Any]], RuleResult]] = {
     "progress": progress,
     "quiz-attempts": quiz_attempts,
     "mastery-times": mastery_times,

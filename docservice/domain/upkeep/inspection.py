@@ -1,4 +1,4 @@
-"""A stored log, looked at whole: the document, all that is embedded in it, and the buckets it has outgrown into."""
+"""Checks a stored log with everything that it embeds and with its overflow buckets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from docservice.domain.upkeep.consistency import (
     INVALID,
     ORPHAN,
     Document,
-    Problem,
+    FieldProblem,
     field_problems,
     identify,
 )
@@ -36,9 +36,9 @@ class Inspection:
     that any number of attempts needs little more memory than their ids.
 
     Attributes:
-        document: the log as it should be; equal to the stored one if nothing that can be mended is wrong.
+        document: the log as it should be; equal to the stored one if there is nothing to repair.
         problems: what is wrong with the document, by path.
-        readable: False if a list holds something else than records: then nothing can be mended.
+        readable: False if a list holds something other than records: then nothing can be repaired.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Inspection:
         self._schema = SCHEMAS[model]
         self._holder = self._schema.holder
         self.document: Document = dict(document)
-        self.problems: list[Problem] = []
+        self.problems: list[FieldProblem] = []
         self._encode = encode
         self._decode = decode
         self._counts: dict[str | None, int] = {}
@@ -95,8 +95,8 @@ class Inspection:
         return bool(
             self.document.get("overflow_buckets")
             or any(
-                isinstance(count, int) and count > here
-                for count, here in zip(counts, self._counts.values(), strict=False)
+                isinstance(count, int) and count > embedded_count
+                for count, embedded_count in zip(counts, self._counts.values(), strict=False)
             )
         )
 
@@ -112,16 +112,16 @@ class Inspection:
             self._problem(INVALID, "schema_version", f"The version is not {SCHEMA_VERSION}.")
 
     def _embedded_tries(self) -> dict[str | None, Document]:
-        found: dict[str | None, Document] = {}
+        by_id: dict[str | None, Document] = {}
         logs = self._list(self.document, "mastery_logs", "")
         self.document["mastery_logs"] = copies = [dict(log) if isinstance(log, Mapping) else log for log in logs]
         for number, log in enumerate(copies):
             path = f"mastery_logs.{number}."
             if not isinstance(log, dict) or not isinstance(log.get("id"), str):
-                self._unreadable(path[:-1], "This is no mastery log.")
+                self._unreadable(path[:-1], "This is not a mastery log.")
                 continue
-            if log["id"] in found:
-                self._problem(DUPLICATE, path[:-1], "The same mastery log stands in the list before.")
+            if log["id"] in by_id:
+                self._problem(DUPLICATE, path[:-1], "The list has the same mastery log twice.")
                 self.readable = False
                 continue
             inherited = {**self._inherited, "summarylog_id": self.document["_id"]}
@@ -129,8 +129,8 @@ class Inspection:
             source_id = f"{self.document['_id']}:{log.get('mastery_level')}"
             self.problems += identify(log, log["id"], MasteryLog, self._partition, source_id, path)
             self._dirty = self._dirty or bool(log.get("_morango_dirty_bit"))
-            found[log["id"]] = log
-        return found
+            by_id[log["id"]] = log
+        return by_id
 
     def _list(self, owner: Document, name: str, path: str) -> list[Any]:
         value = owner.get(name)
@@ -149,14 +149,14 @@ class Inspection:
         for position, attempt in enumerate(listed):
             where = f"{path}attempts.{position}."
             if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
-                self._unreadable(where[:-1], "This is no attempt.")
+                self._unreadable(where[:-1], "This is not an attempt.")
                 kept.append(attempt)
                 continue
             copy = dict(attempt)
             encoded = self._encode(attempt)
             same = self._seen_before(copy["id"], encoded)
             if same is not None:
-                self._problem(DUPLICATE, where[:-1], "The same attempt stands before.", mendable=same)
+                self._problem(DUPLICATE, where[:-1], "The log has the same attempt twice.", mendable=same)
                 if not same:
                     kept.append(copy)
                 continue
@@ -170,7 +170,7 @@ class Inspection:
         if self._holder and (kept or "attempts" in owner or not self._schema.sparse):
             owner["attempts"] = kept
 
-    def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[Problem]:
+    def _attempt_problems(self, attempt: Document, masterylog_id: str | None, path: str) -> Iterable[FieldProblem]:
         if self._holder is None or self._holder.embeds is None:
             raise RuntimeError(f"The attempt is in a {self.model.model_name}, which has none.")
         schema, parent_field = self._holder.embeds.record, self._holder.embeds.parent
@@ -178,28 +178,28 @@ class Inspection:
         history = attempt.get("interaction_history")
         if stored_history(history) is not history:
             message = "An object is in the place of a list: it is the only entry, or none if it is empty."
-            yield Problem(INVALID, path + "interaction_history", message, mendable=True)
+            yield FieldProblem(INVALID, path + "interaction_history", message, mendable=True)
             attempt["interaction_history"] = stored_history(history)
         yield from self._field_problems(schema, attempt, {**self._inherited, **parent}, path)
         yield from identify(attempt, attempt["id"], schema.model, self._partition, None, path)
 
     def _field_problems(
         self, schema: LogSchema[Any], record: Document, inherited: Mapping[str, Any], path: str = ""
-    ) -> Iterator[Problem]:
+    ) -> Iterator[FieldProblem]:
         lists = schema.named(FieldRole.RECORDS)
         own = {name: value for name, value in record.items() if name not in lists}
         try:
             values = {**self._decode(schema.model, own), **inherited}
         except (ArithmeticError, ValueError):
-            yield Problem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
+            yield FieldProblem(INVALID, path.removesuffix("."), "A JSON field holds what no JSON value is stored as.")
             return
         yield from field_problems(schema.model, values, path)
 
     def _seen_before(self, attempt_id: str, encoded: bytes) -> bool | None:
         """None if the attempt was not seen before, else whether it was the very same."""
         mark = hashlib.sha256(encoded).digest()
-        before = self._seen.setdefault(attempt_id, mark)
-        return None if before is mark else before == mark
+        first_mark = self._seen.setdefault(attempt_id, mark)
+        return None if first_mark is mark else first_mark == mark
 
     def _count(self, masterylog_id: str | None, attempt: Document) -> None:
         correct = attempt.get("correct")
@@ -208,41 +208,41 @@ class Inspection:
             float(correct) if isinstance(correct, (int, float)) else 0.0
         )
 
-    def bucket(self, bucket: Mapping[str, Any]) -> tuple[Document, list[Problem]]:
+    def bucket(self, bucket: Mapping[str, Any]) -> tuple[Document, list[FieldProblem]]:
         """Look at a bucket of the log.
 
         Returns:
             the bucket as it should be (without attempts: it should not be), and what is wrong with it.
         """
         right: Document = dict(bucket)
-        problems: list[Problem] = []
+        problems: list[FieldProblem] = []
         sequence = str(bucket["_id"]).removeprefix(f"{self.document['_id']}:")
         if sequence.isdecimal():
             self._last_sequence = max(self._last_sequence, int(sequence))
         partition = self.document.get("_morango_partition")
         if bucket.get("_morango_partition") != partition:
             message = "This is not the partition of its log."
-            problems.append(Problem(BUCKET, "_morango_partition", message, mendable=True))
+            problems.append(FieldProblem(BUCKET, "_morango_partition", message, mendable=True))
             right["_morango_partition"] = partition
         masterylog_id = bucket.get("masterylog_id")
         if masterylog_id not in self._tries:
-            problems.append(Problem(ORPHAN, "masterylog_id", "The log has no such try."))
+            problems.append(FieldProblem(ORPHAN, "masterylog_id", "The log has no such try."))
         attempts = bucket.get("attempts")
         if not isinstance(attempts, list):
             self.readable = False
-            return right, [*problems, Problem(INVALID, "attempts", "A list is expected.")]
+            return right, [*problems, FieldProblem(INVALID, "attempts", "A list is expected.")]
         kept = []
         for position, attempt in enumerate(attempts):
             where = f"attempts.{position}."
             if not isinstance(attempt, Mapping) or not isinstance(attempt.get("id"), str):
-                problems.append(Problem(INVALID, where[:-1], "This is no attempt."))
+                problems.append(FieldProblem(INVALID, where[:-1], "This is not an attempt."))
                 self.readable = False
                 kept.append(attempt)
                 continue
             copy = dict(attempt)
             same = self._seen_before(copy["id"], self._encode(attempt))
             if same is not None:
-                problems.append(Problem(DUPLICATE, where[:-1], "The attempt is in the log already.", same))
+                problems.append(FieldProblem(DUPLICATE, where[:-1], "The attempt is in the log already.", same))
                 if not same:
                     kept.append(copy)
                 continue
@@ -255,11 +255,11 @@ class Inspection:
         starts = [attempt["start_timestamp"] for attempt in readable if attempt.get("start_timestamp") is not None]
         if starts and bucket.get("last_start_timestamp") != max(starts):
             message = "This is not the latest start of the attempts."
-            problems.append(Problem(BUCKET, "last_start_timestamp", message, mendable=True))
+            problems.append(FieldProblem(BUCKET, "last_start_timestamp", message, mendable=True))
             right["last_start_timestamp"] = max(starts)
         dirty = any(attempt.get("_morango_dirty_bit") for attempt in readable)
         if bucket.get("has_dirty") is not dirty and kept:
-            problems.append(Problem(DIRTY, "has_dirty", f"It should be {_word(dirty)}.", mendable=True))
+            problems.append(FieldProblem(DIRTY, "has_dirty", f"It should be {_word(dirty)}.", mendable=True))
             right["has_dirty"] = dirty
         return right, problems
 
@@ -279,7 +279,7 @@ class Inspection:
                     message = f"It should be {_word(self._dirty)}."
                     self._problem(DIRTY, path + counter.stored, message, mendable=True)
                     owner[counter.stored] = self._dirty
-            elif counter.counts is not Counted.VERSION:  # another version is not mended by a number
+            elif counter.counts is not Counted.VERSION:  # the number alone does not repair another version
                 self._look_at_counter(schema, counter, owner, masterylog_id, path)
 
     def _look_at_counter(
@@ -289,7 +289,7 @@ class Inspection:
         if schema.sparse and has is None and counter.stored not in owner and not right:
             return  # what counts nothing is left out
         if counter.counts is Counted.BUCKETS and isinstance(has, int) and has >= right:
-            return  # buckets that have become empty are gone
+            return  # empty buckets were removed
         if counter.counts is Counted.CORRECT and isinstance(has, (int, float)):
             count = self._counts.get(masterylog_id, 0)
             if abs(has - right) <= _DRIFT * max(count, 1):
@@ -316,15 +316,15 @@ class Inspection:
         self.readable = False
 
     def _problem(self, rule: str, path: str, message: str, *, mendable: bool = False) -> None:
-        self.problems.append(Problem(rule, path, message, mendable))
+        self.problems.append(FieldProblem(rule, path, message, mendable))
 
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[Problem]]:
-    """What is wrong with where a bucket belongs; its name says which log that is.
+def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tuple[Document, list[FieldProblem]]:
+    """Return what is wrong with where a bucket belongs; its name says which log that is.
 
     Args:
         bucket: with or without its attempts.
@@ -334,18 +334,18 @@ def misplaced(bucket: Mapping[str, Any], owner: Mapping[str, Any] | None) -> tup
         the fields of the bucket that should be others, and what is wrong.
     """
     if owner is None:
-        return {}, [Problem(ORPHAN, "log_id", "There is no log that it belongs to.")]
+        return {}, [FieldProblem(ORPHAN, "log_id", "There is no log that it belongs to.")]
     setting: Document = {}
     problems = []
     for name in OVERFLOW_BUCKET.named(FieldRole.OWNER):
         right = owner["_id"] if name == "log_id" else owner.get(name)
         if bucket.get(name) != right or name not in bucket:
             setting[name] = right
-            problems.append(Problem(BUCKET, name, "This is not what its log says.", mendable=True))
+            problems.append(FieldProblem(BUCKET, name, "This is not what its log says.", mendable=True))
     return setting, problems
 
 
 def bucket_owner(bucket_id: str) -> tuple[str, int] | None:
-    """The log that a bucket belongs to, and the bucket's number, by its `_id`; None if it is no name of a bucket."""
+    """The log that a bucket belongs to, and the bucket's number, by its `_id`; None if it is not a name of a bucket."""
     log_id, _, sequence = bucket_id.rpartition(":")
     return (log_id, int(sequence)) if log_id and sequence.isdecimal() else None

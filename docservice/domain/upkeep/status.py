@@ -1,4 +1,4 @@
-"""What of a service's state needs somebody to act."""
+"""Decides what an operator has to do, from the state of a service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Observed:
+class ServiceState:
     """What was seen of a service.
 
     Attributes:
@@ -30,37 +30,39 @@ class Observed:
     taken: tuple[str, ...] = ()
 
 
-def actions_needed(seen: Observed) -> list[str]:
-    """What is wrong and what to do about it, one sentence or two each; empty if all is well.
+def actions_needed(seen: ServiceState) -> list[str]:
+    """Return what is wrong and what to do about it, one sentence or two each; empty if all is well.
 
     An embedded engine that is not running is well: the next command starts it.
     """
-    found = []
+    actions = []
     match seen.engine:
         case "no data":
-            found.append(
+            actions.append(
                 f"There are no logs in {seen.data_dir} yet. Name the folder with --data-dir or a server with "
                 f"--mongodb-uri, or begin: docservice serve --data-dir {seen.data_dir}"
             )
         case "password missing":
-            found.append(
-                "The password of the embedded engine is gone. Put the file engine/password back from a backup, or make "
+            actions.append(
+                "The password of the embedded engine is missing. Put engine/password back from a backup, or make "
                 f"a new one: docservice engine reset-password --data-dir {seen.data_dir}"
             )
     if seen.error is not None:
-        found.append(seen.error)
+        actions.append(seen.error)
     if seen.engine is not None and seen.free_bytes < seen.least_free_bytes:
-        found.append(
+        actions.append(
             f"The disk is nearly full: {_mib(seen.free_bytes)} are free, and the embedded engine takes writes only "
             f"while it has {_mib(seen.least_free_bytes)}. Make room."
         )
     if seen.lacking:
-        found.append(f"Missing: {', '.join(seen.lacking)}. Create them: docservice indexes apply")
+        actions.append(f"Missing: {', '.join(seen.lacking)}. Create them: docservice indexes apply")
     if seen.differing:
-        found.append(f"Not as described: {', '.join(seen.differing)}. Build again: docservice indexes apply --rebuild")
+        actions.append(
+            f"Not as described: {', '.join(seen.differing)}. Build again: docservice indexes apply --rebuild"
+        )
     if seen.taken:
-        found.append(f"Collections have the names of views: {', '.join(seen.taken)}. Rename them.")
-    return found
+        actions.append(f"Collections have the names of views: {', '.join(seen.taken)}. Rename them.")
+    return actions
 
 
 def _mib(number: int) -> str:

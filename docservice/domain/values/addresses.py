@@ -1,4 +1,4 @@
-"""Addresses with a password in them, as they may be shown."""
+"""Removes passwords from addresses, so that they can be shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECRET_OPTION = re.compile(r"([?&;](?:tlsCertificateKeyFilePassword|authMechani
 
 
 def without_password(address: str) -> str:
-    """An address with `********` in the place of its password and of options that hold secrets.
+    """Return an address with `********` in the place of its password and of options that hold secrets.
 
     >>> without_password("mongodb://ann:hush@db.example:27017/?replicaSet=rs0")
     'mongodb://ann:********@db.example:27017/?replicaSet=rs0'

@@ -11,19 +11,19 @@ _OF_THE_SERVER = {"admin", "config", "local"}
 
 
 def name_problem(name: str) -> str | None:
-    """What is wrong with a name, in a clause; None if a database can be called so."""
+    """Return what is wrong with a name, in a clause; None if a database can be called so."""
     if name in _OF_THE_SERVER:
         return f"{name!r} is a database of the server itself; logs are kept in one of their own"
-    found = sorted(_NOT_IN_A_NAME & set(name))
-    if found:
-        return f"{name!r} cannot be the name of a database: it has {' and '.join(map(repr, found))}"
+    forbidden = sorted(_NOT_IN_A_NAME & set(name))
+    if forbidden:
+        return f"{name!r} cannot be the name of a database: it has {' and '.join(map(repr, forbidden))}"
     if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME_BYTES:
         return f"the name of a database has at most {LONGEST_NAME_BYTES} bytes"
     return None
 
 
 def named_database(uri: str) -> str | None:
-    """The database that a connection string names (`mongodb://db.example/logs`), None if it names none.
+    """Return the database that a connection string names (`mongodb://db.example/logs`), None if it names none.
 
     A database of the server itself only says where its accounts are (`/admin`).
     Rule: MongoDB's connection string specification, defaultauthdb.

@@ -1,4 +1,4 @@
-"""What a learner sits at: operating system and browser as one short text, `Android,11/Chrome Mobile,119`.
+"""The device of a learner: operating system and browser as one short text, `Android,11/Chrome Mobile,119`.
 
 Rule: kolibri/core/logger/models.py, UserSessionLog.update_log.
 """
@@ -14,11 +14,11 @@ LONGEST_USER_AGENT = 1000
 """Characters of a user agent that are looked at; honest ones have about 200."""
 
 UNKNOWN = "Other"
-"""The name of a system or browser that nobody knows."""
+"""The name of an unknown system or browser."""
 
 
 def device_info(os_info: Mapping[str, object] | None, browser_info: Mapping[str, object] | None) -> str:
-    """The device as a sitting names it: `{os name},{os major}/{browser name},{browser major}`.
+    """Return the device as user sessions name it: `{os name},{os major}/{browser name},{browser major}`.
 
     Args:
         os_info: `name` and `major` of the operating system; what is missing or None becomes the empty text.
@@ -38,18 +38,20 @@ def _text(info: Mapping[str, object] | None, name: str) -> str:
 
 
 def device_info_from_user_agent(user_agent: str) -> str:
-    """The device that a `User-Agent` header speaks of; `Other` for a system or browser that nobody knows.
+    """Return the device that a `User-Agent` header describes; `Other` for an unknown system or browser.
 
     Reading the parser's rules takes a tenth of a second once in a process: call it where that does no harm.
     """
-    # Half of this package's import time, and needed only by a service that gets a sitting without device data.
+    # Half of this package's import time, and needed only when a user session comes without device data.
     import ua_parser  # noqa: PLC0415
 
-    # A header that is no UTF-8 arrives with halves of surrogate pairs, which the parser does not take.
+    # A header that is not UTF-8 arrives with halves of surrogate pairs, which the parser does not take.
     text = user_agent[:LONGEST_USER_AGENT].encode(errors="replace").decode()
-    found = ua_parser.parse(text)
-    # Kolibri relies on a parser that says "Other" for what it does not know; version 1 of ua-parser says None.
+    parsed = ua_parser.parse(text)
+    # Kolibri's parser returns "Other" for an unknown device; version 1 of ua-parser returns None.
     return device_info(
-        {"name": found.os.family, "major": found.os.major} if found.os else {"name": UNKNOWN},
-        {"name": found.user_agent.family, "major": found.user_agent.major} if found.user_agent else {"name": UNKNOWN},
+        {"name": parsed.os.family, "major": parsed.os.major} if parsed.os else {"name": UNKNOWN},
+        {"name": parsed.user_agent.family, "major": parsed.user_agent.major}
+        if parsed.user_agent
+        else {"name": UNKNOWN},
     )

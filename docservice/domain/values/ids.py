@@ -1,6 +1,6 @@
 """Ids: 32 lower-case hex characters, computed from partition, source id and model name.
 
-Rule: morango, models/core.py (`calculate_uuid`) and kolibri/core/logger/models.py; vectors of a real device stand in
+Rule: morango, models/core.py (`calculate_uuid`) and kolibri/core/logger/models.py; vectors of a real device are in
 `tests/data/morango-test-vectors.json`.
 """
 
@@ -12,7 +12,7 @@ import uuid
 from typing import Literal
 
 ID_PLACEHOLDER = "${id}"
-"""Stands in a partition for the record's own id while that id is being computed (facility users)."""
+"""Replaces the record's own id in a partition while that id is being computed (facility users)."""
 
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _UNIT_TEST_NAMESPACE = uuid.UUID("7c9e4b1a-3d5f-4a8e-9c2b-6d0e1f2a3b4c")
@@ -32,7 +32,7 @@ def parse_uuid(value: str | int) -> str:
         value: plain, dashed, upper case, in braces, `urn:uuid:...`, or the UUID's number.
 
     Raises:
-        ValueError: `value` is no UUID.
+        ValueError: `value` is not a UUID.
 
     Rule: rest_framework, fields.py, UUIDField, which Kolibri's `HexStringUUIDField` extends.
     """
@@ -40,7 +40,7 @@ def parse_uuid(value: str | int) -> str:
 
 
 def id_of_uuid(value: object) -> str:
-    """A UUID, as an object or as text in any spelling, as 32 lower-case hex characters.
+    """Return a UUID, as an object or as text in any spelling, as 32 lower-case hex characters.
 
     Raises:
         ValueError: `value` is neither; a number is not.
@@ -53,10 +53,10 @@ def id_of_uuid(value: object) -> str:
 
 
 def record_id(partition: str, source_id: str, model_name: str) -> str:
-    """The id of a syncable record, the same on every device that makes it.
+    """Return the id of a syncable record, the same on every device that makes it.
 
     Args:
-        partition: the record's partition, with `ID_PLACEHOLDER` where the record's own id will stand.
+        partition: the record's partition, with `ID_PLACEHOLDER` in place of the record's own id.
         source_id: see `calculate_source_id` of the models.
         model_name: Morango's name of the model, for example `attemptlog`.
     """
@@ -64,7 +64,7 @@ def record_id(partition: str, source_id: str, model_name: str) -> str:
 
 
 def unit_test_content_id(course_session_id: str, unit_id: str, test_type: TestType) -> str:
-    """The content id that all learners' logs of one pre- or post-test share.
+    """Return the content id that all learners' logs of one pre- or post-test share.
 
     Rule: kolibri/core/logger/utils/pre_post_test.py.
     """
@@ -72,7 +72,7 @@ def unit_test_content_id(course_session_id: str, unit_id: str, test_type: TestTy
 
 
 def unit_test_version(user_id: str, course_session_id: str, unit_id: str, test_type: TestType) -> Literal["A", "B"]:
-    """Which of the two versions of a unit's test the learner gets; the post-test is always the other one.
+    """Return which of the two versions of a unit's test the learner gets; the post-test is always the other one.
 
     Rule: kolibri/core/logger/api.py: the last hex digit of an MD5 decides (even: the pre-test is A).
     """

@@ -1,4 +1,4 @@
-"""The JSON columns of Kolibri's tables, read as loosely as Kolibri reads them, as values that documents can hold.
+"""Reads JSON columns of Kolibri's tables, as tolerantly as Kolibri does, into values that documents can hold.
 
 Kolibri 0.4 to 0.10 wrote JSON columns encoded twice, its SQL writes titles into JSON with raw control characters, and
 its generator of example data writes an object where a list belongs. A row is not worthless because of that.
@@ -16,7 +16,7 @@ from docservice.domain.values.json_values import MAX_NESTING
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-class Held(NamedTuple):
+class StorableValue(NamedTuple):
     """A value as a document holds it.
 
     Attributes:
@@ -52,12 +52,12 @@ def column_value(column: Any) -> Any:
     return inner if inner is None or isinstance(inner, (dict, list)) else outer
 
 
-def as_object(value: Any) -> Held:
-    """Return the object that a value stands for; an empty one, if it stands for none."""
+def as_object(value: Any) -> StorableValue:
+    """Return a value that is an object as it is, for others an empty object."""
     if isinstance(value, dict):
-        return Held(value)
+        return StorableValue(value)
     is_empty = not value.strip('"\\ ') if isinstance(value, str) else value is None or value == []
-    return Held({}, is_empty)
+    return StorableValue({}, is_empty)
 
 
 def as_history(value: Any) -> list[Any]:
@@ -76,14 +76,14 @@ def stored_history(value: Any) -> Any:
     return as_history(value) if isinstance(value, dict) else value
 
 
-def storable(value: Any) -> Held:
+def storable(value: Any) -> StorableValue:
     """Return the nearest value that a document can hold; see `json_values.require_storable` for what it cannot.
 
     A number that is not finite becomes null, as in a browser's JSON. What UTF-8 cannot write and a NUL in a key become
     the replacement character. What is nested too deeply becomes its JSON text.
     """
     changes: list[None] = []
-    return Held(_storable(value, 0, changes), not changes)
+    return StorableValue(_storable(value, 0, changes), not changes)
 
 
 def _storable(value: Any, depth: int, changes: list[None]) -> Any:

@@ -1,4 +1,4 @@
-"""Which JSON values a document can hold, and where one that it cannot hold stands."""
+"""Checks that a document can hold a JSON value, and names the path of one that it cannot hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from docservice.errors import UnstorableValue
 
 MAX_NESTING = 93
 """Levels of objects and lists that an answer may have: a BSON document has 100 at most, and an answer in an
-interaction history lies seven levels down in its summary."""
+interaction history is seven levels down in its summary."""
 
 MAX_INTEGER_DIGITS = 4300
 """Longest integer that Python's JSON parser reads; longer ones are malformed JSON to the real server, too."""
@@ -18,11 +18,11 @@ Path = tuple[str | int, ...]
 
 
 def require_storable(value: object, path: Path = ()) -> None:
-    """Do nothing if a document can hold the JSON value.
+    """Check that a document can hold the JSON value.
 
     Args:
         value: what the JSON parser made: dict, list (or tuple), str, int, float, bool or None.
-        path: where the value stands in the request; `UnstorableValue.path` starts with it.
+        path: path of the value in the request; `UnstorableValue.path` starts with it.
 
     Raises:
         UnstorableValue: nested too deeply, a NUL in a key, a lone surrogate, a number that is not finite, or

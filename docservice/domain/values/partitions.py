@@ -1,4 +1,4 @@
-"""Partitions: the text that says which devices a record may travel to.
+"""Partitions: the text that decides to which devices a record may be synced.
 
 `<dataset>:user-rw:<user>` for a learner's logs, `<dataset>:anonymous` without a user, `<dataset>` for exam logs.
 Rule: kolibri/core/logger/models.py, `calculate_partition` of the models.
@@ -10,17 +10,17 @@ from docservice.errors import FieldError, ValidationFailed
 
 
 def log_partition(dataset_id: str, user_id: str | None) -> str:
-    """The partition of a session, summary, mastery, attempt or user session log."""
+    """Return the partition of a session, summary, mastery, attempt or user session log."""
     return f"{dataset_id}:anonymous" if user_id is None else f"{dataset_id}:user-rw:{user_id}"
 
 
 def exam_log_partition(dataset_id: str) -> str:
-    """The partition of exam logs and exam attempt logs, which a whole facility shares."""
+    """Return the partition of exam logs and exam attempt logs, which a whole facility shares."""
     return dataset_id
 
 
 def prefix_range(prefix: str) -> tuple[str, str]:
-    """The half-open range of texts that start with `prefix`: first one in it, first one after it.
+    """Return the half-open range of texts that start with `prefix`: first one in it, first one after it.
 
     A range uses an index on every engine; an anchored regular expression does not.
     """
@@ -29,11 +29,11 @@ def prefix_range(prefix: str) -> tuple[str, str]:
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
-def infer_dataset_id(given: str | None, inferred: str) -> str:
-    """The dataset a log belongs to: that of its learner, session or default facility.
+def infer_dataset_id(dataset_id: str | None, inferred: str) -> str:
+    """Return the dataset a log belongs to: that of its learner, session or default facility.
 
     Args:
-        given: the dataset id that the record names itself, if it does.
+        dataset_id: the dataset id that the record names itself, if it does.
         inferred: the one that follows from the learner (or session, or default facility).
 
     Raises:
@@ -41,7 +41,7 @@ def infer_dataset_id(given: str | None, inferred: str) -> str:
 
     Rule: kolibri/core/auth/models.py, AbstractFacilityDataModel.ensure_dataset.
     """
-    if given is not None and given != inferred:
+    if dataset_id is not None and dataset_id != inferred:
         raise ValidationFailed(
             [FieldError(("dataset_id",), "invalid", "The dataset is not the one that the record belongs to.")]
         )

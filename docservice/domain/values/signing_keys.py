@@ -1,4 +1,4 @@
-"""What makes a key long enough to sign tokens with."""
+"""Checks that a key is long enough to sign tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HOW_TO_MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))
 
 
 def key_problem(key: str) -> str | None:
-    """What is wrong with an HS256 key, with the command that makes a good one; None if nothing is.
+    """Return what is wrong with an HS256 key, with the command that makes a good one; None if nothing is.
 
     Space around the key does not count. The sentence does not show the key.
     """

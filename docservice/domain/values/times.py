@@ -17,7 +17,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
 _FIRST = datetime(1901, 12, 13, 20, 45, 52, tzinfo=UTC)
 _LAST = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
-"""What 32 bits of seconds around 1970 reach: Kolibri's table of zones knows no change of a clock outside of it."""
+"""The range of 32 bits of seconds around 1970: Kolibri's table of zones has no clock changes outside of it."""
 _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 _KOLIBRI_TEXT = re.compile(
     r"(?P<digits>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
@@ -73,7 +73,7 @@ class KolibriTime:
         return f"{self.moment.astimezone(UTC).isoformat(' ', 'microseconds')[:26]}({self.zone})"
 
     def local(self) -> datetime:
-        """The moment in its own zone or offset, which has whole minutes.
+        """Return the moment in its own zone or offset, which has whole minutes.
 
         Offsets are those that Kolibri shows: local mean times are rounded to the minute, a moment before December 1901
         has the offset that the zone began with, and one after January 2038 the offset of that month all year.
@@ -125,7 +125,7 @@ def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
 
 
 def _place(zone: str) -> ZoneInfo:
-    """A zone by its name, in upper or lower case, as pytz finds it."""
+    """Return a zone by its name, in upper or lower case, as pytz finds it."""
     try:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
@@ -156,7 +156,7 @@ def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
 
 
 def read_time(text: str) -> datetime:
-    """A time as text, in UTC and cut to milliseconds.
+    """Return a time as text, in UTC and cut to milliseconds.
 
     Args:
         text: ISO 8601 (a date is its first moment), or as a Kolibri device stores it; UTC if it names no zone.
@@ -175,7 +175,7 @@ def read_time(text: str) -> datetime:
 
 
 def iso_text(moment: datetime) -> str:
-    """A time as Kolibri's REST answers print it: `2024-09-02T08:12:24.158293+03:00`, `Z` for UTC.
+    """Return a time as Kolibri's REST answers print it: `2024-09-02T08:12:24.158293+03:00`, `Z` for UTC.
 
     Rule: rest_framework, fields.py, DateTimeField.to_representation.
     """

@@ -1,4 +1,4 @@
-"""What pydantic says of a value, as it is shown to people."""
+"""Pydantic's messages about a value, as they are shown to people."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pydantic_core import ErrorDetails
 
 
 def validation_message(details: ErrorDetails) -> str:
-    """What is wrong with a value: the sentence alone, without pydantic's name for the class of the error."""
+    """Return what is wrong with a value: the sentence alone, without pydantic's name for the class of the error."""
     return details["msg"].removeprefix("Value error, ")

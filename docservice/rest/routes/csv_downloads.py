@@ -118,10 +118,10 @@ async def start(call: Call[None, None]) -> ExportStatus:
 )
 async def download(call: Call[None, None]) -> web.StreamResponse:
     """The file of a CSV export."""
-    found = await call.logs.csv_export(call.path["id"])
-    if found.file is None or found.export is None:
+    export = await call.logs.csv_export(call.path["id"])
+    if export.file is None or export.export is None:
         raise LogNotFound("The export of this request has no file: see its status.")
-    return await _file(call, found.export, found.file)
+    return await _file(call, export.export, export.file)
 
 
 @operations.get(

@@ -16,12 +16,12 @@ from docservice.domain.requests.csv_exports import (
     StoredCsvRequest,
 )
 from docservice.errors import LogNotFound, PermissionDenied
-from docservice.rest.answers import json_answer
 from docservice.rest.app_keys import EXPORTS
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
 from docservice.rest.parameters import Parameter, one_of, related
 from docservice.rest.query_strings import QueryString
+from docservice.rest.responses import json_answer
 
 TAG = "Export requests"
 VIEW = "Generate Csv Log Request"
@@ -88,8 +88,8 @@ LOG_TYPE = {"type": "string", "enum": list(LOG_TYPES)}
 )
 async def find(call: Call[None, CsvRequestQuery]) -> list[CsvRequestRow]:
     """Requests for CSV exports."""
-    found = await call.logs.csv_requests(facility=call.query.facility, log_type=call.query.log_type)
-    return [CsvRequestRow.of(stored) for stored in found]
+    csv_requests = await call.logs.csv_requests(facility=call.query.facility, log_type=call.query.log_type)
+    return [CsvRequestRow.of(stored) for stored in csv_requests]
 
 
 @operations.post(
@@ -146,8 +146,8 @@ async def change(call: Call[Any, None]) -> CsvRequestRow:
     """Change some fields of a request for an export."""
     stored = await call.logs.csv_request(call.path["id"])
     kept = {"facility": stored.facility, "log_type": stored.log_type}
-    asked = CsvLogRequest.parse({**kept, **call.body} if isinstance(call.body, dict) else call.body)
-    return CsvRequestRow.of(await call.logs.change_csv_request(stored.id, asked))
+    csv_request = CsvLogRequest.parse({**kept, **call.body} if isinstance(call.body, dict) else call.body)
+    return CsvRequestRow.of(await call.logs.change_csv_request(stored.id, csv_request))
 
 
 @operations.delete(COLLECTION + "{id}/", access=ONE, placeholders=(NUMBER,), statuses=(204,), errors=ERRORS)

@@ -26,7 +26,11 @@ from docservice.store.mapping.log_kinds import KINDS
 operations = Operations(tag="Documents")
 
 _VIEWS = {
-    "contentsummarylog": ("Content Summary Log", "summary", "summaries of all visits of a learner to a content"),
+    "contentsummarylog": (
+        "Content Summary Log",
+        "summary",
+        "summaries of all content sessions of a learner to a content",
+    ),
     "contentsessionlog": ("Content Session Log", "session", "visits to content"),
     "usersessionlog": ("User Session Log", "user session", "stretches of app use"),
     "examlog": ("Exam Log", "exam", "learners' logs of exams"),
@@ -55,9 +59,9 @@ class DocumentList(BaseModel, Generic[Shown]):
 
 async def find(kind: LogKindName, call: Call[None, DocumentQuery]) -> dict[str, Any]:
     """A page of documents."""
-    asked = call.query
+    query = call.query
     page = await call.logs.document_page(
-        kind, asked.filters, fields=asked.fields, page_size=asked.page_size, cursor=asked.cursor
+        kind, query.filters, fields=query.fields, page_size=query.page_size, cursor=query.cursor
     )
     return page.as_json()
 

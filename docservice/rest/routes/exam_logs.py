@@ -7,9 +7,9 @@ from aiohttp import web
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.errors import DocumentTooLarge, LogNotFound, PermissionDenied, UnstorableValue
-from docservice.rest.answers import json_answer
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
+from docservice.rest.responses import json_answer
 
 operations = Operations(tag="Exams")
 

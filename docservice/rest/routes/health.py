@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from docservice.errors import ServiceBusy, StoreTimeout, StoreUnavailable
 from docservice.rest.calls import Call
-from docservice.rest.limits import TRAFFIC
+from docservice.rest.limits import LIMITS
 from docservice.rest.operations import PUBLIC, Operations
 
 operations = Operations()
@@ -32,7 +32,7 @@ async def readyz(call: Call[None, None]) -> Health:
         ServiceBusy: the service is about to stop.
         StoreUnavailable: the database does not answer.
     """
-    if call.request.config_dict[TRAFFIC].draining:
+    if call.request.config_dict[LIMITS].draining:
         raise ServiceBusy("The service is stopping.")
     await call.service.ping()
     return Health(status="ready")

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS
 from docservice.errors import LogNotFound, PageNotFound, PermissionDenied
-from docservice.rest.answers import json_answer
 from docservice.rest.calls import Call
 from docservice.rest.kolibri_errors import Detail
 from docservice.rest.list_parameters import LogQuery, log_list
 from docservice.rest.operations import Access, Operations
 from docservice.rest.parameters import Parameter
 from docservice.rest.problems import ERROR_CODE_HEADER
+from docservice.rest.responses import json_answer
 
 operations = Operations(tag="Reading")
 
@@ -58,7 +58,7 @@ async def mastery_logs(call: Call[None, LogQuery]) -> list[MasteryRow] | RowPage
     errors=_ERRORS,
 )
 async def mastery_log(call: Call[None, LogQuery]) -> MasteryRow:
-    """One try."""
+    """One mastery log."""
     return await call.logs.mastery_log(call.path["id"], call.query.filters)
 
 
@@ -82,7 +82,7 @@ def _integer_or_none(text: str) -> int | None:
     other_answers={404: ("There are not so many tries.", str)},
 )
 async def mastery_diff(call: Call[None, LogQuery]) -> MasteryDiffRow | web.Response:
-    """One try beside the one before it."""
+    """One mastery log beside the one before it."""
     if call.path["back"] is None:
         return json_answer("Parameter must be an integer", 404)
     try:
@@ -101,10 +101,10 @@ async def mastery_diff(call: Call[None, LogQuery]) -> MasteryDiffRow | web.Respo
 )
 async def attempt_logs(
     call: Call[None, LogQuery],
-) -> AsyncGenerator[AttemptRow, None] | list[AttemptRow] | RowPage[AttemptRow]:
+) -> AsyncGenerator[list[dict[str, Any]], None] | list[AttemptRow] | RowPage[AttemptRow]:
     """Attempts at questions."""
     if call.query.page is None:
-        return call.logs.attempt_logs(call.query.filters)
+        return call.logs.shown_attempt_logs(call.query.filters)
     return _rows(await call.logs.attempt_log_page(call.query.filters, page=call.query.page))
 
 
@@ -148,10 +148,10 @@ async def user_progress(call: Call[None, None]) -> UserProgress:
     return UserProgress(id=call.path["id"], progress=await call.logs.user_progress(call.path["id"]))
 
 
-def _rows(found: Rows[Row]) -> list[Row] | RowPage[Row]:
+def _rows(rows: Rows[Row]) -> list[Row] | RowPage[Row]:
     """Return the whole list, or a page in Kolibri's envelope; the rows are models that are valid already."""
-    if found.page is None:
-        return list(found.rows)
+    if rows.page is None:
+        return list(rows.rows)
     return RowPage[Any].model_construct(
-        page=found.page.number, count=found.count, total_pages=found.total_pages, results=list(found.rows)
+        page=rows.page.number, count=rows.count, total_pages=rows.total_pages, results=list(rows.rows)
     )

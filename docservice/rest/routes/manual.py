@@ -11,11 +11,11 @@ from aiohttp import ETag, web
 
 import docservice
 from docservice.pages import EVERYTHING, FILES, is_page, manual_page, page_names, start_page
-from docservice.rest.answers import json_answer
 from docservice.rest.calls import Call
 from docservice.rest.operations import PUBLIC, Operations
 from docservice.rest.parameters import Parameter
 from docservice.rest.problems import Problem
+from docservice.rest.responses import json_answer
 
 operations = Operations()
 
@@ -58,8 +58,8 @@ async def contents(call: Call[None, None]) -> web.Response:
 
     Its first page, with or without a slash at the end of the address.
     """
-    here = "" if call.request.path.endswith("/") else "docs/"
-    return await _answer(call.request, partial(manual_page, "index", here=here), "text/html")
+    base = "" if call.request.path.endswith("/") else "docs/"
+    return await _answer(call.request, partial(manual_page, "index", here=base), "text/html")
 
 
 @operations.get(
@@ -90,10 +90,10 @@ async def page(call: Call[None, None]) -> web.Response:
 )
 async def file(call: Call[None, None]) -> web.Response:
     """The style sheet or the icon of the manual."""
-    found = FILES.get(call.path["file"])
-    if found is None:
+    static_file = FILES.get(call.path["file"])
+    if static_file is None:
         raise web.HTTPNotFound
-    return await _answer(call.request, found.read, found.media_type)
+    return await _answer(call.request, static_file.read, static_file.media_type)
 
 
 async def _answer(request: web.Request, make: Callable[[], str], media_type: str) -> web.Response:

@@ -25,8 +25,8 @@ operations = Operations()
 )
 async def metrics(call: Call[None, None]) -> web.Response:
     """Numbers for a monitor."""
-    found = call.request.config_dict.get(METRICS)
-    if found is None:
+    metrics_of_app = call.request.config_dict.get(METRICS)
+    if metrics_of_app is None:
         raise web.HTTPNotFound
-    found.admit(call.request)
-    return web.Response(body=await found.text(), headers={"Content-Type": found.content_type})
+    metrics_of_app.admit(call.request)
+    return web.Response(body=await metrics_of_app.text(), headers={"Content-Type": metrics_of_app.content_type})

@@ -32,7 +32,7 @@ operations = Operations(tag="Tracking", kolibri_view="Progress Tracking")
     idempotent=True,
 )
 async def start_session(call: Call[StartSession, None]) -> SessionStarted:
-    """Start a visit to a resource, a coach's quiz or a unit's test."""
+    """Start a content session: a resource, a coach's quiz or a unit's test."""
     return await call.logs.start_session(call.body, idempotency_key=call.idempotency_key)
 
 
@@ -51,5 +51,5 @@ async def start_session(call: Call[StartSession, None]) -> SessionStarted:
     slash_optional=True,
 )
 async def update_session(call: Call[UpdateSession, None]) -> SessionUpdated:
-    """Report progress, time and interactions of a visit."""
+    """Report progress, time and interactions of a content session."""
     return await call.logs.update_session(call.path["session_id"], call.body, idempotency_key=call.idempotency_key)

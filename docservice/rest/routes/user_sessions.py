@@ -1,4 +1,4 @@
-"""`/api/auth/session/current/`: Kolibri's front end says every few minutes that somebody is there."""
+"""`/api/auth/session/current/`: Kolibri's front end reports every few minutes that the app is in use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from aiohttp import web
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.requests.user_sessions import ReportActivity
-from docservice.rest.answers import json_answer
 from docservice.rest.auth import VISITOR_COOKIE
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
+from docservice.rest.responses import json_answer
 
 operations = Operations(tag="Session", kolibri_view="Session")
 

@@ -1,4 +1,4 @@
-"""Requests for CSV exports: who may make, see and change them."""
+"""Requests for CSV exports, and the rights to make, see and change them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from docservice.domain.requests.kolibri_messages import no_such_choice, no_such_
 from docservice.domain.values.times import KolibriTime
 from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.clock import Clocked
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
@@ -21,15 +21,15 @@ from docservice.store.exports.csv_exports import CsvExportStore
 from docservice.store.exports.csv_requests import CsvRequestStore
 
 
-class ExportRequests(Clocked):
-    """Facility admins see and change the requests of their facility, superusers all; nobody else any."""
+class CsvExportRequests(Clocked):
+    """Facility admins see and change the requests of their facility, superusers all; other users none."""
 
-    def __init__(self, database: Database, reader: LogReader, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
 
         Args:
             database: connected.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)
@@ -42,7 +42,7 @@ class ExportRequests(Clocked):
     async def find(
         self, principal: Principal, *, facility: str | None = None, log_type: str | None = None
     ) -> list[StoredCsvRequest]:
-        """The requests that the principal may see, oldest first; a few for each facility.
+        """Return the requests that the principal may see, oldest first; a few for each facility.
 
         Raises:
             ValidationFailed: there is no such facility.
@@ -50,11 +50,11 @@ class ExportRequests(Clocked):
         person = await self._reader.person(principal)
         if facility is not None and await self._people.facility_dataset(facility) is None:
             raise ValidationFailed([no_such_choice("facility")])
-        found = self._requests.find(facility=facility, log_type=log_type)
-        return [request async for request in found if await self._administers(person, request.facility)]
+        csv_requests = self._requests.find(facility=facility, log_type=log_type)
+        return [request async for request in csv_requests if await self._administers(person, request.facility)]
 
     async def get(self, principal: Principal, number: int) -> StoredCsvRequest:
-        """One request.
+        """Return one request.
 
         Raises:
             LogNotFound: there is none that the principal may see.
@@ -83,10 +83,10 @@ class ExportRequests(Clocked):
         Raises:
             LogNotFound: there is none that the principal may see.
         """
-        before = await self.get(principal, number)
+        stored = await self.get(principal, number)
         await self._require(principal, asked)
-        given = {name: time for name, time in self._times(asked).items() if asked.has(name)}
-        request = StoredCsvRequest(number, asked.facility, asked.log_type, {**before.times, **given})
+        times = {name: time for name, time in self._times(asked).items() if asked.has(name)}
+        request = StoredCsvRequest(number, asked.facility, asked.log_type, {**stored.times, **times})
         await self._write(lambda tx: self._requests.replace(tx, request))
         return request
 
@@ -100,7 +100,7 @@ class ExportRequests(Clocked):
         await self._write(lambda tx: self._requests.delete(tx, number))
 
     async def requested(self, principal: Principal, number: int) -> RequestedExport:
-        """What has become of a request.
+        """Return what has become of a request.
 
         Raises:
             LogNotFound: there is none that the principal may see.
@@ -111,7 +111,7 @@ class ExportRequests(Clocked):
         return RequestedExport(number, export, export.state_of(number, now) if export else "not-started")
 
     async def latest(self, principal: Principal, facility: str, log_type: LogType) -> CsvExport | None:
-        """The latest export of a facility and type, None if there was none.
+        """Return the latest export of a facility and type, None if there was none.
 
         Raises:
             LogNotFound: a superuser asks for a facility that is not there.
@@ -130,21 +130,21 @@ class ExportRequests(Clocked):
     async def _write(self, action: Callable[[Any], Awaitable[None]]) -> None:
         await self._database.transact(action)
 
-    async def _require(self, principal: Principal, asked: CsvLogRequest) -> None:
-        if await self._people.facility_dataset(asked.facility) is None:
-            raise ValidationFailed([no_such_object("facility", asked.facility)])
+    async def _require(self, principal: Principal, request: CsvLogRequest) -> None:
+        if await self._people.facility_dataset(request.facility) is None:
+            raise ValidationFailed([no_such_object("facility", request.facility)])
         if principal.user_id is None:
             raise NotSignedIn()
-        if not await self._administers(await self._reader.person(principal), asked.facility):
+        if not await self._administers(await self._reader.person(principal), request.facility):
             raise PermissionDenied("Exports are for the admins of the facility.")
 
     async def _administers(self, person: Person, facility: str) -> bool:
         dataset_id = await self._people.facility_dataset(facility)
         return dataset_id is not None and administers(person, dataset_id)
 
-    def _times(self, asked: CsvLogRequest) -> dict[str, KolibriTime | None]:
+    def _times(self, request: CsvLogRequest) -> dict[str, KolibriTime | None]:
         return {
-            "selected_start_date": asked.selected_start_date,
-            "selected_end_date": asked.selected_end_date,
-            "date_requested": asked.date_requested or KolibriTime(self._clock()),
+            "selected_start_date": request.selected_start_date,
+            "selected_end_date": request.selected_end_date,
+            "date_requested": request.date_requested or KolibriTime(self._clock()),
         }

@@ -1,4 +1,4 @@
-"""Writing the directory: who may write which records over the API, and which records are possible at all."""
+"""Writes to the directory: checks the rights of the caller and the rules for records."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from docservice.domain.directory.records import (
     requested_records,
 )
 from docservice.domain.directory.rules import (
-    Flaw,
+    RuleViolation,
     add_to,
-    flaws,
-    judged_by,
+    checked_part,
     left_behind,
-    place_of,
+    referenced_part,
     taken,
     unique_key,
+    violations,
 )
 from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.records import DirectoryStore
-from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.directory.writes import DirectoryWriteStore
 
 _QUEUE = "directory"
@@ -46,7 +46,7 @@ class Sent(NamedTuple):
 
     Attributes:
         record: as it was read.
-        path: where it stands.
+        path: its path in the request.
         fields: as they were sent.
     """
 
@@ -54,8 +54,8 @@ class Sent(NamedTuple):
     path: tuple[str | int, ...]
     fields: Mapping[str, Any]
 
-    def error(self, flaw: Flaw) -> FieldError:
-        """The flaw at the field as the sender calls it: `collection` or `collection_id`."""
+    def error(self, flaw: RuleViolation) -> FieldError:
+        """Return the flaw at the field as the sender calls it: `collection` or `collection_id`."""
         name, *rest = flaw.path
         short = str(name).removesuffix("_id")
         called = short if short in self.fields and name not in self.fields else name
@@ -65,12 +65,12 @@ class Sent(NamedTuple):
 class DirectoryWriter:
     """Writes records for admins of a facility, superusers and programs with a service token."""
 
-    def __init__(self, database: Database, actions: Actions, reader: LogReader) -> None:
+    def __init__(self, database: Database, actions: Actions, reader: ListReader) -> None:
         self._actions = actions
         self._reader = reader
         self._store = DirectoryWriteStore(database)
         self._directory = DirectoryStore(database)
-        self._surroundings = SurroundingsStore(database)
+        self._related = RelatedRecordStore(database)
 
     async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
         """See `DocService.upsert_directory`."""
@@ -82,16 +82,16 @@ class DirectoryWriter:
             return Upserted()
 
         listed = body["records"] if isinstance(body, dict) else body
-        before: tuple[str | int, ...] = ("records",) if isinstance(body, dict) else ()
-        sent = [Sent(record, (*before, place), listed[place]) for place, record in enumerate(records)]
+        path: tuple[str | int, ...] = ("records",) if isinstance(body, dict) else ()
+        sent = [Sent(record, (*path, place), listed[place]) for place, record in enumerate(records)]
 
         async def action(tx: Transaction) -> Upserted:
-            there = await self._store.stored(tx, records)
+            stored = await self._store.stored(tx, records)
             if not scope.everything:
-                await self._require_own(tx, scope, records, there)
-                _require_no_superusers(records, there)
+                await self._require_own(tx, scope, records, stored)
+                _require_no_superusers(records, stored)
             await self._require_possible(tx, sent)
-            return await self._store.write(tx, records, there)
+            return await self._store.write(tx, records, stored)
 
         return await self._actions.run(action, _QUEUE)
 
@@ -138,7 +138,7 @@ class DirectoryWriter:
             raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
     async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
-        """Do nothing if all records are possible with what is stored and with each other.
+        """Check that all records are possible together with the stored ones and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
 
@@ -151,17 +151,17 @@ class DirectoryWriter:
         stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
         for model, records in by_model.items():
             for start in range(0, len(records), _AT_ONCE):
-                found = await self._store.stored(tx, records[start : start + _AT_ONCE])
-                stored |= {(model, record_id): document for record_id, document in found.items()}
+                part = await self._store.stored(tx, records[start : start + _AT_ONCE])
+                stored |= {(model, record_id): document for record_id, document in part.items()}
         new = [
             one
             for one in sent
             if (document := stored.get((type(one.record), one.record.id))) is None
-            or judged_by(type(one.record).model_construct(**_fields(document))) != judged_by(one.record)
+            or checked_part(type(one.record).model_construct(**_fields(document))) != checked_part(one.record)
         ]
-        there = await self._surroundings.of(tx, [one.record for one in new])
-        add_to(there, (one.record for one in sent))
-        holders = await self._surroundings.holders(tx, [one.record for one in new])
+        related = await self._related.of(tx, [one.record for one in new])
+        add_to(related, (one.record for one in sent))
+        holders = await self._related.holders(tx, [one.record for one in new])
         # What records of the request held before counts no longer; what those hold that stay as they are, does.
         judged = {(type(one.record), one.record.id) for one in new}
         holding: dict[tuple[str, ...], set[str]] = {}
@@ -178,7 +178,7 @@ class DirectoryWriter:
                 others = (holders.get(key, set()) - sent_ids) | holding.setdefault(key, set())
                 others -= {one.record.id}
                 holding[key].add(one.record.id)
-            found_flaws = [*flaws(one.record, there), *([taken(key)] if key is not None and others else [])]
+            found_flaws = [*violations(one.record, related), *([taken(key)] if key is not None and others else [])]
             errors += [one.error(flaw) for flaw in found_flaws]
         errors += await self._left_behind(tx, sent, stored)
         if errors:
@@ -195,23 +195,23 @@ class DirectoryWriter:
             (type(one.record), one.record.id): one
             for one in sent
             if (document := stored.get((type(one.record), one.record.id))) is not None
-            and place_of(type(one.record).model_construct(**_fields(document))) != place_of(one.record)
+            and referenced_part(type(one.record).model_construct(**_fields(document))) != referenced_part(one.record)
         }
         if not moved:
             return []
         sent_too = {(type(one.record), one.record.id) for one in sent}
-        naming = await self._surroundings.naming(
+        naming = await self._related.naming(
             tx,
             {record_id for model, record_id in moved if model is Collection},
             {record_id for model, record_id in moved if model is FacilityUser},
         )
         staying = [record for record in naming if (type(record), record.id) not in sent_too]
-        before, after = await self._surroundings.of(tx, staying), await self._surroundings.of(tx, staying)
+        before, after = await self._related.of(tx, staying), await self._related.of(tx, staying)
         add_to(after, (one.record for one in sent))
-        found: dict[tuple[type[DirectoryRecord], str], FieldError] = {}
+        errors: dict[tuple[type[DirectoryRecord], str], FieldError] = {}
         for record in staying:
-            known = set(flaws(record, before))
-            new = next((flaw for flaw in flaws(record, after) if flaw not in known), None)
+            known = set(violations(record, before))
+            new = next((flaw for flaw in violations(record, after) if flaw not in known), None)
             if new is not None:
                 references = record.references()
                 for key in (
@@ -219,8 +219,8 @@ class DirectoryWriter:
                     *((FacilityUser, named) for named in references.user_ids),
                 ):
                     if key in moved:
-                        found.setdefault(key, moved[key].error(left_behind(record, new)))
-        return list(found.values())
+                        errors.setdefault(key, moved[key].error(left_behind(record, new)))
+        return list(errors.values())
 
     async def _scope(self, principal: Principal) -> DirectoryScope:
         if principal.user_id is None and not principal.is_service:
@@ -234,21 +234,23 @@ class DirectoryWriter:
     async def _require_own(
         self, tx: Transaction, scope: DirectoryScope, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
     ) -> None:
-        """Do nothing if all records, and what is there in their place, belong to the facility with all they name.
+        """Check that all records, the stored ones that they replace, and all they reference belong to the facility.
 
-        A membership of somebody from another facility would show that person's logs to a coach of this one, so what a
+        A membership of a person from another facility would show that person's logs to a coach of this one, so what a
         record points at has to be of the facility, too.
         """
-        before = [type(record).model_construct(**_fields(there[record.id])) for record in records if record.id in there]
-        named = [record.references() for record in (*records, *before)]
+        stored_records = [
+            type(record).model_construct(**_fields(there[record.id])) for record in records if record.id in there
+        ]
+        named = [record.references() for record in (*records, *stored_records)]
         own = scope.dataset_id
-        collections = {found for references in named for found in references.collection_ids}
-        people = {found for references in named for found in references.user_ids}
+        collections = {collection_id for references in named for collection_id in references.collection_ids}
+        people = {collection_id for references in named for collection_id in references.user_ids}
         datasets = {
             "collections": await self._store.datasets(tx, "facility_collections", collections),
             "people": await self._store.datasets(tx, "facility_users", people),
         }
-        stored = {record.id: record for record in before}
+        stored = {record.id: record for record in stored_records}
         for position, record in enumerate(records):
             versions = [record, *([stored[record.id]] if record.id in stored else [])]
             if not all(_is_own(version.references(), own, datasets) for version in versions):
@@ -261,28 +263,28 @@ def _is_own(references: References, own: str | None, datasets: Mapping[str, Mapp
     return (
         not references.anywhere
         and all(dataset_id == own for dataset_id in references.dataset_ids)
-        and all(datasets["collections"].get(found) == own for found in references.collection_ids)
-        and all(datasets["people"].get(found) == own for found in references.user_ids)
+        and all(datasets["collections"].get(collection_id) == own for collection_id in references.collection_ids)
+        and all(datasets["people"].get(collection_id) == own for collection_id in references.user_ids)
     )
 
 
-def _makes_a_facility(record: DirectoryRecord, before: DirectoryRecord | None) -> bool:
+def _makes_a_facility(record: DirectoryRecord, stored: DirectoryRecord | None) -> bool:
     if isinstance(record, FacilityDataset):
-        return before is None
+        return stored is None
     if isinstance(record, Collection):
-        kind_before = before.kind if isinstance(before, Collection) else None
+        kind_before = stored.kind if isinstance(stored, Collection) else None
         return "facility" in (record.kind, kind_before) and record.kind != kind_before
     return False
 
 
-def _require_no_superusers(records: Sequence[DirectoryRecord], there: Mapping[str, Document]) -> None:
-    """Do nothing if no record makes somebody a superuser, or changes one.
+def _require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
+    """Check that no record makes an account a superuser, or changes a superuser.
 
     Raises:
         PermissionDenied: with the position of the first that does.
     """
     for position, record in enumerate(records):
-        if isinstance(record, FacilityUser) and (record.is_superuser or there.get(record.id, {}).get("is_superuser")):
+        if isinstance(record, FacilityUser) and (record.is_superuser or stored.get(record.id, {}).get("is_superuser")):
             raise PermissionDenied(f"The record at position {position} is a superuser's; admins may not write those.")
 
 

@@ -1,4 +1,4 @@
-"""Every log as a document, within the scope of whoever asks."""
+"""Logs as documents, within the read scope of the principal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from docservice.domain.requests.lists import LogFilters
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.store.database.port import Database
 from docservice.store.directory.content_tree import ContentStore
-from docservice.store.lists.document_pages import WalkStore, plan
+from docservice.store.lists.document_pages import DocumentPageStore, plan
 from docservice.store.mapping.log_kinds import LogKind
 from docservice.store.mapping.public_json import shown
 
 
-class DocumentReader:
-    """Reads documents for people; who may read what is decided by `LogReader.selection`."""
+class DocumentPageReader:
+    """Reads documents for people; who may read what is decided by `ListReader.selection`."""
 
-    def __init__(self, database: Database, reader: LogReader) -> None:
+    def __init__(self, database: Database, reader: ListReader) -> None:
         self._reader = reader
-        self._walks = WalkStore(database)
+        self._pages = DocumentPageStore(database)
         self._content = ContentStore(database)
 
     async def page(
@@ -44,15 +44,15 @@ class DocumentReader:
         content_ids = await self._content_ids(filters)
         if selection.empty or content_ids == set():
             return DocumentPage([])
-        walk = plan(selection, filters, content_ids, place.split if place else None)
-        if place is not None and place.split != walk.split:
-            # A role that came or went during the walk has changed what it goes through.
+        list_plan = plan(selection, filters, content_ids, place.split if place else None)
+        if place is not None and place.split != list_plan.split:
+            # A role that was added or removed between two pages has changed the parts of the list.
             raise ValidationFailed(
-                [FieldError(("cursor",), "invalid", "What you may read has changed. Begin anew without a cursor.")]
+                [FieldError(("cursor",), "invalid", "What you may read has changed. Start again without a cursor.")]
             )
-        leg = await self._walks.page(kind, walk, fields, size, place)
-        following = None if leg.lane is None else str(Cursor(digest, walk.split, leg.lane, leg.last))
-        return DocumentPage([shown(kind.model, document, fields) for document in leg.documents], following)
+        page = await self._pages.page(kind, list_plan, fields, size, place)
+        following = None if page.part is None else str(Cursor(digest, list_plan.split, page.part, page.last))
+        return DocumentPage([shown(kind.model, document, fields) for document in page.documents], following)
 
     async def one(self, principal: Principal, kind: LogKind[Any], log_id: str, fields: FieldChoice) -> dict[str, Any]:
         """See `DocService.document`."""
@@ -61,20 +61,20 @@ class DocumentReader:
             log_id = parse_uuid(log_id)
         except ValueError:
             raise LogNotFound() from None
-        found = None if selection.empty else await self._walks.one(kind, selection, log_id, fields)
-        if found is None:
+        document = None if selection.empty else await self._pages.one(kind, selection, log_id, fields)
+        if document is None:
             raise LogNotFound()
-        return shown(kind.model, found, fields)
+        return shown(kind.model, document, fields)
 
     async def _content_ids(self, filters: DocumentFilters) -> set[str] | None:
-        given: list[set[str]] = []
+        id_sets: list[set[str]] = []
         if filters.content is not None:
-            given.append({filters.content})
+            id_sets.append({filters.content})
         if filters.content_ids is not None:
-            given.append(set(filters.content_ids))
+            id_sets.append(set(filters.content_ids))
         if filters.topic is not None:
             below = await self._content.below(filters.topic)
             if below is None:
                 raise ValidationFailed([no_such_choice("topic")])
-            given.append(below)
-        return set.intersection(*given) if given else None
+            id_sets.append(below)
+        return set.intersection(*id_sets) if id_sets else None

@@ -29,34 +29,34 @@ from docservice.errors import (
     ValidationFailed,
 )
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.service.base.groups import Groups, Outcome, outcome_of
+from docservice.service.base.group_commit import GroupCommit, Outcome, outcome_of
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.exam_logs import ExamLogStore, OpenExamLogs, Owner
 from docservice.store.logs.keys import LogKey
 
 _WEIGHT_OF_A_WHOLE_LOG = 100
-"""Of an action that reads all attempts of a log, next to one that reads none; see `Groups.carry_out`."""
+"""Of an action that reads all attempts of a log, next to one that reads none; see `GroupCommit.carry_out`."""
 
 
-class Exams(Clocked):
+class ExamLogs(Clocked):
     """Keeps exam logs and their attempts: everybody's own, and admins those of their facility."""
 
-    def __init__(self, database: Database, actions: Actions, reader: LogReader, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, actions: Actions, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
 
         Args:
             database: connected.
             actions: of the service.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)
         self._database = database
-        self._groups: Groups[_Action, Answer] = actions.groups(self._carry_out)
+        self._groups: GroupCommit[_Action, Answer] = actions.groups(self._carry_out)
         self._reader = reader
         self._directory = DirectoryStore(database)
         self._logs = ExamLogStore(database)

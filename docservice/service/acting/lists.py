@@ -1,13 +1,13 @@
-"""Reading: what a person may see of the logs, as Kolibri's lists show it."""
+"""Lists of mastery and attempt logs, as Kolibri shows them, within the read scope of a person."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
-from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff
+from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows, mastery_diff, shown_attempt
 from docservice.domain.directory.permissions import Person, log_read_scope
-from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
 from docservice.domain.values.ids import parse_uuid
@@ -15,21 +15,21 @@ from docservice.errors import LogNotFound, PageNotFound, PermissionDenied, Unaut
 from docservice.identity import Principal
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
-from docservice.store.lists.attempt_lists import AttemptListStore
-from docservice.store.lists.mastery_lists import Tries, TryStore
+from docservice.store.lists.attempt_lists import AttemptListStore, AttemptValues
+from docservice.store.lists.mastery_lists import MasteryListPart, MasteryListStore
 from docservice.store.lists.scope import Selection, select
 
 
-class LogReader:
-    """Reads mastery and attempt logs within the scope of whoever asks."""
+class ListReader:
+    """Reads mastery and attempt logs within the read scope of the principal."""
 
     def __init__(self, database: Database) -> None:
         self._people = PeopleStore(database)
-        self._tries = TryStore(database)
+        self._mastery_logs = MasteryListStore(database)
         self._attempts = AttemptListStore(database)
 
     async def person(self, principal: Principal) -> Person:
-        """What the directory says of a principal.
+        """Return what the directory says of a principal.
 
         Raises:
             PermissionDenied: the principal is a program with a service token.
@@ -53,10 +53,14 @@ class LogReader:
         if page is not None and page.number < 1:
             raise PageNotFound()
         skip, limit = (0, None) if page is None else ((page.number - 1) * page.size, page.size)
-        found = Tries([], 0) if selection.empty else await self._tries.find(selection, filters, skip=skip, limit=limit)
+        part = (
+            MasteryListPart([], 0)
+            if selection.empty
+            else await self._mastery_logs.find(selection, filters, skip=skip, limit=limit)
+        )
         if page is not None:
-            _require_page(page, found.count)
-        return Rows([MasteryRow.of(log) for log in found.logs], found.count, page)
+            _require_page(page, part.count)
+        return Rows([MasteryRow.of(log) for log in part.logs], part.count, page)
 
     async def mastery_log(self, principal: Principal, masterylog_id: str, filters: LogFilters) -> MasteryRow:
         """See `DocService.mastery_log`."""
@@ -72,13 +76,13 @@ class LogReader:
         selection = await self.selection(principal, filters)
         if selection.empty or back < 0:
             raise LogNotFound("No mastery log found")
-        found = (await self._tries.find(selection, filters, skip=back, limit=2)).logs
-        if not found:
+        logs = (await self._mastery_logs.find(selection, filters, skip=back, limit=2)).logs
+        if not logs:
             raise LogNotFound("No mastery log found")
-        target, previous = found[0], found[1] if len(found) > 1 else None
-        attempts = await self._attempts.of_try(target.summarylog_id, target.id)
-        before = await self._attempts.of_try(previous.summarylog_id, previous.id) if previous else []
-        return mastery_diff(target, previous, attempts, before)
+        target, previous = logs[0], logs[1] if len(logs) > 1 else None
+        attempts = await self._attempts.of_mastery_log(target.summarylog_id, target.id)
+        previous_attempts = await self._attempts.of_mastery_log(previous.summarylog_id, previous.id) if previous else []
+        return mastery_diff(target, previous, attempts, previous_attempts)
 
     async def attempt_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[AttemptRow]:
         """See `DocService.attempt_logs`."""
@@ -89,53 +93,66 @@ class LogReader:
         if page.number < 1:
             raise PageNotFound()
         skip = (page.number - 1) * page.size
-        found: list[AttemptLog] = []
+        attempts: list[AttemptValues] = []
         count = 0
         if not selection.empty:
-            found, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
+            attempts, count = await self._attempts.page(selection, filters, skip=skip, limit=page.size)
         _require_page(page, count)
-        return Rows([AttemptRow.of(log) for log in found], count, page)
+        return Rows([_row(values) for values in attempts], count, page)
 
     async def each_attempt_log(self, principal: Principal, filters: LogFilters) -> AsyncGenerator[AttemptRow, None]:
         """See `DocService.each_attempt_log`."""
+        async with aclosing(self.shown_attempts(principal, filters)) as found:
+            async for part in found:
+                for shown in part:
+                    yield AttemptRow.model_construct(**shown)
+
+    async def shown_attempts(
+        self, principal: Principal, filters: LogFilters
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the fields of the rows of `each_attempt_log`, some rows at a time."""
         selection = await self._attempt_selection(principal, filters)
         if not selection.empty:
             async with aclosing(self._attempts.find(selection, filters)) as found:
-                async for log in found:
-                    yield AttemptRow.of(log)
+                async for part in found:
+                    yield [shown_attempt(values) for values in part]
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         filters.refuse_unused(ATTEMPT_FILTERS)
-        if filters.masterylog is not None and not await self._tries.exists(filters.masterylog):
+        if filters.masterylog is not None and not await self._mastery_logs.exists(filters.masterylog):
             raise ValidationFailed([no_such_choice("masterylog")])
         return await self.selection(principal, filters)
 
     async def attempt_log(self, principal: Principal, attempt_id: str) -> AttemptRow:
         """See `DocService.attempt_log`."""
         selection = await self.selection(principal, LogFilters())
-        found = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
-        if found is None:
+        attempt = None if selection.empty else await self._attempts.one(selection, _stored_id(attempt_id))
+        if attempt is None:
             raise LogNotFound()
-        return AttemptRow.of(found)
+        return _row(attempt)
 
     async def user_progress(self, principal: Principal, user_id: str) -> int:
         """See `DocService.user_progress`."""
         if principal.user_id is None or principal.user_id != user_id:
             raise PermissionDenied("Progress is for the learner alone.")
         await self.person(principal)
-        return await self._tries.points(user_id)
+        return await self._mastery_logs.points(user_id)
 
     async def selection(self, principal: Principal, filters: LogFilters) -> Selection:
         """Whose logs are left of those that a principal may read; of the filters, those that name people count.
 
         Raises:
-            ValidationFailed: `filters.user` is nobody.
+            ValidationFailed: `filters.user` does not exist.
         """
         person = await self.person(principal)
-        if filters.user is not None and await self._people.person(filters.user) is None:
+        if filters.user not in (None, person.user_id) and await self._people.person(filters.user) is None:
             raise ValidationFailed([no_such_choice("user")])
         readable = await self._people.readable(log_read_scope(person))
         return await select(self._people, readable, filters)
+
+
+def _row(values: AttemptValues) -> AttemptRow:
+    return AttemptRow.model_construct(**shown_attempt(values))
 
 
 def _require_page(page: Page, count: int) -> None:

@@ -28,13 +28,13 @@ from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
-from docservice.service.acting.csv_exports import ExportRequests
+from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
-from docservice.service.acting.document_pages import DocumentReader
-from docservice.service.acting.exam_logs import Exams
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.exam_logs import ExamLogs
+from docservice.service.acting.lists import ListReader
 from docservice.service.acting.tracking import Tracking
-from docservice.service.acting.user_sessions import Sittings
+from docservice.service.acting.user_sessions import UserSessions
 from docservice.store.mapping.log_kinds import KINDS, LogKind
 
 
@@ -43,11 +43,11 @@ class Acting:
     """What serves people, one part for each subject; all of them check the rights of the principal they are given."""
 
     tracking: Tracking
-    lists: LogReader
-    documents: DocumentReader
-    exam_logs: Exams
-    user_sessions: Sittings
-    csv_exports: ExportRequests
+    lists: ListReader
+    documents: DocumentPageReader
+    exam_logs: ExamLogs
+    user_sessions: UserSessions
+    csv_exports: CsvExportRequests
     directory: DirectoryWriter
 
 
@@ -84,7 +84,7 @@ class ActingLogs:
         """See `PersonLogs.update_user_session`.
 
         Args:
-            request: see there.
+            request: see `PersonLogs.update_user_session`.
             user_agent: `User-Agent` header to take the device from when the request names none.
         """
         return await self._parts.user_sessions.report(
@@ -118,10 +118,17 @@ class ActingLogs:
     ) -> AsyncGenerator[AttemptRow, None]:
         """See `PersonLogs.attempt_logs`; one document's attempts are in memory at a time."""
         del page_size  # of HTTP
-        found = self._parts.lists.each_attempt_log(self.principal, filters or LogFilters())
-        async with aclosing(found) as rows:
+        attempts = self._parts.lists.each_attempt_log(self.principal, filters or LogFilters())
+        async with aclosing(attempts) as rows:
             async for row in rows:
                 yield row
+
+    async def shown_attempt_logs(self, filters: LogFilters | None = None) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the fields of the rows of `attempt_logs`, some rows at a time, for who sends them on as JSON."""
+        found = self._parts.lists.shown_attempts(self.principal, filters or LogFilters())
+        async with aclosing(found) as parts:
+            async for part in parts:
+                yield part
 
     async def attempt_log_page(
         self, filters: LogFilters | None = None, *, page: Page | None = None
@@ -205,7 +212,7 @@ class ActingLogs:
     async def csv_requests(
         self, *, facility: str | None = None, log_type: LogType | None = None
     ) -> list[StoredCsvRequest]:
-        """The requests for CSV exports that the principal may see, oldest first; a few for each facility.
+        """Return the requests for CSV exports that the principal may see, oldest first; a few for each facility.
 
         Raises:
             ValidationFailed: there is no such facility.
@@ -213,7 +220,7 @@ class ActingLogs:
         return await self._parts.csv_exports.find(self.principal, facility=facility, log_type=log_type)
 
     async def csv_request(self, number: int) -> StoredCsvRequest:
-        """One request for a CSV export.
+        """Return one request for a CSV export.
 
         Raises:
             LogNotFound: no such request that the principal may see.
@@ -255,7 +262,7 @@ class ActingLogs:
         return await self._parts.csv_exports.requested(self.principal, number)
 
     async def latest_csv_export(self, facility: str, log_type: LogType) -> CsvExport | None:
-        """The latest export of a facility and type, None if there was none.
+        """Return the latest export of a facility and type, None if there was none.
 
         Raises:
             LogNotFound: a superuser asks for a facility that does not exist.

@@ -2,7 +2,7 @@
 
 The way of a report: parse (`rest`) → principal → learner → read (`store.logs.tracking`) → rule
 (`domain.tracking.content_sessions`) → write → answer. Several actions can share a transaction: their logs are read
-together, each action is applied in turn to what the one before it left, and all is written together (see
+together, each action is applied to the result of the one before it, and all is written together (see
 `service.base.groups`).
 """
 
@@ -17,7 +17,7 @@ from docservice.domain.answers.tracking import Answer, SessionStarted, SessionUp
 from docservice.domain.logs.content_logs import AttemptLog, ContentSummaryLog
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.tracking import content_sessions, interactions, mastery
-from docservice.domain.tracking.content_sessions import SessionLogs, Visitor
+from docservice.domain.tracking.content_sessions import SessionLogs, TrackedPerson
 from docservice.domain.values.ids import is_hex_id, parse_uuid, record_id
 from docservice.domain.values.json_values import require_storable
 from docservice.domain.values.partitions import log_partition
@@ -32,7 +32,7 @@ from docservice.errors import (
 from docservice.identity import Principal
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
-from docservice.service.base.groups import Groups, Outcome, outcome_of
+from docservice.service.base.group_commit import GroupCommit, Outcome, outcome_of
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.assignments import Assigned, AssignedKind, Assignment, AssignmentStore
 from docservice.store.directory.records import DirectoryStore
@@ -49,7 +49,7 @@ class _Action(Protocol):
     """
 
     user_id: str | None
-    visitor: Visitor
+    visitor: TrackedPerson
 
     @property
     def session_key(self) -> LogKey | None:
@@ -60,10 +60,10 @@ class _Action(Protocol):
         """Whether it looks at attempts that are embedded in the summary."""
 
     def summary_key(self, logs: TrackedLogs) -> LogKey | None:
-        """The summary that it changes, once its session is read; None if it changes none."""
+        """Return the summary that it changes, once its session is read; None if it changes none."""
 
     def assignments(self, logs: TrackedLogs) -> list[Assignment]:
-        """What has to be assigned to the learner, once the session is read."""
+        """Return what has to be assigned to the learner, once the session is read."""
 
     async def apply(self, logs: TrackedLogs, assigned: Assigned) -> Answer:
         """Apply the rule to the logs, which have been read, and keep what it gives.
@@ -88,7 +88,7 @@ class Tracking(Clocked):
         self._database = database
         self._directory = DirectoryStore(database)
         self._assignments = AssignmentStore(database)
-        self._groups: Groups[_Action, Answer] = actions.groups(self._carry_out)
+        self._groups: GroupCommit[_Action, Answer] = actions.groups(self._carry_out)
 
     async def start(
         self, principal: Principal, request: StartSession, idempotency_key: str | None = None
@@ -141,19 +141,19 @@ class Tracking(Clocked):
             if action.user_id is None:
                 continue
             if action.user_id in datasets:
-                action.visitor = Visitor(datasets[action.user_id], action.user_id)
+                action.visitor = TrackedPerson(datasets[action.user_id], action.user_id)
             else:
                 strangers[action] = Unauthenticated(
                     "The token names a user who is not in the directory. Import the directory, or sign in again."
                 )
         return strangers
 
-    async def _visitor(self, principal: Principal) -> Visitor:
+    async def _visitor(self, principal: Principal) -> TrackedPerson:
         """Whose logs are written; the facility of a learner is read with the group."""
         if principal.is_service:
             raise PermissionDenied("A service token is for the directory. Content sessions are a person's.")
         if principal.user_id is not None:
-            return Visitor("", principal.user_id)
+            return TrackedPerson("", principal.user_id)
         dataset_id = await self._directory.default_dataset_id()
         if dataset_id is None:
             raise DirectoryIncomplete(
@@ -161,13 +161,13 @@ class Tracking(Clocked):
                 "Import one: docservice directory import FILE (with default_facility)."
             )
         visitor_id = principal.visitor_id if is_hex_id(principal.visitor_id) else None
-        return Visitor(dataset_id, visitor_id=visitor_id)
+        return TrackedPerson(dataset_id, visitor_id=visitor_id)
 
 
 class _LearnerAction:
     """What a start and a report have in common."""
 
-    def __init__(self, visitor: Visitor, now: datetime) -> None:
+    def __init__(self, visitor: TrackedPerson, now: datetime) -> None:
         self.user_id = visitor.user_id
         self.visitor = visitor
         self.now = now
@@ -178,7 +178,7 @@ class _LearnerAction:
         return log_partition(self.visitor.dataset_id, self.visitor.user_id)
 
     def _key_of_summary(self, content_id: str) -> LogKey | None:
-        """The key of the learner's summary of a content, None for an anonymous visitor."""
+        """Return the key of the learner's summary of a content, None for an anonymous visitor."""
         if self.user_id is None:
             return None
         partition = self.partition
@@ -190,7 +190,7 @@ class _Start(_LearnerAction):
 
     session_key = None
 
-    def __init__(self, visitor: Visitor, now: datetime, request: StartSession) -> None:
+    def __init__(self, visitor: TrackedPerson, now: datetime, request: StartSession) -> None:
         super().__init__(visitor, now)
         self._content = content_sessions.tracked_content(request, visitor.user_id)
         self._repeat = request.repeat
@@ -252,7 +252,7 @@ class _Start(_LearnerAction):
 class _Report(_LearnerAction):
     """Report on a content session."""
 
-    def __init__(self, visitor: Visitor, now: datetime, session_id: str, request: UpdateSession) -> None:
+    def __init__(self, visitor: TrackedPerson, now: datetime, session_id: str, request: UpdateSession) -> None:
         super().__init__(visitor, now)
         self._request = request
         self._session_id = session_id
@@ -319,6 +319,6 @@ def _require_storable(request: UpdateSession) -> None:
         require_storable(interaction.answer, ("interactions", position, "answer"))
 
 
-def _caller(visitor: Visitor) -> str | None:
-    """The owner of an idempotency key. None for an anonymous caller without a visitor id: they cannot be told apart."""
+def _caller(visitor: TrackedPerson) -> str | None:
+    """Return the owner of an idempotency key; None for anonymous callers without a visitor id, who are all alike."""
     return visitor.user_id or (visitor.visitor_id and f"visitor {visitor.visitor_id}")

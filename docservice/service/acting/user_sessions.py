@@ -1,4 +1,4 @@
-"""Sittings: who is using the app, and on what; what waits together is one transaction."""
+"""User sessions: who uses the app and on which device; waiting reports are written in one transaction."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from docservice.domain.answers.session_description import SessionDescription
-from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, current_user_session
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.domain.values.devices import LONGEST_USER_AGENT, device_info, device_info_from_user_agent
 from docservice.domain.values.partitions import log_partition
 from docservice.errors import NotSignedIn
 from docservice.identity import Principal
-from docservice.service.acting.lists import LogReader
+from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.base.clock import Clocked
-from docservice.service.base.groups import Groups, Outcome
+from docservice.service.base.group_commit import GroupCommit, Outcome
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.user_sessions import UserSessionStore
@@ -45,20 +45,20 @@ class _Interaction:
         return log_partition(self.dataset_id, self.user_id)
 
 
-class Sittings(Clocked):
-    """Keeps the sittings of people who are signed in."""
+class UserSessions(Clocked):
+    """Starts and extends the user sessions of people who are signed in."""
 
-    def __init__(self, database: Database, actions: Actions, reader: LogReader, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, actions: Actions, reader: ListReader, clock: Callable[[], datetime]) -> None:
         """Keep them in a database.
 
         Args:
             database: connected.
             actions: of the service.
-            reader: knows the people.
+            reader: reads people and scopes.
             clock: gives the current time, aware.
         """
         super().__init__(clock)
-        self._groups: Groups[_Interaction, UserSessionLog] = actions.groups(self._carry_out)
+        self._groups: GroupCommit[_Interaction, UserSessionLog] = actions.groups(self._carry_out)
         self._reader = reader
         self._directory = DirectoryStore(database)
         self._sessions = UserSessionStore(database)
@@ -94,14 +94,14 @@ class Sittings(Clocked):
     async def _carry_out(self, tx: Transaction, actions: Sequence[_Interaction]) -> list[Outcome[UserSessionLog]]:
         """Read the latest user sessions of all learners, extend each or begin a new one, write them."""
         await self._sessions.take_turns(tx, {action.user_id for action in actions})
-        # Taken at their turn: one that comes later is not earlier.
+        # Times are taken in order: a later report never has an earlier time.
         moments = [action.now() for action in actions]
         since = min(moments) - LONGEST_BREAK
         current = await self._sessions.latest(tx, {action.partition for action in actions}, since)
         stored = {log.id for log in current.values()}
         outcomes: list[Outcome[UserSessionLog]] = []
         for action, now in zip(actions, moments, strict=True):
-            log = sitting(
+            log = current_user_session(
                 current.get(action.partition),
                 dataset_id=action.dataset_id,
                 user_id=action.user_id,

@@ -1,1 +1,1 @@
-"""What both halves of the service stand on: the connection, actions, the clock, progress."""
+"""What both halves of the service use: the connection, actions, the clock, progress."""

@@ -1,4 +1,4 @@
-"""Actions: what a caller asks for, run in one transaction, once, and to its end."""
+"""Actions: requests that write, each run once, in a transaction, and to its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from docservice.errors import StoreTimeout
-from docservice.service.base.groups import LONGEST_WAIT_SECONDS, ActionT, AnswerT, CarryOut, Groups
+from docservice.service.base.group_commit import LONGEST_WAIT_SECONDS, ActionT, AnswerT, CarryOut, GroupCommit
 from docservice.store.database.port import Database
 from docservice.store.logs.idempotency import RequestKey
 
@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 
 
 def random_id() -> str:
-    """A random source id: 32 hex characters of a UUID4."""
+    """Return a random source id: 32 hex characters of a UUID4."""
     return uuid.uuid4().hex
 
 
@@ -34,11 +34,11 @@ class Actions:
         # One learner's actions would only make each other's transactions start again: within a process they queue.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[Any]] = set()
-        self._groups: list[Groups[Any, Any]] = []
+        self._groups: list[GroupCommit[Any, Any]] = []
 
-    def groups(self, carry_out: CarryOut[ActionT, AnswerT]) -> Groups[ActionT, AnswerT]:
-        """Groups of one kind of action, which are finished with all others; see `Groups`."""
-        made: Groups[ActionT, AnswerT] = Groups(self._database, carry_out)
+    def groups(self, carry_out: CarryOut[ActionT, AnswerT]) -> GroupCommit[ActionT, AnswerT]:
+        """Groups of one kind of action, which are finished with all others; see `GroupCommit`."""
+        made: GroupCommit[ActionT, AnswerT] = GroupCommit(self._database, carry_out)
         self._groups.append(made)
         return made
 
@@ -47,7 +47,7 @@ class Actions:
 
         Args:
             action: gets the transaction's session, and may run several times.
-            queue: actions with the same one wait for each other; None waits for nobody.
+            queue: actions with the same one wait for each other; None waits for none.
         """
 
         async def queued() -> _Result:
@@ -79,7 +79,7 @@ class Actions:
 
 
 def request_key(caller: str, key: str | None, action: str, request: BaseModel, now: datetime) -> RequestKey | None:
-    """What identifies a request that may be sent twice; None without a key of the caller's.
+    """Return what identifies a request that may be sent twice; None without a key of the caller's.
 
     Args:
         caller: whose key it is.

@@ -1,4 +1,4 @@
-"""What every part of the service that takes the time has in common."""
+"""The clock: base class of the parts of the service that take the time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Clocked:
         self._clock = clock
 
     def now(self) -> datetime:
-        """The current time as it is kept: aware, cut to milliseconds."""
+        """Return the current time as it is kept: aware, cut to milliseconds."""
         return to_milliseconds(self._clock())
 
     def with_clock(self, clock: Callable[[], datetime]) -> Self:
-        """The same under another clock."""
+        """Return the same under another clock."""
         other = copy(self)
         other._clock = clock
         return other

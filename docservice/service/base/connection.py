@@ -1,4 +1,4 @@
-"""The database that a service works on: whose it is, and who starts and ends it."""
+"""The connection of a service to its database: opens and closes it if the service owns it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docservice.domain.values.database_names import DEFAULT_DATABASE, named_database
 from docservice.engine import EmbeddedEngine, EngineEvent
-from docservice.engine.room import DiskRoom
+from docservice.engine.disk_space import DiskSpace
 from docservice.errors import NotEntered
 from docservice.store.database.adapters import DatabaseSource, adapted
 from docservice.store.database.port import Database
@@ -94,19 +94,19 @@ class Connection:
     async def _opened(self, stack: AsyncExitStack) -> PyMongoDatabase:
         if self._source is not None and not isinstance(self._source, str):
             return adapted(self._source, timeout_seconds=self._timeout_seconds, on_session=self._on_session)
-        has_room = turn = None
+        has_room = transaction_lock = None
         if self._source is None:
-            has_room = DiskRoom(self._data_dir, self._min_free_disk_bytes).require
+            has_room = DiskSpace(self._data_dir, self._min_free_disk_bytes).require
             stack.callback(setattr, self, "engine", None)
             engine = EmbeddedEngine(self._data_dir, on_event=self._engine_event)
             self.engine = await stack.enter_async_context(engine)
-            turn = engine.turn
+            transaction_lock = engine.turn
         self._own = PyMongoDatabase.connect(
             self.address,
             self._name,
             timeout_seconds=self._timeout_seconds,
             has_room=has_room,
-            turn=turn,
+            transaction_lock=transaction_lock,
             on_session=self._session_used,
         )
         stack.push_async_callback(self._close_own)

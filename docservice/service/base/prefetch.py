@@ -1,4 +1,4 @@
-"""Reading on while what was read is worked on."""
+"""Reads the next item while the caller works on the current one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 @asynccontextmanager
-async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterator[Item]]:
+async def prefetched(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterator[Item]]:
     """The items of a source, which makes the next one while the caller works on this one.
 
     The source runs in one task of its own from its first item to its end, because it may keep state in context
@@ -44,8 +44,8 @@ async def ahead(source: AsyncGenerator[Item, None]) -> AsyncIterator[AsyncIterat
                 coming.cancel()
 
     try:
-        async with aclosing(received()) as found:
-            yield found
+        async with aclosing(received()) as prefetched_items:
+            yield prefetched_items
     finally:
         left = True
         reading.cancel()
@@ -58,24 +58,26 @@ def _nothing() -> None:
     pass
 
 
-async def in_thread(items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing) -> AsyncGenerator[Item, None]:
-    """The items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
+async def iterated_in_thread(
+    items: Iterator[Item], ask_to_end: Callable[[], None] = _nothing
+) -> AsyncGenerator[Item, None]:
+    """Yield the items of an iterator that blocks, each made in a thread; none runs on when the generator has ended.
 
     Args:
         items: what is iterated.
         ask_to_end: is called when an item that is being made is not wanted any more.
     """
     end = object()
-    while (item := await to_its_end(next, items, end, ask_to_end=ask_to_end)) is not end:
+    while (item := await called_in_thread(next, items, end, ask_to_end=ask_to_end)) is not end:
         yield cast("Item", item)
 
 
-async def to_its_end(
+async def called_in_thread(
     function: Callable[..., Result], *arguments: object, ask_to_end: Callable[[], None] = _nothing
 ) -> Result:
-    """The result of a function that blocks, called in a thread.
+    """Return the result of a function that blocks, called in a thread.
 
-    A thread cannot be stopped, and what it works on must not be closed under its hands: when this is cancelled, it
+    A thread cannot be stopped, and what it works on must stay open until it ends: when this is cancelled, it
     asks the function to end, and waits until it has.
     """
     calling = asyncio.ensure_future(asyncio.to_thread(function, *arguments))

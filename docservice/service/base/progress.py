@@ -1,4 +1,4 @@
-"""How long work tells how far it is, to whomever is watching."""
+"""The progress of long work, for callers that show it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """Somebody who watches long work; both methods are quick and never raise."""
+    """Receives the progress of long work; both methods are quick and never raise."""
 
     def begin(self, part: str, total: int | None = None) -> None:
         """A part of the work begins.
 
         Args:
             part: what is worked on, in the user's words (`content sessions`).
-            total: how many steps it has; None if nobody knows.
+            total: how many steps it has; None if unknown.
         """
 
     def advance(self, part: str, steps: int = 1) -> None:
-        """So many more steps of a part are done."""
+        """Add steps of a part that are done."""
 
 
-class Unwatched:
-    """Nobody watches."""
+class NoWatch:
+    """Ignores the progress."""
 
     def begin(self, part: str, total: int | None = None) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def advance(self, part: str, steps: int = 1) -> None:
-        """Say nothing."""
+        """Ignore it."""

@@ -25,7 +25,7 @@ class Replies:
     async def known(
         self, tx: Transaction, requests: Sequence[tuple[RequestKey | None, type[AnswerT]]]
     ) -> dict[int, AnswerT | DocServiceError]:
-        """What requests got before: by position the first answer, or an error for a key of another request."""
+        """Return what requests got before: by position the first answer, or an error for a key of another request."""
         keys = [key for key, _ in requests if key is not None]
         if not keys:
             return {}

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
-from docservice.domain.directory.choosing import NamedFacility, NamedPerson, chosen_facility, chosen_person
+from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, chosen_facility, chosen_person
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.domain.upkeep.consolidation import ConsolidationRule
-from docservice.service.base.progress import Unwatched, Watch
+from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
-from docservice.service.trusted.document_counts import Census, CensusTaker, counted
-from docservice.service.trusted.tables import LogRows, RowBatch
+from docservice.service.trusted.document_counts import Census, DocumentCounter, collection_counts
+from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
@@ -54,16 +54,16 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
-        self._tables = LogRows(database)
-        self._counts = CensusTaker(database)
+        self._tables = TableReader(database)
+        self._counts = DocumentCounter(database)
         self._names = NameStore(database)
         self._verifier = Verifier(database)
 
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
         """End the transactions that a process has left open which died; see `on_session` of `DocService`.
 
-        MongoDB keeps them for a minute, in which nobody else can write the same documents. Takes some seconds, because
-        statements of that process may still be on their way; never fails.
+        MongoDB keeps them for a minute, in which no other transaction can write the same documents. Takes some seconds,
+        because statements of that process may still be on their way; never fails.
 
         Args:
             ids: of the process's sessions.
@@ -76,7 +76,7 @@ class LogsAdmin:
         return self.database.activity
 
     async def document_counts(self) -> Census:
-        """How many documents there are, and how many wait for sync; counted at most every half minute.
+        """Return how many documents there are, and how many wait for sync; counted at most every half minute.
 
         Raises:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
@@ -84,17 +84,17 @@ class LogsAdmin:
         return await self._counts.take()
 
     async def collection_counts(self) -> dict[str, int]:
-        """How many documents each collection of the directory and of logs has, as the server estimates it.
+        """Return how many documents each collection of the directory and of logs has, as the server estimates it.
 
         Raises:
             StoreUnavailable, StoreTimeout: the database did not count; retryable.
         """
-        return await counted(self.database, (*BACKED_UP, OVERFLOW))
+        return await collection_counts(self.database, (*BACKED_UP, OVERFLOW))
 
     def table_rows(
         self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
     ) -> AsyncGenerator[RowBatch, None]:
-        """The rows of a table of a facility's logs, in no order, in batches of at most some hundred.
+        """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
 
         Logs that are written meanwhile may be in it or not.
 
@@ -111,16 +111,16 @@ class LogsAdmin:
         return self._tables.batches(table, facility_id, Span(start, end))
 
     async def person_called(self, text: str) -> NamedPerson:
-        """The one person that a text means: an id, a username, or `FACILITY/USERNAME`.
+        """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.
 
         Raises:
-            InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+            InvalidReference: no person matches, or several do; the message lists candidates.
         """
         people = await self._names.people(text)
         return chosen_person(text, people, () if people else await self._names.usernames())
 
     async def facility_called(self, text: str) -> NamedFacility:
-        """The one facility that a text means: an id or a name.
+        """Return the one facility that a text means: an id or a name.
 
         Raises:
             InvalidReference: none fits, or several do; the message lists those that there are.
@@ -128,7 +128,7 @@ class LogsAdmin:
         return chosen_facility(text, await self._names.facilities())
 
     async def facility_name(self, facility_id: str) -> str:
-        """The name of a facility.
+        """Return the name of a facility.
 
         Raises:
             InvalidReference: the directory has no such facility.
@@ -136,7 +136,7 @@ class LogsAdmin:
         return await self._tables.facility_name(facility_id)
 
     async def facility_names(self, *, limit: int = 20) -> dict[str, str]:
-        """The names of at most `limit` facilities, by id."""
+        """Return the names of at most `limit` facilities, by id."""
         return await self._tables.facility_names(limit)
 
     async def consolidate(
@@ -147,12 +147,12 @@ class LogsAdmin:
         Args:
             rules: which repairs.
             dry_run: only count.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Raises:
             StoreUnavailable, StoreTimeout: what was repaired until then stays; retryable.
         """
-        return await Consolidation(self.database).run(rules, watch or Unwatched(), dry_run=dry_run)
+        return await Consolidation(self.database).run(rules, watch or NoWatch(), dry_run=dry_run)
 
     async def check_indexes(self) -> IndexReport:
         """Compare the server's indexes and views with the described ones; changes nothing."""
@@ -175,8 +175,8 @@ class LogsAdmin:
         """Check every document: fields, ids, partitions, source ids, counters, marks, buckets.
 
         Safe beside writers: each finding was true at one moment after its document was written, and a repair is one
-        transaction for each document, which starts again if somebody else writes it. A second run after a repair finds
-        what cannot be repaired and nothing else.
+        transaction for each document, which is retried if another transaction writes it. A second run after a repair
+        finds what cannot be repaired and nothing else.
 
         >>> checked = await logs.admin.verify(print)
         >>> checked["content_summary_logs"]
@@ -185,7 +185,7 @@ class LogsAdmin:
         Args:
             found: called with each finding.
             repair: repair what follows from the rest of the data.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Returns:
             How many documents were checked, by collection.
@@ -193,7 +193,7 @@ class LogsAdmin:
         Raises:
             StoreUnavailable, StoreTimeout: what was repaired before stays so; retryable.
         """
-        return await self._verifier.verify(found, watch or Unwatched(), repair=repair)
+        return await self._verifier.verify(found, watch or NoWatch(), repair=repair)
 
     async def compare(
         self, other: LogsAdmin, found: Callable[[Difference], None], *, watch: Watch | None = None
@@ -206,9 +206,9 @@ class LogsAdmin:
         Args:
             other: of an entered service.
             found: called with each difference.
-            watch: is told how far the work is.
+            watch: is called with the progress.
 
         Returns:
             How many documents of this database were compared, by collection.
         """
-        return await self._verifier.compare(other._verifier, found, watch or Unwatched())
+        return await self._verifier.compare(other._verifier, found, watch or NoWatch())

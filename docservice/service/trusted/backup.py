@@ -1,4 +1,4 @@
-"""All that is kept, as lines of text and back: for backups, and to move from one engine to another."""
+"""Backup: all stored documents as lines of text, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.extended_json import to_line
 from docservice.store.mapping.schema import BACKED_UP, LEFT_OUT
-from docservice.store.transfer.backup import DumpStore
+from docservice.store.transfer.backup import BackupStore
 from docservice.store.transfer.restore import Line, LineOutcome, RestoreStore
 
 __all__ = ["Backups", "Line", "LineOutcome", "Restore"]
@@ -19,24 +19,24 @@ _BATCH_DOCUMENTS = 200
 
 
 class Backups:
-    """Reads and writes the whole database; for whoever runs the service, without permissions."""
+    """Reads and writes the whole database; for operators, without checks of rights."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dump = DumpStore(database)
+        self._dump = BackupStore(database)
 
     async def counts(self) -> dict[str, int]:
         """About how many documents each exported collection has, in the order in which they are exported."""
         return {name: await self._dump.count(name) for name in BACKED_UP}
 
     async def left_out(self) -> dict[str, str]:
-        """The collections that are not exported, each with the reason."""
+        """Return the collections that are not exported, each with the reason."""
         return {**LEFT_OUT, **dict.fromkeys(await self._dump.unknown(), "not one of docservice")}
 
     async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
-        """The documents of a collection as lines, some hundred at a time, each with the collection it is of.
+        """Yield the documents of a collection as batches of lines, each line with the collection it is of.
 
-        A log that has outgrown itself is followed by its buckets, which are of `attempt_overflow`. A document that is
+        A log with moved attempts is followed by its buckets of `attempt_overflow`. A document that is
         there all the time comes exactly once; a log and its buckets are of one moment.
 
         Raises:
@@ -44,8 +44,8 @@ class Backups:
         """
         async with aclosing(self._dump.documents(collection)) as documents:
             batch: list[tuple[str, Document]] = []
-            async for found in documents:
-                batch.append(found)
+            async for document in documents:
+                batch.append(document)
                 if len(batch) >= _BATCH_DOCUMENTS:
                     yield await asyncio.to_thread(_encoded, batch)
                     batch = []

@@ -30,8 +30,8 @@ from docservice.service.base.actions import Actions, random_id
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.content_tree import ContentStore
 from docservice.store.directory.records import DirectoryStore
-from docservice.store.lists.document_pages import WalkStore
-from docservice.store.logs.collections import SavingStore
+from docservice.store.lists.document_pages import DocumentPageStore
+from docservice.store.logs.collections import CollectionStore
 from docservice.store.logs.loading import LoadingStore
 from docservice.store.mapping.log_kinds import LogKind
 
@@ -75,7 +75,7 @@ class LogCollection(ABC, Generic[Log]):
         self.MultipleObjectsReturned: type[MultipleObjectsReturned] = model.MultipleObjectsReturned
 
     async def get(self, **filters: Any) -> Log:
-        """The one log that fits the filters, with its embedded logs.
+        """Return the one log that fits the filters, with its embedded logs.
 
         >>> summary = await logs.content_summary_logs.get(user_id=learner.user_id, content_id=exercise)
         >>> summary.kind
@@ -86,8 +86,8 @@ class LogCollection(ABC, Generic[Log]):
             MultipleObjectsReturned: several fit; the class of this collection.
             FilterInvalid: a filter names no field, or its value does not fit.
         """
-        async with aclosing(self._stream([self._query(filters)], limit=2)) as found:
-            fitting = [log async for log in found]
+        async with aclosing(self._stream([self._query(filters)], limit=2)) as logs:
+            fitting = [log async for log in logs]
         if not fitting:
             raise self.DoesNotExist()
         if len(fitting) > 1:
@@ -95,7 +95,7 @@ class LogCollection(ABC, Generic[Log]):
         return fitting[0]
 
     async def find(self, **filters: Any) -> AsyncGenerator[Log, None]:
-        """The logs that fit the filters, in no order, each with its embedded logs; a few are in memory at a time.
+        """Yield the logs that fit the filters, in no order, each with its embedded logs; a few are in memory at a time.
 
         >>> async for attempt in logs.attempt_logs.find(user_id=learner.user_id, correct__lt=1):
         ...     print(attempt.item)
@@ -104,8 +104,8 @@ class LogCollection(ABC, Generic[Log]):
         Raises:
             FilterInvalid: a filter names no field, or its value does not fit.
         """
-        async with aclosing(self._stream([self._query(filters)])) as found:
-            async for log in found:
+        async with aclosing(self._stream([self._query(filters)])) as logs:
+            async for log in logs:
                 yield log
 
     async def filter_by_content_ids(
@@ -134,8 +134,8 @@ class LogCollection(ABC, Generic[Log]):
         query = self._query(filters)
         for start in range(0, len(ids), _IDS_AT_ONCE):
             among = {lookup.stored: {"$in": ids[start : start + _IDS_AT_ONCE]}}
-            async with aclosing(self._stream([query, among] if query else [among])) as found:
-                async for log in found:
+            async with aclosing(self._stream([query, among] if query else [among])) as logs:
+                async for log in logs:
                     yield log
 
     async def filter_by_topic(
@@ -147,12 +147,12 @@ class LogCollection(ABC, Generic[Log]):
         ['q0']
 
         Args:
-            topic: id of a content node; of one that is no topic, the logs of its own content.
+            topic: id of a content node; of one that is not a topic, the logs of its own content.
             content_id_lookup: see `filter_by_content_ids`.
             filters: see the class.
 
         Raises:
-            FilterInvalid: the topic is no id, a filter or the lookup names no field, or its value does not fit.
+            FilterInvalid: the topic is not an id, a filter or the lookup names no field, or its value does not fit.
             InvalidReference: the directory has no such node.
 
         Rule: kolibri/core/logger/models.py, BaseLogQuerySet. There, the lookup is forgotten on the way.
@@ -161,13 +161,13 @@ class LogCollection(ABC, Generic[Log]):
         below = await self._content.below(filter_value("topic", "id", topic))
         if below is None:
             raise InvalidReference("The directory has no content node with this id.")
-        async with aclosing(self.filter_by_content_ids(below, content_id_lookup, **filters)) as found:
-            async for log in found:
+        async with aclosing(self.filter_by_content_ids(below, content_id_lookup, **filters)) as logs:
+            async for log in logs:
                 yield log
 
     @abstractmethod
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters.
+        """Return how many logs fit the filters.
 
         >>> await logs.mastery_logs.count(complete=True)
         0
@@ -205,7 +205,7 @@ class LogCollection(ABC, Generic[Log]):
 
     @abstractmethod
     async def delete(self, log: Log | str) -> None:
-        """Remove a log with all that belongs to it, in one transaction. Devices that have it are not told.
+        """Remove a log with all that belongs to it, in one transaction. Devices that have it are not informed.
 
         >>> mastery = await logs.mastery_logs.get(user_id=learner.user_id)
         >>> await logs.mastery_logs.delete(mastery)
@@ -228,7 +228,7 @@ class LogCollection(ABC, Generic[Log]):
 
     @abstractmethod
     def _stream(self, queries: Sequence[_Conditions], limit: int = 0) -> AsyncGenerator[Log, None]:
-        """The logs that fit all conditions on `_fields`."""
+        """Return the logs that fit all conditions on `_fields`."""
 
     def _query(self, filters: Mapping[str, Any]) -> dict[str, Any]:
         return conditions(self._fields, filters, f"a {self._model.__name__}")
@@ -249,7 +249,7 @@ class LogCollection(ABC, Generic[Log]):
         raise TypeError(f"a {self._model.__name__} is expected")
 
     def _dataset(self, values: Mapping[str, Any], known: KnownDatasets) -> str:
-        """The dataset of a log with these values, which may name it themselves."""
+        """Return the dataset of a log with these values, which may name it themselves."""
         own = values.get("dataset_id") or None
         # Nothing is checked yet: the rule looks at who is named, and the checks come with the dataset.
         draft = self._model.model_construct(user_id=values.get("user_id") or None, dataset_id=own or "")
@@ -269,18 +269,19 @@ class DocumentCollection(LogCollection[Log]):
         """
         super().__init__(database, actions, kind.model)
         self._kind = kind
-        self._logs = SavingStore(database)
+        self._logs = CollectionStore(database)
         self._loading = LoadingStore(database)
-        self._walks = WalkStore(database)
+        self._pages = DocumentPageStore(database)
 
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters; see `LogCollection.count`."""
+        """Return how many logs fit the filters; see `LogCollection.count`."""
         return await self._logs.count(self._kind, self._query(filters))
 
     async def attempts(self, log: Log | str) -> AsyncGenerator[AttemptLog, None]:
-        """All attempts of a log as they are stored now: those that moved to buckets and the embedded ones.
+        """Yield all attempts of a log as they are stored now: those that moved to buckets and the embedded ones.
 
-        They come try by try, oldest first in each. A log that is gone, or has no attempts, gives none.
+        They come mastery log by mastery log, oldest first in each. A log that was removed, or has no attempts, yields
+        none.
 
         Args:
             log: a summary or session log, or its id.
@@ -291,8 +292,8 @@ class DocumentCollection(LogCollection[Log]):
         """
         if not self._kind.overflows:
             raise ValueError(f"All attempts of a {self._kind.model.__name__} are in the log itself, if it has any.")
-        async with aclosing(self._walks.attempts(self._kind, id_of(log))) as found:
-            async for attempt in found:
+        async with aclosing(self._pages.attempts(self._kind, id_of(log))) as stream:
+            async for attempt in stream:
                 yield attempt
 
     async def save(self, log: Log | Mapping[str, Any]) -> Log:
@@ -348,8 +349,8 @@ class DocumentCollection(LogCollection[Log]):
 
     async def _stream(self, queries: Sequence[_Conditions], limit: int = 0) -> AsyncGenerator[Log, None]:
         query = queries[0] if len(queries) == 1 else {"$and": queries}
-        async with aclosing(self._logs.find(self._kind, query, limit=limit)) as found:
-            async for log in found:
+        async with aclosing(self._logs.find(self._kind, query, limit=limit)) as logs:
+            async for log in logs:
                 yield log
 
     async def _known_datasets(self, values: Mapping[str, Any]) -> KnownDatasets:
@@ -366,12 +367,12 @@ class DocumentCollection(LogCollection[Log]):
 
 
 def not_there(field: str, message: str) -> ValidationFailed:
-    """The error that says that a log names what does not exist."""
+    """Return the error that says that a log names what does not exist."""
     return ValidationFailed([FieldError((field,), "does_not_exist", message)])
 
 
 def id_of(log: Any) -> str:
-    """The id of a log, or of what is an id already.
+    """Return the id of a log, or of what is an id already.
 
     Raises:
         FilterInvalid: it is neither.

@@ -1,4 +1,4 @@
-"""Old mistakes in stored summaries, put right a document at a time."""
+"""Repairs stored summaries that old versions of Kolibri wrote wrongly, a document at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.service.base.progress import Watch
 from docservice.store.database.port import Database, Document
 from docservice.store.mapping.log_kinds import SUMMARY_LOGS
-from docservice.store.transfer.merging import ImportedStore
+from docservice.store.transfer.merging import MergingStore
 
 _CANDIDATES: dict[str, dict[str, Any]] = {
     "progress": {"progress": {"$gt": 0.999, "$lt": 1}},
@@ -43,10 +43,10 @@ class ConsolidationReport:
         self.mended_records.update(other.mended_records)
 
 
-def mended(
+def consolidated(
     summary: Mapping[str, Any], rules: Sequence[ConsolidationRule], report: ConsolidationReport
 ) -> Mapping[str, Any]:
-    """A summary after some rules; itself if nothing was wrong. What they did is added to the report."""
+    """Return a summary after some rules; itself if nothing was wrong. What they did is added to the report."""
     for name in rules:
         report.summaries[name] += 1
         summary, records = RULES[name](summary)
@@ -60,7 +60,7 @@ class Consolidation:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._store = ImportedStore(database)
+        self._store = MergingStore(database)
 
     async def run(self, rules: Sequence[ConsolidationRule], watch: Watch, *, dry_run: bool) -> ConsolidationReport:
         """See `DocService.consolidate`."""
@@ -80,14 +80,14 @@ class Consolidation:
     ) -> None:
         whole = await self._store.whole(summary)
         looked_at = ConsolidationReport()
-        mended(whole, [rule], looked_at)
+        consolidated(whole, [rule], looked_at)
         if looked_at.mended_records[rule] and not dry_run:
 
-            def combined(here: Document | None, _: Document) -> Document | None:
-                # Whoever works on it at this moment may have changed it since it was read.
+            def combined(stored: Document | None, _: Document) -> Document | None:
+                # Another transaction may have changed it since it was read.
                 nonlocal looked_at
                 looked_at = ConsolidationReport()
-                after = {} if here is None else dict(mended(here, [rule], looked_at))
+                after = {} if stored is None else dict(consolidated(stored, [rule], looked_at))
                 return after if looked_at.mended_records[rule] else None
 
             await self._store.combine(SUMMARY_LOGS.collection, summary, combined)

@@ -1,6 +1,6 @@
-"""Background exports as records: who works on what, so that a facility and type has one export at a time.
+"""The states of background exports, so that a facility and type has one export at a time.
 
-These are calls of whoever does the work (`docservice.export.BackgroundExports`), and know no permissions.
+They are called by the worker (`docservice.export.BackgroundExports`) and check no rights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ExportJobs(Clocked):
         self._owner = uuid.uuid4().hex
 
     async def request(self, number: int) -> StoredCsvRequest | None:
-        """A request, None if it is gone."""
+        """Return a request; None if it was deleted."""
         return await self._requests.get(number)
 
     async def claim(self, request: StoredCsvRequest) -> CsvExport | None:
@@ -90,8 +90,8 @@ class ExportJobs(Clocked):
         """Drop the latest export if it, or its file, is that of a request; whether it was."""
 
         async def action(tx: Transaction) -> bool:
-            found = await self._exports.get(request.facility, request.log_type, tx)
-            if found is None or request.id not in {found.request, found.file and found.file.request}:
+            export = await self._exports.get(request.facility, request.log_type, tx)
+            if export is None or request.id not in {export.request, export.file and export.file.request}:
                 return False
             await self._exports.delete(tx, request.facility, request.log_type)
             return True
@@ -100,7 +100,7 @@ class ExportJobs(Clocked):
 
 
 def span_of(request: StoredCsvRequest) -> tuple[datetime | None, datetime | None]:
-    """The first and last moment that a request names."""
+    """Return the first and last moment that a request names."""
     first, last = request.times.get("selected_start_date"), request.times.get("selected_end_date")
     return (to_milliseconds(first.moment) if first else None), (to_milliseconds(last.moment) if last else None)
 

@@ -33,18 +33,18 @@ class DataSets:
         self._store = DataSetStore(database)
 
     async def find(self, dataset_id: str) -> DataSet | None:
-        """A data set, None if nobody has begun to load it."""
-        found = await self._store.find(dataset_id)
-        if found is None:
+        """Return a data set; None if its load was never started."""
+        document = await self._store.find(dataset_id)
+        if document is None:
             return None
-        return DataSet(dataset_id, date.fromisoformat(found["until"]), found.get("written"))
+        return DataSet(dataset_id, date.fromisoformat(document["until"]), document.get("written"))
 
     async def begin(self, dataset_id: str, plan: Mapping[str, Any], until: date) -> None:
         """Note that a data set is being loaded.
 
         Args:
             dataset_id: the facility's dataset.
-            plan: its size, for whoever looks at the documents.
+            plan: its size, for readers of the documents.
             until: the day it ends.
         """
         await self._store.set(dataset_id, {"plan": dict(plan), "until": until.isoformat()})

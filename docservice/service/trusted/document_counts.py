@@ -1,4 +1,4 @@
-"""How many documents there are, for whoever watches the service."""
+"""Counts of documents, for metrics and status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_COUNTED = 1_000_000
 
 KEPT_SECONDS = 30.0
 KEPT_SHARE = 50
-"""A census is kept for `KEPT_SECONDS`, or so many times as long as it took: counting costs 2 % of the time at most."""
+"""Counts are kept for `KEPT_SECONDS`, or 50 times as long as counting took: it costs 2 % of the time at most."""
 
 _DIRTY_INDEX = "partition_dirty"
 
@@ -35,12 +35,12 @@ class Census:
 
     @property
     def overflow_buckets(self) -> int:
-        """How many buckets hold attempts that a summary or a session outgrew."""
+        """How many buckets hold attempts that did not fit into their summary or session."""
         return self.documents[OVERFLOW]
 
 
-class CensusTaker:
-    """Counts now and then; one for a service."""
+class DocumentCounter:
+    """Counts the documents and keeps the result for a while; one for a service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class CensusTaker:
         self._expires = 0.0
 
     async def take(self) -> Census:
-        """The census, a new one if the last has become old.
+        """Return the counts, new ones if the last have expired.
 
         Raises:
             StoreError: the database did not count; see `retryable`.
@@ -75,8 +75,8 @@ class CensusTaker:
         return Census(documents, dirty)
 
 
-async def counted(database: Database, collections: Iterable[str]) -> dict[str, int]:
-    """How many documents each of these collections has, as the server estimates it without looking at each."""
+async def collection_counts(database: Database, collections: Iterable[str]) -> dict[str, int]:
+    """Return how many documents each of these collections has, as the server estimates it without looking at each."""
     return {name: await _number(database, {"count": name}) for name in collections}
 
 

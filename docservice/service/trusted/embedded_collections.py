@@ -17,7 +17,7 @@ from docservice.errors import FieldError, ValidationFailed
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.trusted.collections import LogCollection, id_of, not_there
 from docservice.store.database.port import Database, Transaction
-from docservice.store.logs.collections import SavingStore
+from docservice.store.logs.collections import CollectionStore
 from docservice.store.logs.embedded_logs import EmbeddedLogStore
 from docservice.store.logs.embedded_writes import AttemptPlace, EmbeddedWriteStore
 from docservice.store.mapping.embedded_kinds import Conditions, EmbeddedKind, EmbeddedRecord
@@ -47,10 +47,10 @@ class EmbeddedCollection(LogCollection[Log]):
         self._kind = kind
         self._records = EmbeddedLogStore(database)
         self._writes = EmbeddedWriteStore(database)
-        self._saving = SavingStore(database)
+        self._saving = CollectionStore(database)
 
     async def count(self, **filters: Any) -> int:
-        """How many logs fit the filters; see `LogCollection.count`."""
+        """Return how many logs fit the filters; see `LogCollection.count`."""
         return await self._records.count(self._kind, [self._query(filters)])
 
     async def save(self, log: Log | Mapping[str, Any]) -> Log:
@@ -99,7 +99,7 @@ class EmbeddedCollection(LogCollection[Log]):
                 gone = await self._writes.remove_mastery_log(tx, stored.document, log_id)
             else:
                 gone = await self._writes.remove_attempt(tx, AttemptPlace.of(stored), log_id)
-            # A run that was committed without the driver being told has removed it.
+            # An earlier run was committed although its acknowledgement was lost, and has removed it.
             return gone or tx.may_be_kept
 
         if not await self._actions.run(action, stored.document["_morango_partition"]):
@@ -129,7 +129,7 @@ class EmbeddedCollection(LogCollection[Log]):
         return parent
 
     async def _stored(self, log: SyncableLog, values: Mapping[str, Any]) -> EmbeddedRecord | None:
-        """The attempt that is saved over, wherever it is; None if there is none, and of a mastery log.
+        """Return the attempt that is saved over, wherever it is; None if there is none, and of a mastery log.
 
         A mastery log never leaves its summary, and an attempt that comes without a source id has just got a new one.
         """
@@ -160,8 +160,8 @@ class EmbeddedCollection(LogCollection[Log]):
         document = attempt_document(log) if isinstance(log, AttemptLog) else exam_attempt_document(log)
         if not await self._writes.put_attempt(tx, place, document):
             return None
-        if stored is not None and (before := AttemptPlace.of(stored)) != place:
-            await self._writes.remove_attempt(tx, before, log.id)
+        if stored is not None and (old_place := AttemptPlace.of(stored)) != place:
+            await self._writes.remove_attempt(tx, old_place, log.id)
         return cast("AttemptLog | ExamAttemptLog", log)
 
 

@@ -13,7 +13,7 @@ from docservice.domain.exports.quiz_tries import (
 )
 from docservice.domain.logs.migrated_quizzes import QUIZ, is_migrated
 from docservice.store.database.port import Document
-from docservice.store.exports.tables import ExportReads
+from docservice.store.exports.tables import TableReads
 
 NumberedTries = list[tuple[int, QuizTry]]
 
@@ -25,7 +25,7 @@ class QuizTries:
     facility of the log that holds it.
     """
 
-    def __init__(self, reads: ExportReads, dataset_id: str, exam_logs: Sequence[Document]) -> None:
+    def __init__(self, reads: TableReads, dataset_id: str, exam_logs: Sequence[Document]) -> None:
         self._reads = reads
         self._dataset_id = dataset_id
         self._exam_logs: dict[tuple[str, str], list[Document]] = {}
@@ -34,7 +34,7 @@ class QuizTries:
         self._migrated: set[tuple[str, str]] = set()
 
     @classmethod
-    async def read(cls, reads: ExportReads, dataset_id: str, user_ids: Sequence[str]) -> QuizTries:
+    async def read(cls, reads: TableReads, dataset_id: str, user_ids: Sequence[str]) -> QuizTries:
         """Read the exam logs of some learners, and which of them were copied into mastery logs."""
         exam_logs = await reads.exam_logs(user_ids)
         tries = cls(reads, dataset_id, exam_logs)
@@ -50,14 +50,14 @@ class QuizTries:
         return {exam_id for _, exam_id in self._exam_logs}
 
     async def of_summaries(self, summaries: Collection[Document]) -> dict[str, NumberedTries]:
-        """The tries of summaries of quizzes, with those that only exam logs of the facility hold, by summary.
+        """Return the tries of summaries of quizzes, with those that only exam logs of the facility hold, by summary.
 
         Args:
             summaries: of the facility, with their tries; attempts in them are not looked at.
         """
         copied = {summary["_id"] for summary in summaries for log in _tries(summary) if is_migrated(summary, log)}
         attempts = await self._reads.attempts_of_tries(copied) if copied else {}
-        found = {}
+        by_summary = {}
         for summary in summaries:
             key = summary["user_id"], summary["content_id"]
             tries = []
@@ -66,18 +66,18 @@ class QuizTries:
                     tries.append(migrated_try(log, attempts.get(log["id"], ()), self._exam_logs.get(key, ())))
                 else:
                     tries.append(stored_try(log))
-            found[summary["_id"]] = list(numbered_quiz_tries([*tries, *self._take(key)]))
-        return found
+            by_summary[summary["_id"]] = list(numbered_quiz_tries([*tries, *self._take(key)]))
+        return by_summary
 
     def without_summary(self) -> Iterator[tuple[str, str, NumberedTries]]:
-        """The learner, the quiz and the tries of exam logs of the facility that `of_summaries` has not joined."""
+        """Yield the learner, the quiz and the tries of exam logs of the facility that `of_summaries` has not joined."""
         for key in list(self._exam_logs):
             tries = self._take(key)
             if tries:
                 yield *key, list(numbered_quiz_tries(tries))
 
     def _take(self, key: tuple[str, str]) -> list[QuizTry]:
-        """The tries that only exam logs of the facility hold; they come once."""
+        """Return the tries that only exam logs of the facility hold; they come once."""
         if key in self._migrated:
             return []
         logs = self._exam_logs.pop(key, ())
@@ -85,7 +85,7 @@ class QuizTries:
 
 
 def of_quizzes(summaries: Sequence[Document]) -> list[Document]:
-    """The summaries that are of quizzes."""
+    """Return the summaries that are of quizzes."""
     return [summary for summary in summaries if summary["kind"] == QUIZ]
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from docservice.domain.exports import table_rows as export_rows
 from docservice.domain.exports.quiz_tries import Fields, numbered_tries
-from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, Learner, Row, Span, visited_node, visitor
+from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, LearnerColumns, Row, Span, visited_node, visitor
 from docservice.domain.exports.tables import TableName
 from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.errors import InvalidReference
-from docservice.service.base.prefetch import ahead
+from docservice.service.base.prefetch import prefetched
 from docservice.service.trusted.quiz_tries import NumberedTries, QuizTries, of_quizzes
 from docservice.store.database.port import Database
-from docservice.store.exports.tables import ExportReads
+from docservice.store.exports.tables import TableReads
 
 _LEARNERS_AT_ONCE = 50
 
@@ -37,28 +37,28 @@ class RowBatch:
     done: float
 
 
-class LogRows:
+class TableReader:
     """Reads tables; what an export has read of the directory holds to its end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def facility_name(self, facility_id: str) -> str:
-        """What a facility is called.
+        """Return what a facility is called.
 
         Raises:
             InvalidReference: there is no such facility.
         """
-        return str((await _facility(ExportReads(self._database), facility_id)).get("name") or "")
+        return str((await _facility(TableReads(self._database), facility_id)).get("name") or "")
 
     async def facility_names(self, limit: int) -> dict[str, str]:
         """See `DocService.facility_names`."""
-        found = await ExportReads(self._database).some_facilities(limit)
+        found = await TableReads(self._database).some_facilities(limit)
         return {facility["_id"]: str(facility.get("name") or "") for facility in found}
 
     async def batches(self, table: TableName, facility_id: str, span: Span) -> AsyncGenerator[RowBatch, None]:
         """See `DocService.export_rows`."""
-        reads = ExportReads(self._database)
+        reads = TableReads(self._database)
         dataset_id = (await _facility(reads, facility_id))["dataset_id"]
         catalogue = Catalogue()
         await reads.learn_channels(catalogue)
@@ -70,7 +70,7 @@ class LogRows:
         yield RowBatch((), catalogue.deepest, 1.0)
 
 
-async def _facility(reads: ExportReads, facility_id: str) -> dict[str, Any]:
+async def _facility(reads: TableReads, facility_id: str) -> dict[str, Any]:
     facility = await reads.facility(facility_id)
     if facility is None:
         raise InvalidReference("The directory has no facility with this id.")
@@ -80,24 +80,26 @@ async def _facility(reads: ExportReads, facility_id: str) -> dict[str, Any]:
 class _Export:
     """One export under way."""
 
-    def __init__(self, reads: ExportReads, dataset_id: str, span: Span, catalogue: Catalogue, visitor: Learner) -> None:
+    def __init__(
+        self, reads: TableReads, dataset_id: str, span: Span, catalogue: Catalogue, visitor: LearnerColumns
+    ) -> None:
         self._reads = reads
         self._dataset_id = dataset_id
         self._span = span
         self._catalogue = catalogue
         self._visitor = visitor
-        self._learners: dict[str, Learner] = {}
+        self._learners: dict[str, LearnerColumns] = {}
         self._contents: set[str] = set()
         self._nodes: set[str] = set()
 
     async def sessions(self) -> AsyncGenerator[tuple[list[Row], float], None]:
-        async with ahead(self._described_sessions()) as batches:
+        async with prefetched(self._described_sessions()) as batches:
             async for logs, done in batches:
-                # In a thread: so many rows would hold up the requests of a server.
+                # In a thread: so many rows would block the requests of a server.
                 yield await asyncio.to_thread(self._session_rows, logs), done
 
     async def _described_sessions(self) -> AsyncGenerator[tuple[list[dict[str, Any]], float], None]:
-        """The visits that are exported, once people and contents in them are known.
+        """Yield the visits that are exported, once people and contents in them are known.
 
         One query follows another: some engines work on one at a time, and short ones would wait for long ones.
         """
@@ -160,15 +162,17 @@ class _Export:
 
     async def _attempts_of_tries(self, log: dict[str, Any], node: str | None) -> AsyncGenerator[list[Row], None]:
         for number, attempted in numbered_tries(log.get("mastery_logs", ())):
-            async with aclosing(self._shelf(log, attempted, node, number, attempted["id"])) as shelves:
-                async for rows in shelves:
+            async with aclosing(self._attempt_rows(log, attempted, node, number, attempted["id"])) as parts:
+                async for rows in parts:
                     yield rows
 
     async def _quiz_attempts(self, log: dict[str, Any], tries: NumberedTries) -> AsyncGenerator[list[Row], None]:
         for number, quiz_try in tries:
             if quiz_try.attempts is None:
-                async with aclosing(self._shelf(log, quiz_try.log, None, number, quiz_try.masterylog_id)) as shelves:
-                    async for rows in shelves:
+                async with aclosing(
+                    self._attempt_rows(log, quiz_try.log, None, number, quiz_try.masterylog_id)
+                ) as batches:
+                    async for rows in batches:
                         yield rows
             else:
                 yield [
@@ -189,8 +193,8 @@ class _Export:
                 await self._learn_people({log["user_id"] for log in batch})
                 await self._learn_nodes(batch, map(visited_node, batch))
                 for log in batch:
-                    async with aclosing(self._shelf(log, log, visited_node(log), None, None)) as shelves:
-                        async for rows in shelves:
+                    async with aclosing(self._attempt_rows(log, log, visited_node(log), None, None)) as parts:
+                        async for rows in parts:
                             yield rows
 
     async def _exams(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
@@ -220,12 +224,12 @@ class _Export:
         await self._learn_exams(tries.exam_ids)
         return tries
 
-    async def _shelf(
-        self, log: dict[str, Any], shelf: Fields, node: str | None, number: int | None, masterylog_id: str | None
+    async def _attempt_rows(
+        self, log: dict[str, Any], holder: Fields, node: str | None, number: int | None, masterylog_id: str | None
     ) -> AsyncGenerator[list[Row], None]:
-        """All attempts of a try, or the loose ones of a visit."""
+        """Yield all attempts of a try, or the loose ones of a visit."""
         learner = self._learner(log)
-        async with aclosing(self._reads.attempts(log, masterylog_id, shelf.get("attempts", []))) as parts:
+        async with aclosing(self._reads.attempts(log, masterylog_id, holder.get("attempts", []))) as parts:
             async for part in parts:
                 yield [
                     export_rows.attempt_row(
@@ -241,7 +245,7 @@ class _Export:
     def _own(self, logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [log for log in logs if log["dataset_id"] == self._dataset_id]
 
-    def _learner(self, log: Fields) -> Learner:
+    def _learner(self, log: Fields) -> LearnerColumns:
         return self._visitor if log["user_id"] is None else self._learners.get(log["user_id"], UNKNOWN)
 
     async def _learn_people(self, user_ids: set[str | None]) -> None:
@@ -264,7 +268,7 @@ class _Export:
 
 
 def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
-    """What rows say of a quiz that has exam logs and no summary."""
+    """Return what rows say of a quiz that has exam logs and no summary."""
     return {"user_id": user_id, "content_id": exam_id, "kind": QUIZ}
 
 

@@ -2,7 +2,7 @@
 
 Both are safe beside writers. What `verify` finds is looked at again in a transaction, at one moment: a document that
 is being written is not reported, and a repair is written in that transaction, so that it never undoes a write. What
-`compare` finds is looked at again; what one database has just got and the other not yet is a difference all the same.
+`compare` finds is looked at again; a document that only one database has yet is still a difference.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Verifier:
         checked = dict.fromkeys((OVERFLOW, *LOGS, *DIRECTORY), 0)
         for collection in checked:
             watch.begin(collection, await self._store.count(collection))
-            # Where buckets belong comes first: mended, they count in what is derived from them.
+            # The owners of buckets are repaired first, because counters are derived from the buckets.
             async with aclosing(self._findings(collection, repair=repair)) as looked_at:
                 async for findings, steps in looked_at:
                     checked[collection] += steps

@@ -1,4 +1,4 @@
-"""What a database connection has done since it was made, in plain numbers that anybody may read."""
+"""Counters of a database connection since it was made."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Activity:
 
 
 class PoolActivity(ConnectionPoolListener):
-    """Counts of a client's connections, told by the driver.
+    """Counts of a client's connections, from events of the driver.
 
     Attributes:
         open: connections to the servers.

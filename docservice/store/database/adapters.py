@@ -1,4 +1,4 @@
-"""What a program may give as its database, and the adapter that fits a handle of its driver."""
+"""The types of a database that a program may pass, and the adapter for each driver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     DatabaseHandle: TypeAlias = AsyncDatabase[Any] | AsyncIOMotorDatabase[Any]
 else:
-    # Whoever reads annotations while the program runs finds what can be named without importing Motor.
+    # Tools that read annotations at run time get the types that can be named without importing Motor.
     DatabaseHandle = AsyncDatabase[Any] | Any
 """A database of a program's own client."""
 
@@ -27,7 +27,7 @@ DatabaseSource: TypeAlias = str | DatabaseHandle | None
 def adapted(
     handle: object, *, timeout_seconds: float, on_session: Callable[[bytes], None] | None = None
 ) -> PyMongoDatabase:
-    """The adapter of a handle, which stays the program's: closing the adapter leaves it open.
+    """Return the adapter of a handle, which stays the program's: closing the adapter leaves it open.
 
     Args:
         handle: a `DatabaseHandle`.
@@ -37,7 +37,7 @@ def adapted(
     Raises:
         TypeError: it is none; the message says what to give.
     """
-    # Handles of both drivers make an attribute of any name, and refuse to be true or false: only their type tells.
+    # Handles of both drivers have an attribute for any name, and no truth value: only their type is reliable.
     if isinstance(handle, AsyncDatabase):
         return PyMongoDatabase(handle, owned=False, timeout_seconds=timeout_seconds, on_session=on_session)
     # A program that holds a Motor handle has imported Motor; for others it is not imported.

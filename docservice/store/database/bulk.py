@@ -22,13 +22,13 @@ class BulkStore:
     async def stored(
         self, collection: str, ids: Sequence[Any], projection: Mapping[str, int] | None = None
     ) -> dict[Any, Document]:
-        """The documents that are there, by `_id`."""
-        found: dict[Any, Document] = {}
+        """Return the documents that are there, by `_id`."""
+        by_id: dict[Any, Document] = {}
         for some in chunks(ids, self._database.traits.ids_in_a_query):
             with self._database.guarded():
                 documents = self._database[collection].find({"_id": {"$in": some}}, projection)
-                found |= {document["_id"]: document async for document in documents}
-        return found
+                by_id |= {document["_id"]: document async for document in documents}
+        return by_id
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         """Insert documents that are not there.

@@ -1,4 +1,4 @@
-"""Which engine a server is, and what fits it: guard, traits and the words of lists."""
+"""Recognizes the engine of a server, and chooses its guard, traits and reads."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class ServerAccess:
     Attributes:
         command: runs a database command once; raises the driver's errors.
         read: likewise, but again on another connection where one was closed.
-        turn: a block that one process at a time is in; see `docservice.engine.turns`.
+        transaction_lock: a block that one process at a time is in; see `docservice.engine.transaction_lock`.
         timeout_seconds: how long a transaction waits for those before it.
     """
 
     command: Callable[[dict[str, Any]], Awaitable[Document]]
     read: Callable[[dict[str, Any]], Awaitable[Document]]
-    turn: Callable[[], AbstractAsyncContextManager[None]]
+    transaction_lock: Callable[[], AbstractAsyncContextManager[None]]
     timeout_seconds: float
 
 
 async def guard_of(hello: Document, access: ServerAccess) -> EngineGuard:
-    """The guard that fits a server.
+    """Return the guard that fits a server.
 
     Args:
         hello: what the server said of itself.
@@ -49,11 +49,11 @@ async def guard_of(hello: Document, access: ServerAccess) -> EngineGuard:
         return EngineGuard()
     if not is_python_build(await access.read({"buildInfo": 1})):
         return EngineGuard(SECANTUS_NATIVE)
-    return SecantusPythonGuard(access.command, access.read, access.turn, access.timeout_seconds, hello)
+    return SecantusPythonGuard(access.command, access.read, access.transaction_lock, access.timeout_seconds, hello)
 
 
 def reads_of(database: Database) -> EngineReads:
-    """The questions of one list or export, in the words that the engine of a database understands."""
+    """Return the questions of one list or export, in the words that the engine of a database understands."""
     traits = database.traits
     plain = traits.sorts_by_index and traits.plans_with_any_prefix
     return EngineReads(database) if plain else SecantusPythonReads(database)

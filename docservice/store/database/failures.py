@@ -72,7 +72,7 @@ def translate(error: Exception) -> DocServiceError:
         case ExecutionTimeout() | NetworkTimeout() | WTimeoutError():
             return StoreTimeout(f"The database did not answer in time: {_first_reason(error)}")
         case ConnectionFailure():
-            return StoreUnavailable(f"The connection to the database is gone: {_first_reason(error)}")
+            return StoreUnavailable(f"The connection to the database was lost: {_first_reason(error)}")
         case OperationFailure(code=code) if code in _TOO_LARGE_CODES:
             return DocumentTooLarge(_TOO_LARGE)
         case OperationFailure(code=code) if code in _REFUSED_CODES:
@@ -80,7 +80,7 @@ def translate(error: Exception) -> DocServiceError:
         case BulkWriteError():
             return _bulk_failure(error)
         case OperationFailure(code=code) if code == _INTERNAL_ERROR:
-            # Of the embedded engine: its storage broke off, and in a moment it is started anew.
+            # Of the embedded engine: its storage has stopped, and it is restarted in a moment.
             reason = (error.details or {}).get("errmsg", error)
             return StoreUnavailable(f"The database had a fault of its own ({reason}). Try again in a moment.")
         case PyMongoError() if error.timeout:
@@ -89,7 +89,7 @@ def translate(error: Exception) -> DocServiceError:
 
 
 def _bulk_failure(error: BulkWriteError) -> DocServiceError:
-    """What is said of a failed bulk write: the driver's own message holds whole documents, which name people."""
+    """Return what is said of a failed bulk write: the driver's own message holds whole documents, which name people."""
     details = error.details or {}
     failed = [*details.get("writeErrors", []), *details.get("writeConcernErrors", [])]
     codes = {each.get("code") for each in failed}
@@ -107,5 +107,5 @@ def only_duplicates(error: BulkWriteError) -> bool:
 
 
 def _first_reason(error: Exception) -> str:
-    """The driver's message without the dump of its whole topology."""
+    """Return the driver's message without the dump of its whole topology."""
     return str(error).split(", Timeout:")[0].split(", Topology")[0].split(" (configured timeouts")[0]

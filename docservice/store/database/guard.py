@@ -1,4 +1,4 @@
-"""What happens around the writes of an engine: nothing for one that can do all that MongoDB can."""
+"""Work-arounds around the writes of an engine; for MongoDB there are none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EngineGuard:
 
     Attributes:
         traits: what the engine can and cannot do.
-        run: tells one run of the engine from another, as it was known last; None if that does not matter.
+        run: identifies the last known run of the engine; None if that does not matter.
     """
 
     traits: EngineTraits = MONGODB

@@ -1,6 +1,6 @@
 """The connection string of a MongoDB server, checked before the driver sees it.
 
-The driver only warns of an option that it does not know or cannot read, and goes on without it. With a mistyped `tls`
+The driver only warns of an option that is unknown or unreadable, and ignores it. With a mistyped `tls`
 that means a connection without TLS, so here each of them is an error.
 Rule: MongoDB's connection string and URI options specifications; the values are checked by PyMongo's own validators.
 """
@@ -29,7 +29,7 @@ from docservice.errors import SettingsInvalid
 
 _SRV = "mongodb+srv://"
 _NAMES = {name.lower(): name for name in (*URI_OPTIONS_VALIDATOR_MAP, *URI_OPTIONS, "tlsCRLFile")}
-"""The options that the driver knows, as its documentation spells them."""
+"""The options of the driver, as its documentation spells them."""
 
 _SAME_OPTION = {"ssl": "tls"}
 _MAY_REPEAT = {"readpreferencetags"}
@@ -57,19 +57,19 @@ class MongoAddress:
 
     @classmethod
     def parse(cls, uri: str) -> MongoAddress:
-        """The address of a connection string.
+        """Return the address of a connection string.
 
         Raises:
             SettingsInvalid: it is not a connection string; or an option in it is unknown, malformed, twice there or
                 without effect, or names a file that cannot be used. The message shows no values that may be secrets.
         """
         _require_encoding(uri)
-        before, _, after = uri.partition("?")
-        _require_userinfo(before, after)
-        written = list(_pairs(after))
+        prefix, _, options_text = uri.partition("?")
+        _require_userinfo(prefix, options_text)
+        written = list(_pairs(options_text))
         _require_known(written)
         _require_once(written)
-        options = _checked(written, after)
+        options = _checked(written, options_text)
         _require_hosts(uri)
         _require_database(uri)
         tls = _uses_tls(uri, options)
@@ -78,7 +78,7 @@ class MongoAddress:
         return cls(uri, options, tls)
 
     def tls_context(self) -> ssl.SSLContext:
-        """What the driver trusts and shows when it uses TLS."""
+        """Return what the driver trusts and shows when it uses TLS."""
         context = ssl.create_default_context(cafile=self.options.get("tlscafile"))
         if certificate := self.options.get("tlscertificatekeyfile"):
             context.load_cert_chain(certificate, password=_password(self.options))
@@ -104,10 +104,10 @@ def _require_encoding(uri: str) -> None:
         raise _unusable("what is written with % is not UTF-8") from None
 
 
-def _require_userinfo(before: str, after: str) -> None:
+def _require_userinfo(prefix: str, suffix: str) -> None:
     """The driver would show a part of the password as the port or the option that it cannot read."""
-    hosts, _, path = before.partition("://")[2].partition("/")
-    if "@" not in hosts and "@" in path + after:
+    hosts, _, path = prefix.partition("://")[2].partition("/")
+    if "@" not in hosts and "@" in path + suffix:
         raise _unusable("in a user name or password write / as %2F, ? as %3F, & as %26, : as %3A and @ as %40")
 
 
@@ -141,11 +141,11 @@ def _require_once(written: list[tuple[str, str]]) -> None:
         if key in _MAY_REPEAT or key not in seen:
             seen[key] = (name, value)
             continue
-        before, value_before = seen[key]
-        if before.lower() == name.lower():
+        first_key, value_before = seen[key]
+        if first_key.lower() == name.lower():
             raise _unusable(f"the option {_NAMES[name.lower()]} is there twice; keep one")
         if value != value_before:
-            raise _unusable(f"{before} and {name} are the same option and say different things; keep one")
+            raise _unusable(f"{first_key} and {name} are the same option and say different things; keep one")
 
 
 def _checked(written: list[tuple[str, str]], text: str) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _require_hosts(uri: str) -> None:
             warnings.simplefilter("ignore", UserWarning)
             parse_uri(uri, validate=True, warn=False)
     except (PyMongoError, TypeError, ValueError) as error:
-        # What stands in the place of a port may be a password: the @ and the host after it were forgotten.
+        # The text in the place of a port may be a password: the @ and the host after it were forgotten.
         raise _unusable(_sentence(error).partition(": '")[0]) from None
 
 

@@ -52,7 +52,7 @@ class MotorDatabase(PyMongoDatabase):
         await super().require_transactions()
 
     async def _in_transaction(self, action: Callable[[Any], Awaitable[Result]]) -> Result:
-        # Motor's own `with_transaction` knows no deadline: when one has passed it goes on for two minutes, without a
+        # Motor's own `with_transaction` has no deadline: after one it goes on for two minutes, without a
         # pause. PyMongo's stops there and pauses between runs, and so does this.
         deadline = time.monotonic() + self._timeout_seconds
         pause = _FIRST_PAUSE_SECONDS

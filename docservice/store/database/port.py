@@ -1,4 +1,4 @@
-"""What the repositories need from a database, whichever driver it comes from."""
+"""The protocol of a database, as the stores use it, for all drivers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class AlreadyKept(Exception):
-    """An earlier run of this transaction was committed, although the driver was not told. Its result counts."""
+    """An earlier run of this transaction was committed, although its acknowledgement was lost. Its result counts."""
 
 
 class Contended(Exception):
@@ -46,20 +46,20 @@ class Transaction:
     may_be_kept: bool = False
 
 
-class Cursor(Protocol):
+class DatabaseCursor(Protocol):
     """The documents that a query finds."""
 
     def __aiter__(self) -> AsyncIterator[Document]: ...
 
 
-class Collection(Protocol):
+class DatabaseCollection(Protocol):
     """The part of PyMongo's (and Motor's) asynchronous collection that is used here."""
 
     async def find_one(self, filter: Filter, projection: Any = None, *, session: Any = None) -> Document | None: ...
 
     def find(
         self, filter: Filter, projection: Any = None, *, sort: Any = None, limit: int = 0, session: Any = None
-    ) -> Cursor: ...
+    ) -> DatabaseCursor: ...
 
     async def insert_one(self, document: Document, *, session: Any = None) -> Any: ...
 
@@ -99,7 +99,7 @@ class Database(Protocol):
         """What the engine can and cannot do."""
         ...
 
-    def __getitem__(self, collection: str) -> Collection: ...
+    def __getitem__(self, collection: str) -> DatabaseCollection: ...
 
     async def transact(self, action: Callable[[Transaction], Awaitable[Result]], *, gives_way: bool = False) -> Result:
         """Run `action` in a transaction and commit it; run it again on fresh documents after a write conflict.
@@ -116,7 +116,7 @@ class Database(Protocol):
         ...
 
     def writing(self) -> AbstractAsyncContextManager[None]:
-        """A guarded block that writes outside transactions; at its end all of that is kept.
+        """Return a guarded block that writes outside transactions; at its end all of that is kept.
 
         Raises:
             StoreUnavailable: there is no room for it, or what was written may be lost.
@@ -124,7 +124,7 @@ class Database(Protocol):
         ...
 
     async def command(self, command: Mapping[str, Any]) -> Document:
-        """The answer to a database command."""
+        """Return the answer to a database command."""
         ...
 
     def stream(
@@ -136,7 +136,7 @@ class Database(Protocol):
         sort: Sequence[tuple[str, int]] = (),
         limit: int = 0,
     ) -> AsyncGenerator[Document, None]:
-        """The documents that a query finds, outside a transaction; a deadline for each batch of them."""
+        """Return the documents that a query finds, outside a transaction; a deadline for each batch of them."""
         ...
 
     def batches(
@@ -146,15 +146,15 @@ class Database(Protocol):
         ...
 
     def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:
-        """The rows of an aggregation."""
+        """Return the rows of an aggregation."""
         ...
 
     def guarded(self) -> AbstractContextManager[None]:
-        """A block whose statements share one deadline and raise this project's errors."""
+        """Return a block whose statements share one deadline and raise this project's errors."""
         ...
 
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
-        """End sessions of a process that has gone, with their transactions; takes some seconds and never fails."""
+        """End sessions of a process that has ended, with their transactions; takes some seconds and never fails."""
         ...
 
     async def close(self) -> None:

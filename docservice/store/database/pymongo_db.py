@@ -18,12 +18,12 @@ from pymongo.write_concern import WriteConcern
 
 from docservice.errors import SettingsInvalid, StandaloneServer, StoreTimeout, StoreUnavailable
 from docservice.store.database.activity import Activity, PoolActivity
+from docservice.store.database.connection_errors import tls_mismatch
 from docservice.store.database.engines import ServerAccess, guard_of
 from docservice.store.database.failures import only_duplicates, translated
-from docservice.store.database.first_contact import tls_mismatch
 from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
-from docservice.store.database.port import AlreadyKept, Collection, Contended, Document, Result, Transaction
+from docservice.store.database.port import AlreadyKept, Contended, DatabaseCollection, Document, Result, Transaction
 from docservice.store.database.sessions import Sessions, may_be_open
 from docservice.store.database.traits import EngineTraits
 
@@ -63,14 +63,14 @@ class PyMongoDatabase:
         Args:
             database: of a client that the caller has made.
             owned: whether `close` closes the client.
-            timeout_seconds: deadline for each transaction, when it is its turn, or guarded block.
+            timeout_seconds: deadline for each transaction, once it has started, or guarded block.
             on_session: see `Sessions`.
         """
         self._database = _with_our_options(database)
         self._owned = owned
         self._timeout_seconds = timeout_seconds
         self._has_room: Callable[[], Awaitable[None]] | None = None
-        self._turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        self._transaction_lock: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._guard = EngineGuard()
         self._address: MongoAddress | None = None
         self.name = database.name
@@ -85,18 +85,18 @@ class PyMongoDatabase:
         *,
         timeout_seconds: float,
         has_room: Callable[[], Awaitable[None]] | None = None,
-        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+        transaction_lock: Callable[[], AbstractAsyncContextManager[None]] | None = None,
         on_session: Callable[[bytes], None] | None = None,
     ) -> PyMongoDatabase:
-        """A database of an own client; nothing is sent before the first statement.
+        """Return a database of an own client; nothing is sent before the first statement.
 
         Args:
             uri: address.
             name: of the database.
             timeout_seconds: see `__init__`.
             has_room: raises `StoreUnavailable` if there is no room to write; None: there always is.
-            turn: entered for each transaction with the embedded engine, so that it takes turns with those of other
-                processes; None: it does so with those of this object only.
+            transaction_lock: held by each transaction with the embedded engine, one at a time across all processes.
+                None: one at a time in this object only.
             on_session: see `Sessions`.
 
         Raises:
@@ -107,12 +107,12 @@ class PyMongoDatabase:
         try:
             database = _client(address, timeout_seconds, pool)[name]
         except InvalidName as error:
-            raise SettingsInvalid(f"{name!r} is no name of a database: {error}.") from None
+            raise SettingsInvalid(f"{name!r} is not a name of a database: {error}.") from None
         made = cls(database, owned=True, timeout_seconds=timeout_seconds, on_session=on_session)
         made.activity.pool = pool
         made._address = address
         made._has_room = has_room
-        made._turn = turn or nullcontext
+        made._transaction_lock = transaction_lock or nullcontext
         return made
 
     async def move(self, uri: str) -> None:
@@ -128,8 +128,8 @@ class PyMongoDatabase:
         """See `port.Database`; known once the server was asked by `require_transactions`."""
         return self._guard.traits
 
-    def __getitem__(self, collection: str) -> Collection:
-        return cast("Collection", self._database[collection])
+    def __getitem__(self, collection: str) -> DatabaseCollection:
+        return cast("DatabaseCollection", self._database[collection])
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -233,7 +233,7 @@ class PyMongoDatabase:
             return await self._database.command(dict(command))
 
     async def _read_command(self, command: Mapping[str, Any]) -> Document:
-        """The answer to a command that only reads, asked once more if the connection was stale.
+        """Return the answer to a command that only reads, asked once more if the connection was stale.
 
         The first failure makes the driver drop all connections that it had, so that the second one is new.
         """
@@ -249,11 +249,11 @@ class PyMongoDatabase:
 
         Raises:
             SettingsInvalid: the address says something else about TLS than the server.
-            StandaloneServer: it is a standalone; the message has the command that turns it into a replica set.
+            StandaloneServer: it is a standalone; the message has the command that makes it a replica set.
             StoreUnavailable: it does not answer, or it is a replica set that was never initiated.
         """
         hello = await self._first_answer()
-        access = ServerAccess(self._raw_command, self._read_command, self._turn, self._timeout_seconds)
+        access = ServerAccess(self._raw_command, self._read_command, self._transaction_lock, self._timeout_seconds)
         with self.guarded():
             self._guard = await guard_of(hello, access)
         if hello.get("setName") or hello.get("msg") == "isdbgrid":

@@ -1,4 +1,4 @@
-"""How lists and exports ask an engine for many documents: plainly, as MongoDB likes it.
+"""Queries of lists and exports for many documents, as MongoDB carries them out best.
 
 An engine that needs other words for the same question has a subclass of its own; `engines.reads_of` chooses by the
 traits of a database.
@@ -106,11 +106,11 @@ class EngineReads:
         self._database = database
 
     def matching(self, conditions: Conditions) -> list[Document]:
-        """The stages that a pipeline begins with."""
+        """Return the stages that a pipeline begins with."""
         return [{"$match": {**conditions.indexed, **conditions.others}}]
 
     def ranges(self, last: str, *, is_long: bool, is_filtered: bool) -> IdRange:
-        """The ranges of ids that a page goes through.
+        """Return the ranges of ids that a page goes through.
 
         A page over a long list with conditions that no index serves could read for minutes until it has found enough.
         It goes through ranges, so that it can stop after any of them.
@@ -134,8 +134,8 @@ class EngineReads:
             is_long: they may be too many to be sorted at once.
         """
         pipeline = [*self.matching(conditions), {"$sort": {"_id": 1}}, {"$project": fields}]
-        async with aclosing(self._database.aggregate(collection, pipeline)) as found:
-            async for document in found:
+        async with aclosing(self._database.aggregate(collection, pipeline)) as documents:
+            async for document in documents:
                 yield document
 
     async def whole_list(
@@ -148,7 +148,7 @@ class EngineReads:
             match: equality conditions; an index has their fields, then `_id`.
             fields: that are needed, each with 1; there may be more.
             size: of a batch.
-            alone: tells whether the collection holds hardly anything else.
+            alone: whether the collection holds hardly anything else.
 
         Yields:
             documents in no order, and a number from 0 to 1.
@@ -161,13 +161,13 @@ class EngineReads:
                 yield batch, done
 
     async def is_shorter_whole(self, collection: str, count: int) -> bool:
-        """Whether so many documents are found sooner by reading the whole collection than by their values."""
+        """Whether reading the whole collection is faster than looking up this many documents by their values."""
         return False
 
     async def with_values(
         self, collection: str, name: str, values: Collection[Any], fields: Mapping[str, int]
     ) -> AsyncGenerator[Document, None]:
-        """The documents that have one of these values in an indexed field.
+        """Yield the documents that have one of these values in an indexed field.
 
         Args:
             collection: its name.

@@ -1,6 +1,6 @@
-"""The Python build of the embedded engine (`secantusd-py`): what it cannot do, and what is done about it.
+"""The work-arounds for the Python build of the embedded engine (`secantusd-py`).
 
-All that exists for this engine alone is in this module, in `engine.turns`, and behind the traits below.
+All that exists for this engine alone is in this module, in `engine.transaction_lock`, and behind the traits below.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ index, but the engine needs nearly 4 KiB for each document until it has answered
 
 _MANY = 200
 _SCAN_SHARE = 4
-"""Many values are looked up by reading the whole collection, if that has no more than so many documents for each of
+"""Many values are looked up by reading the whole collection, if that has no more than this many documents for each of
 them: the engine needs about eight times as long to find a document by a value as to read one in a row."""
 
 _BATCH = 500
@@ -65,7 +65,7 @@ class SecantusPythonGuard(EngineGuard):
         self,
         command: Callable[[dict[str, Any]], Awaitable[Document]],
         read: Callable[[dict[str, Any]], Awaitable[Document]],
-        turn: Callable[[], AbstractAsyncContextManager[None]],
+        transaction_lock: Callable[[], AbstractAsyncContextManager[None]],
         timeout_seconds: float,
         hello: Document,
     ) -> None:
@@ -74,7 +74,7 @@ class SecantusPythonGuard(EngineGuard):
         Args:
             command: runs a database command once; raises the driver's errors.
             read: likewise, but again on another connection where one was closed.
-            turn: a block that one process at a time is in; see `docservice.engine.turns`.
+            transaction_lock: a block that one process at a time is in; see `docservice.engine.transaction_lock`.
             timeout_seconds: how long a transaction waits for those before it.
             hello: what the engine answered first.
         """
@@ -82,23 +82,23 @@ class SecantusPythonGuard(EngineGuard):
         self.run = _run_of(hello)
         self._command = command
         self._read = read
-        self._turn = turn
+        self._transaction_lock = transaction_lock
         self._timeout_seconds = timeout_seconds
-        self._own_turn = asyncio.Lock()
+        self._process_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """See `EngineGuard`. The engine stalls under several transactions at once, see `docservice.engine.turns`."""
+        """See `EngineGuard`. The engine stalls under several transactions at once, see `engine.transaction_lock`."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await self._own_turn.acquire()
+                await self._process_lock.acquire()
         except TimeoutError:
             raise StoreTimeout("Too many writes were waiting for the database before this one.") from None
         try:
-            async with self._turn():
+            async with self._transaction_lock():
                 yield
         finally:
-            self._own_turn.release()
+            self._process_lock.release()
 
     async def confirm(self, run: object) -> None:
         """See `EngineGuard`.
@@ -111,7 +111,7 @@ class SecantusPythonGuard(EngineGuard):
             await self._command({"find": "device_settings", "filter": {"_id": ""}, "limit": 1})
         except AutoReconnect:
             # Perhaps only this connection was stale. An engine that has been running since before the write is asked
-            # once more; of another one nobody knows what it found on the disk.
+            # once more; of another run it is unknown what it found on the disk.
             if run is None or await self._ask_run() != run:
                 raise
             await self.confirm(None)
@@ -121,11 +121,11 @@ class SecantusPythonGuard(EngineGuard):
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """See `EngineGuard`."""
-        before = await self._ask_run()
+        first_run = await self._ask_run()
         yield
-        await self.confirm(before)
+        await self.confirm(first_run)
         # Several statements: one engine process may have lost what one of them wrote, and the next taken the rest.
-        if await self._ask_run() != before:
+        if await self._ask_run() != first_run:
             raise StoreUnavailable(_MAY_BE_LOST)
 
     async def _ask_run(self) -> object:
@@ -134,7 +134,7 @@ class SecantusPythonGuard(EngineGuard):
 
 
 def _run_of(hello: Document) -> object:
-    """What tells one run of the engine from another."""
+    """Return what tells one run of the engine from another."""
     return hello.get("topologyVersion", {}).get("processId")
 
 
@@ -151,7 +151,7 @@ class SecantusPythonReads(EngineReads):
         self._sizes: dict[str, int] = {}
 
     def matching(self, conditions: Conditions) -> list[Document]:
-        """See `EngineReads`: what no index has stands in a `$match` of its own."""
+        """See `EngineReads`: conditions without an index are in a second `$match`."""
         stages = [{"$match": conditions.indexed}]
         return [*stages, {"$match": conditions.others}] if conditions.others else stages
 
@@ -169,13 +169,13 @@ class SecantusPythonReads(EngineReads):
             indexed = {**conditions.indexed, "_id": ids.condition} if is_long else conditions.indexed
             stages = self.matching(Conditions(indexed, conditions.others))
             pipeline = [*stages, {"$project": fields}, {"$sort": {"_id": 1}}]
-            found = [document async for document in self._database.aggregate(collection, pipeline)]
+            documents = [document async for document in self._database.aggregate(collection, pipeline)]
             seconds = loop.time() - began
-            for document in found:
+            for document in documents:
                 yield document
             if ids.is_last or not is_long:
                 return
-            ids.advance(seconds, len(found))
+            ids.advance(seconds, len(documents))
 
     async def whole_list(
         self, collection: str, match: Document, fields: Document, *, size: int, alone: Callable[[], Awaitable[bool]]
@@ -196,7 +196,7 @@ class SecantusPythonReads(EngineReads):
     async def _by_record(
         self, collection: str, match: Document, about: int, size: int
     ) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """The documents behind the first range, of about so many in the collection, in the order it keeps them."""
+        """Yield the documents behind the first range, of about `total` in the collection, in the order of storage."""
         count, first = 0, f"{_FIRST_WIDTH:032x}"
         async with aclosing(self._database.batches(collection, {}, size=size)) as batches:
             async for batch in batches:
@@ -207,7 +207,7 @@ class SecantusPythonReads(EngineReads):
     async def _by_range(
         self, collection: str, match: Document, in_first: int, size: int
     ) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """The documents behind the first range, in which there were so many."""
+        """Yield the documents behind the first range, in which there were so many."""
         last = width = _FIRST_WIDTH
         count = in_first
         while last < _LAST_ID:
@@ -238,8 +238,8 @@ class SecantusPythonReads(EngineReads):
     ) -> AsyncGenerator[Document, None]:
         """See `EngineReads`: by whichever way is shorter."""
         if not await self.is_shorter_whole(collection, len(values)):
-            async with aclosing(super().with_values(collection, name, values, fields)) as found:
-                async for document in found:
+            async with aclosing(super().with_values(collection, name, values, fields)) as documents:
+                async for document in documents:
                     yield document
             return
         async with aclosing(self._database.batches(collection, {}, fields, size=_BATCH)) as batches:

@@ -1,7 +1,7 @@
-"""The sessions that transactions run in, and the end of transactions that nobody will end.
+"""The sessions of transactions, and the end of transactions whose client has died or given up.
 
 A server keeps a transaction that its client has left open: MongoDB and both builds of the embedded engine for a minute,
-in which nobody else can write what it has written. A client leaves one open when it dies, and when it gives up: after
+in which no other one can write what it has written. A client leaves one open when it dies, and when it gives up: after
 a deadline the driver does not even send `abortTransaction`. Ending the session ends its transaction at once; a session
 without one does not mind.
 """
@@ -24,7 +24,7 @@ KNOWN = 1_000
 """How many sessions are remembered. The driver uses few, again and again: one for each transaction at a time."""
 
 _ROUNDS_AT = (0.0, 1.0, 3.0)
-"""When a session is ended, in seconds after the first answer. A statement of a client that has gone may still wait at a
+"""When a session is ended, in seconds after the first answer. A statement of an ended client may still wait at a
 server that was halted, and open the transaction after the session was ended."""
 
 _ANSWER_SECONDS = 20.0
@@ -120,7 +120,7 @@ class Sessions:
 
 
 def may_be_open(error: BaseException) -> bool:
-    """Whether the server may still have the transaction which this error ended: nobody knows what it has heard."""
+    """Whether the server may still have the transaction which this error ended: it may not have got the message."""
     if isinstance(error, asyncio.CancelledError | ConnectionFailure):
         return True
     return isinstance(error, PyMongoError) and error.timeout

@@ -1,4 +1,4 @@
-"""What a database engine can and cannot do. Work-arounds ask for a trait, never for an engine by name."""
+"""The traits of a database engine. Work-arounds check a trait, never the name of an engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class EngineTraits:
     """The abilities of one engine; the defaults are MongoDB's.
 
     Attributes:
-        remembers_commits: it knows after a restart whether it committed a transaction, so that the driver can ask.
+        remembers_commits: the engine keeps the result of a commit across a restart, so that the driver can retry it.
         keeps_what_it_acknowledges: what it acknowledged with `j: true` is stored.
         runs_transactions_side_by_side: several at once do not slow each other down.
         sorts_by_index: it reads an index in order, instead of sorting what it found in memory.

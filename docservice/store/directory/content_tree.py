@@ -1,4 +1,4 @@
-"""Content: where it stands in the trees of its channels."""
+"""The places of content in the trees of its channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ContentStore:
         self._database = database
 
     async def below(self, node_id: str) -> set[str] | None:
-        """The content ids of all nodes below a topic, and its own if it is no topic; None if there is no such node.
+        """The content ids of all nodes below a topic, and its own if it is not a topic; None if there is no such node.
 
         Goes down level by level, so that it needs no tree numbers, which a directory may lack.
         """
@@ -23,7 +23,7 @@ class ContentStore:
             top = await self._database[_NODES].find_one({"_id": node_id}, {"content_id": 1, "kind": 1, "channel_id": 1})
         if top is None:
             return None
-        found = set() if top["kind"] == "topic" else {top["content_id"]}
+        content_ids = set() if top["kind"] == "topic" else {top["content_id"]}
         seen, level = {node_id}, [node_id]
         while level:
             below: list[str] = []
@@ -36,6 +36,6 @@ class ContentStore:
                     seen.add(node["_id"])
                     below.append(node["_id"])
                     if node["kind"] != "topic":
-                        found.add(node["content_id"])
+                        content_ids.add(node["content_id"])
             level = below
-        return found
+        return content_ids

@@ -1,11 +1,11 @@
-"""People and facilities by what they are called."""
+"""Finds people and facilities by name."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from docservice.domain.directory.choosing import NamedFacility, NamedPerson, id_in, usernames_in
+from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, id_in, usernames_in
 from docservice.store.database.port import Database, Document, Filter
 
 _PERSON = {"username": 1, "full_name": 1, "facility_id": 1, "date_deleted": 1}
@@ -19,14 +19,14 @@ class NameStore:
         self._database = database
 
     async def facilities(self) -> list[NamedFacility]:
-        """All facilities."""
+        """Return all facilities."""
         query, fields = {"kind": "facility"}, {"name": 1}
-        async with aclosing(self._database.stream("facility_collections", query, fields)) as found:
-            return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in found]
+        async with aclosing(self._database.stream("facility_collections", query, fields)) as facilities:
+            return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in facilities]
 
     async def people(self, text: str) -> list[NamedPerson]:
-        """The people whose id or username a text may be, in any facility; see `usernames_in`."""
-        # `$toLower` knows the letters A to Z and no others, as `folded`.
+        """Return the people whose id or username a text may be, in any facility; see `usernames_in`."""
+        # `$toLower` changes the letters A to Z and no others, as `folded_username`.
         named = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(usernames_in(text))}]}
         queries: list[Filter] = [{"$expr": named}]
         if (user_id := id_in(text)) is not None:
@@ -34,8 +34,8 @@ class NameStore:
         facilities = {facility.id: facility for facility in await self.facilities()}
         people: dict[str, NamedPerson] = {}
         for query in queries:
-            async with aclosing(self._accounts(query)) as found:
-                async for user in found:
+            async with aclosing(self._accounts(query)) as accounts:
+                async for user in accounts:
                     facility_id = str(user.get("facility_id") or "")
                     people[user["_id"]] = NamedPerson(
                         user["_id"],
@@ -46,12 +46,12 @@ class NameStore:
         return list(people.values())
 
     async def usernames(self) -> list[str]:
-        """The usernames of at most 10,000 people, to find what somebody may have meant."""
-        async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as found:
-            return [str(user["username"]) async for user in found if user.get("username")]
+        """Return the usernames of at most 10,000 people, for suggestions."""
+        async with aclosing(self._accounts({}, limit=_MOST_USERNAMES)) as accounts:
+            return [str(user["username"]) async for user in accounts if user.get("username")]
 
     async def _accounts(self, query: Filter, limit: int = 0) -> AsyncGenerator[Document, None]:
-        async with aclosing(self._database.stream("facility_users", query, _PERSON, limit=limit)) as found:
-            async for user in found:
+        async with aclosing(self._database.stream("facility_users", query, _PERSON, limit=limit)) as accounts:
+            async for user in accounts:
                 if not user.get("date_deleted"):
                     yield user

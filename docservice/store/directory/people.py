@@ -1,11 +1,11 @@
-"""What the directory says of people: their roles, and who is in which class or group."""
+"""Reads people of the directory: their roles, and the members of classes and groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from docservice.domain.directory.permissions import Person, ReadScope, Role
+from docservice.domain.directory.permissions import HeldRole, Person, ReadScope
 from docservice.store.database.port import Database
 from docservice.store.directory.records import DirectoryStore
 
@@ -26,7 +26,7 @@ class Readable:
 
     @property
     def nothing(self) -> bool:
-        """Whether nobody's logs may be read."""
+        """Whether no logs may be read."""
         return not (self.everything or self.dataset_id or self.user_ids)
 
 
@@ -38,7 +38,7 @@ class PeopleStore:
         self._directory = DirectoryStore(database)
 
     async def person(self, user_id: str) -> Person | None:
-        """What the directory says of somebody; None if there is no such person."""
+        """Return what the directory says of a person; None if there is no such person."""
         user = await self._directory.user(user_id)
         if user is None:
             return None
@@ -48,14 +48,14 @@ class PeopleStore:
             found = self._database["facility_collections"].find(query, {"kind": 1, "dataset_id": 1})
             collections = {collection["_id"]: collection async for collection in found} if held else {}
         roles = tuple(
-            Role(role["kind"], role["collection_id"], collection["kind"], collection["dataset_id"])
+            HeldRole(role["kind"], role["collection_id"], collection["kind"], collection["dataset_id"])
             for role in held
             if (collection := collections.get(role["collection_id"]))
         )
         return Person(user_id, user["dataset_id"], bool(user.get("is_superuser")), roles)
 
     async def readable(self, scope: ReadScope) -> Readable:
-        """A scope with its classes resolved to the people who are in them now."""
+        """Return a scope with its classes resolved to the people who are in them now."""
         if scope.everything:
             return Readable(everything=True)
         if scope.dataset_id is not None:
@@ -66,7 +66,7 @@ class PeopleStore:
         return Readable(user_ids=frozenset(users))
 
     async def members_of_classes(self, classroom_ids: Iterable[str]) -> set[str]:
-        """The direct members of classes and of the groups in them."""
+        """Return the direct members of classes and of the groups in them."""
         ids = sorted(classroom_ids)
         with self._database.guarded():
             groups = self._database["facility_collections"].find({"parent_id": {"$in": ids}}, {"_id": 1})
@@ -74,17 +74,17 @@ class PeopleStore:
         return await self.members(collections)
 
     async def members(self, collection_ids: Iterable[str]) -> set[str]:
-        """The direct members of classes or groups."""
+        """Return the direct members of classes or groups."""
         query = {"collection_id": {"$in": sorted(collection_ids)}}
         with self._database.guarded():
-            found = self._database["memberships"].find(query, {"user_id": 1})
-            return {membership["user_id"] async for membership in found}
+            memberships = self._database["memberships"].find(query, {"user_id": 1})
+            return {membership["user_id"] async for membership in memberships}
 
     async def facility_dataset(self, facility_id: str) -> str | None:
-        """The dataset of a facility, None if there is no such facility."""
+        """Return the dataset of a facility, None if there is no such facility."""
         with self._database.guarded():
             # By the id alone: with a second condition the embedded engine would scan.
-            found = await self._database["facility_collections"].find_one(
+            facility = await self._database["facility_collections"].find_one(
                 {"_id": facility_id}, {"dataset_id": 1, "kind": 1}
             )
-        return found["dataset_id"] if found and found["kind"] == "facility" else None
+        return facility["dataset_id"] if facility and facility["kind"] == "facility" else None

@@ -1,4 +1,4 @@
-"""The directory's records as documents, and what tracking asks of them."""
+"""Stores records of the directory as documents, and reads what tracking needs."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class DirectoryStore:
         documents = [directory_document(record) for record in records]
         async with self._database.writing():
             query = {"_id": {"$in": [document["_id"] for document in documents]}}
-            there = {document["_id"]: document async for document in collection.find(query)}
-            different = [document for document in documents if there.get(document["_id"]) != document]
+            stored = {document["_id"]: document async for document in collection.find(query)}
+            different = [document for document in documents if stored.get(document["_id"]) != document]
             if different:
                 await collection.bulk_write([ReplaceOne({"_id": d["_id"]}, d, upsert=True) for d in different])
-        created = sum(document["_id"] not in there for document in documents)
+        created = sum(document["_id"] not in stored for document in documents)
         return Upserted(created, len(different) - created, len(documents) - len(different))
 
     async def set_default_facility(self, facility_id: str) -> None:
-        """Name the facility that anonymous visits belong to."""
+        """Name the facility that anonymous content sessions belong to."""
         async with self._database.writing():
             await self._database[DEVICE_SETTINGS].update_one(
                 {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
             )
 
     async def default_dataset_id(self) -> str | None:
-        """The dataset of the default facility; without a default, that of the only facility; else None."""
+        """Return the dataset of the default facility; without a default, that of the only facility; else None."""
         facility_id = await self.default_facility_id()
         if facility_id is None:
             return None
@@ -62,12 +62,12 @@ class DirectoryStore:
             return await self._database["facility_collections"].find_one(query, {"_id": 1}) is not None
 
     async def user(self, user_id: str) -> Document | None:
-        """A person, None if there is none with that id or the account was deleted."""
+        """Return a person, None if there is none with that id or the account was deleted."""
         with self._database.guarded():
-            found = await self._database["facility_users"].find_one(
+            document = await self._database["facility_users"].find_one(
                 {"_id": user_id}, {"dataset_id": 1, "facility_id": 1, "is_superuser": 1, "date_deleted": 1}
             )
-        return None if found is None or found.get("date_deleted") else found
+        return None if document is None or document.get("date_deleted") else document
 
     async def datasets_of_users(self, tx: Transaction, user_ids: Iterable[str]) -> dict[str, str]:
         """The datasets of people by their ids; people who are not there, or whose account was deleted, are left out."""
@@ -79,20 +79,20 @@ class DirectoryStore:
         }
 
     async def account(self, user_id: str) -> Document | None:
-        """All that is known of a person, names too; None as in `user`."""
+        """Return all that is known of a person, names too; None as in `user`."""
         with self._database.guarded():
-            found = await self._database["facility_users"].find_one({"_id": user_id})
-        return None if found is None or found.get("date_deleted") else found
+            document = await self._database["facility_users"].find_one({"_id": user_id})
+        return None if document is None or document.get("date_deleted") else document
 
     async def default_facility_id(self) -> str | None:
-        """The facility that visitors come to: the default one, else the only one; else None."""
+        """Return the facility that visitors come to: the default one, else the only one; else None."""
         with self._database.guarded():
             device = await self._database[DEVICE_SETTINGS].find_one({"_id": "device"})
             if device and device.get("default_facility_id"):
                 return str(device["default_facility_id"])
             facilities = self._database["facility_collections"].find({"kind": "facility"}, {"_id": 1}, limit=2)
-            found = [facility["_id"] async for facility in facilities]
-        return found[0] if len(found) == 1 else None
+            facility_ids = [facility["_id"] async for facility in facilities]
+        return facility_ids[0] if len(facility_ids) == 1 else None
 
     async def exam_exists(self, exam_id: str) -> bool:
         """Whether the directory has such an exam."""
@@ -101,7 +101,7 @@ class DirectoryStore:
 
 
 def directory_document(record: DirectoryRecord) -> Document:
-    """A record of the directory as it is stored."""
+    """Return a record of the directory as it is stored."""
     fields = record.model_dump()
     document: Document = {"_id": fields.pop("id"), **to_bson(fields)}
     return document

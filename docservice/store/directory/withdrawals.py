@@ -1,4 +1,4 @@
-"""Records of the directory that are to go."""
+"""Finds and removes records of facilities in the directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
 
 _BATCH = 1000
-"""Records that go in one transaction: an engine keeps those in memory."""
+"""Records removed in one transaction: an engine keeps those in memory."""
 
 _FIELDS = {"dataset_id": 1, "collection_id": 1, "user_id": 1, "kind": 1}
 
@@ -23,7 +23,7 @@ class WithdrawalStore:
         self._datasets: dict[str, dict[str, str]] = {}
 
     async def of_facilities(self, kind: str, dataset_ids: frozenset[str]) -> list[Document]:
-        """The records of a collection that belong to facilities, each with its id and kind.
+        """Return the records of a collection that belong to facilities, each with its id and kind.
 
         The people and classes that are there when this is first called decide what belongs where.
 

@@ -11,7 +11,7 @@ from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import ReplaceOne
 from docservice.store.directory.records import directory_document
-from docservice.store.mapping.schema import DIRECTORY_TURNS
+from docservice.store.mapping.schema import DIRECTORY_LOCKS
 
 
 class DirectoryWriteStore:
@@ -21,7 +21,7 @@ class DirectoryWriteStore:
         self._database = database
 
     async def stored(self, tx: Transaction | None, records: Sequence[DirectoryRecord]) -> dict[str, Document]:
-        """The documents that are there under the ids of records of one kind."""
+        """Return the documents that are there under the ids of records of one kind."""
         return await self._by_id(tx, records[0].collection_name, [record.id for record in records])
 
     async def _by_id(
@@ -29,16 +29,16 @@ class DirectoryWriteStore:
     ) -> dict[str, Document]:
         query = {"_id": {"$in": sorted(ids)}}
         with self._database.guarded() if tx is None else nullcontext():
-            found = self._database[collection].find(query, projection, session=tx.session if tx else None)
-            return {document["_id"]: document async for document in found}
+            documents = self._database[collection].find(query, projection, session=tx.session if tx else None)
+            return {document["_id"]: document async for document in documents}
 
     async def datasets(self, tx: Transaction | None, collection: str, ids: AnyOf[str]) -> dict[str, str]:
-        """The dataset of each person or each class that is there."""
-        found = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
-        return {document_id: document["dataset_id"] for document_id, document in found.items()}
+        """Return the dataset of each person or each class that is there."""
+        by_id = await self._by_id(tx, collection, ids, {"dataset_id": 1}) if ids else {}
+        return {document_id: document["dataset_id"] for document_id, document in by_id.items()}
 
     async def write(
-        self, tx: Transaction, records: Sequence[DirectoryRecord], there: Mapping[str, Document]
+        self, tx: Transaction, records: Sequence[DirectoryRecord], stored: Mapping[str, Document]
     ) -> Upserted:
         """Write records of one kind in the place of those that are there.
 
@@ -47,14 +47,14 @@ class DirectoryWriteStore:
         meet in a document of `directory_turns`, and the second starts again.
         """
         documents = [directory_document(record) for record in records]
-        different = [document for document in documents if there.get(document["_id"]) != document]
+        different = [document for document in documents if stored.get(document["_id"]) != document]
         if different:
-            await self._database[DIRECTORY_TURNS].update_one(
+            await self._database[DIRECTORY_LOCKS].update_one(
                 {"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
             )
             await self._database[records[0].collection_name].bulk_write(
                 [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in different],
                 session=tx.session,
             )
-        created = sum(document["_id"] not in there for document in documents)
+        created = sum(document["_id"] not in stored for document in documents)
         return Upserted(created, len(different) - created, len(documents) - len(different))

@@ -16,7 +16,7 @@ class CsvExportStore:
         self._database = database
 
     async def get(self, facility: str, log_type: str, tx: Transaction | None = None) -> CsvExport | None:
-        """The latest export, None if there was none."""
+        """Return the latest export, None if there was none."""
         key = {"_id": _id(facility, log_type)}
         if tx is not None:
             return _read(await self._database[CSV_EXPORTS].find_one(key, session=tx.session))
@@ -49,7 +49,7 @@ class CsvExportStore:
         return bool(result.matched_count)
 
     async def delete(self, tx: Transaction, facility: str, log_type: str) -> None:
-        """Forget an export; whoever works on it notices."""
+        """Delete the state of an export; its worker notices that and stops."""
         await self._database[CSV_EXPORTS].delete_one({"_id": _id(facility, log_type)}, session=tx.session)
 
 

@@ -37,13 +37,13 @@ class CsvRequestStore:
         await self._database[CSV_REQUESTS].delete_one({"_id": number}, session=tx.session)
 
     async def get(self, number: int) -> StoredCsvRequest | None:
-        """The request with this id."""
+        """Return the request with this id."""
         with self._database.guarded():
             found = await self._database[CSV_REQUESTS].find_one({"_id": number})
         return _read(found) if found else None
 
     async def find(self, *, facility: str | None, log_type: str | None) -> AsyncIterator[StoredCsvRequest]:
-        """The requests of a facility (None: of all) and type (None: both), oldest first."""
+        """Yield the requests of a facility (None: of all) and type (None: both), oldest first."""
         query = {name: value for name, value in (("facility", facility), ("log_type", log_type)) if value is not None}
         async for document in self._database.stream(CSV_REQUESTS, query, sort=[("_id", 1)]):
             yield _read(document)

@@ -1,4 +1,4 @@
-"""What exports read: all logs of a facility, and the parts of the directory that name what is in them.
+"""Reads for exported tables: all logs of a facility, and names from the directory.
 
 Every list is read in bounded pieces, each from an index, however long it is. In which pieces depends on the engine, see
 `store.database.reads`.
@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read
-from docservice.domain.exports.table_rows import Catalogue, Learner, user_type
+from docservice.domain.exports.table_rows import Catalogue, LearnerColumns, user_type
 from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
 from docservice.store.database.reads import chunks
@@ -50,7 +50,7 @@ def _only(*names: str, **embedded: Collection[str]) -> dict[str, int]:
     return dict.fromkeys(paths, 1)
 
 
-class ExportReads:
+class TableReads:
     """Reads for one export."""
 
     def __init__(self, database: Database) -> None:
@@ -66,13 +66,13 @@ class ExportReads:
             return await self._database["facility_collections"].find_one({"_id": facility_id, "kind": "facility"})
 
     async def some_facilities(self, limit: int) -> list[Document]:
-        """At most `limit` facilities, to tell somebody which there are."""
+        """Return at most `limit` facilities, for suggestions."""
         query = {"kind": "facility"}
         async with aclosing(self._database.stream("facility_collections", query, {"name": 1}, limit=limit)) as found:
             return [facility async for facility in found]
 
     async def owners(self, dataset_id: str, *, with_exam_logs: bool) -> list[str]:
-        """All people who have summaries (or exam logs) in a facility, by id, wherever they are now."""
+        """Return all people who have summaries (or exam logs) in a facility, by id, wherever they are now."""
         found: set[str] = set()
         for collection in (SUMMARIES, EXAMS) if with_exam_logs else (SUMMARIES,):
             # Grouped: what `distinct` answers has to fit into one document.
@@ -82,7 +82,7 @@ class ExportReads:
         return sorted(found)
 
     async def sessions(self, dataset_id: str) -> AsyncGenerator[tuple[list[Document], float], None]:
-        """All visits of a facility in no order, some at a time, each time with the part that is done (0..1)."""
+        """Yield all visits of a facility in no order, some at a time, each time with the part that is done (0..1)."""
 
         async def only_facility() -> bool:
             return len(await self.some_facilities(2)) == 1
@@ -112,7 +112,7 @@ class ExportReads:
     async def summaries(
         self, user_ids: Sequence[str], *, tries: bool = False, attempts: bool = False
     ) -> AsyncGenerator[list[Document], None]:
-        """The summaries of some learners, some at a time; with their tries, and the attempts embedded in these.
+        """Yield the summaries of some learners, some at a time; with their tries, and the attempts embedded in these.
 
         They are of all facilities: no index is for a learner and a facility.
         """
@@ -128,7 +128,7 @@ class ExportReads:
                 yield batch
 
     async def loose_sessions(self, dataset_id: str) -> AsyncGenerator[list[Document], None]:
-        """A facility's visits that hold attempts of no try, with those embedded in them."""
+        """Yield a facility's visits that hold attempts of no try, with those embedded in them."""
         fields = _only(*_VISIT_FIELDS, "kind", *_OWNER_FIELDS, attempts=_ATTEMPT_FIELDS)
         query = {"dataset_id": dataset_id, "loose_attempt_count": {"$gt": 0}}
         async with aclosing(self._database.batches(SESSIONS, query, fields, size=_HEAVY_BATCH)) as batches:
@@ -138,7 +138,7 @@ class ExportReads:
     async def attempts(
         self, owner: Document, masterylog_id: str | None, embedded: Sequence[Document]
     ) -> AsyncGenerator[list[Document], None]:
-        """All attempts of a try (or the loose ones of a visit), some at a time; see `store.logs.attempts`.
+        """Yield all attempts of a try (or the loose ones of a visit), some at a time; see `store.logs.attempts`.
 
         Args:
             owner: the summary or visit that holds the embedded ones.
@@ -151,7 +151,7 @@ class ExportReads:
                 yield part
 
     async def exam_logs(self, user_ids: Sequence[str]) -> list[Document]:
-        """The exam logs of some learners in all facilities, with their attempts."""
+        """Return the exam logs of some learners in all facilities, with their attempts."""
         fields = _only(*_EXAM_LOG_FIELDS, attempts=(*_ATTEMPT_FIELDS, "content_id"))
         query = {"user_id": {"$in": list(user_ids)}}
         async with aclosing(self._database.batches(EXAMS, query, fields, size=_HEAVY_BATCH)) as batches:
@@ -160,7 +160,7 @@ class ExportReads:
     async def quiz_summaries(
         self, user_ids: Sequence[str], exam_ids: Collection[str]
     ) -> AsyncGenerator[Document, None]:
-        """The summaries of some learners and quizzes in all facilities, with the levels of their tries."""
+        """Yield the summaries of some learners and quizzes in all facilities, with the levels of their tries."""
         fields = _only("user_id", "content_id", "kind", "mastery_logs.mastery_level")
         for some in chunks(sorted(exam_ids), self._database.traits.ids_in_a_query):
             query = {"user_id": {"$in": list(user_ids)}, "content_id": {"$in": some}}
@@ -169,7 +169,7 @@ class ExportReads:
                     yield summary
 
     async def attempts_of_tries(self, summary_ids: Collection[str]) -> dict[str, list[Document]]:
-        """All attempts of the tries of some summaries, by the id of the mastery log."""
+        """Return all attempts of the tries of some summaries, by the id of the mastery log."""
         fields = _only(*_OWNER_FIELDS, "mastery_logs.id", mastery_logs__attempts=_ATTEMPT_FIELDS)
         attempts: dict[str, list[Document]] = {}
         async with aclosing(self._reads.with_values(SUMMARIES, "_id", summary_ids, fields)) as found:
@@ -179,19 +179,19 @@ class ExportReads:
                         attempts[log["id"]] = [attempt async for part in parts for attempt in part]
         return attempts
 
-    async def learners(self, user_ids: Collection[str]) -> dict[str, Learner]:
-        """What rows say of some people, by id; who is not in the directory is left out."""
+    async def learners(self, user_ids: Collection[str]) -> dict[str, LearnerColumns]:
+        """Return what rows say of some people, by id; who is not in the directory is left out."""
         found = self._matching("facility_users", "_id", user_ids, _PERSON_FIELDS)
         return await self._described([person async for person in found])
 
-    async def learners_of(self, dataset_id: str) -> dict[str, Learner]:
-        """What rows say of all people of a facility, by id."""
+    async def learners_of(self, dataset_id: str) -> dict[str, LearnerColumns]:
+        """Return what rows say of all people of a facility, by id."""
         query, fields = {"dataset_id": dataset_id}, _only(*_PERSON_FIELDS)
         found = self._database.batches("facility_users", query, fields, size=_BATCH)
         async with aclosing(found) as batches:
             return await self._described([person async for batch in batches for person in batch])
 
-    async def _described(self, people: Sequence[Document]) -> dict[str, Learner]:
+    async def _described(self, people: Sequence[Document]) -> dict[str, LearnerColumns]:
         facilities = await self._by_id("facility_collections", {person["facility_id"] for person in people}, ("name",))
         user_ids = {person["_id"] for person in people}
         roles: dict[str, list[Document]] = {}
@@ -203,7 +203,7 @@ class ExportReads:
             on_facility = {role["kind"] for role in held if role["collection_id"] == person["facility_id"]}
             kind = user_type(bool(person.get("is_superuser")), on_facility, {role["kind"] for role in held})
             name = facilities.get(person["facility_id"], {}).get("name")
-            found[person["_id"]] = Learner(name, person["username"], kind)
+            found[person["_id"]] = LearnerColumns(name, person["username"], kind)
         return found
 
     async def learn_nodes(self, catalogue: Catalogue, content_ids: Collection[str], node_ids: Collection[str]) -> None:

@@ -76,7 +76,7 @@ class IndexReport:
 
 @cache
 def described() -> Sequence[Index]:
-    """All indexes of the files, by collection."""
+    """Return all indexes of the files, by collection."""
     return tuple(
         Index(
             content["collection"],
@@ -98,7 +98,7 @@ def _keys(listed: Sequence[Sequence[Any]]) -> tuple[tuple[str, int], ...]:
 
 @cache
 def shard_keys() -> Mapping[str, dict[str, int]]:
-    """The shard key of each collection that is spread over shards; the others stay whole on one."""
+    """Return the shard key of each collection that is spread over shards; the others stay whole on one."""
     return {content["collection"]: content["shard_key"] for content in contents() if "shard_key" in content}
 
 
@@ -110,26 +110,26 @@ async def check(database: Database) -> IndexReport:
         by_collection.setdefault(index.collection, []).append(index)
     for collection, wanted in by_collection.items():
         with database.guarded():
-            there = dict(await database[collection].index_information())
+            unknown = dict(await database[collection].index_information())
         for index in wanted:
-            found = there.pop(index.name, None)
+            existing = unknown.pop(index.name, None)
             if not index.is_for(database.traits):
-                if found is not None and _same(index.keys, index.options, found):
+                if existing is not None and _same(index.keys, index.options, existing):
                     report.superfluous.append(index)
-            elif found is None:
+            elif existing is None:
                 report.missing.append(index)
-            elif _same(index.keys, index.options, found):
+            elif _same(index.keys, index.options, existing):
                 report.present.append(index)
-            elif any(_same(keys, options, found) for keys, options in index.formerly):
+            elif any(_same(keys, options, existing) for keys, options in index.formerly):
                 report.outdated.append(index)
             else:
                 report.different.append(index)
-        report.unknown.extend(f"{collection}.{name}" for name in there if name != "_id_")
+        report.unknown.extend(f"{collection}.{name}" for name in unknown if name != "_id_")
     return report
 
 
-def _same(keys: tuple[tuple[str, int], ...], options: Mapping[str, Any], found: Any) -> bool:
-    return _keys(found["key"]) == keys and all(found.get(o) == options.get(o) for o in _COMPARED_OPTIONS)
+def _same(keys: tuple[tuple[str, int], ...], options: Mapping[str, Any], existing: Any) -> bool:
+    return _keys(existing["key"]) == keys and all(existing.get(o) == options.get(o) for o in _COMPARED_OPTIONS)
 
 
 async def apply(database: Database, *, rebuild: bool = False) -> IndexReport:

@@ -13,13 +13,13 @@ from typing import Any
 
 @cache
 def folder() -> Traversable:
-    """Where they are: in the installed package, or beside it in a checkout."""
+    """Return where they are: in the installed package, or beside it in a checkout."""
     shipped = files("docservice") / "indexes"
     return shipped if shipped.is_dir() else Path(__file__).parents[3] / "indexes"
 
 
 def contents() -> Iterator[dict[str, Any]]:
-    """What each file holds, by file name."""
+    """Yield what each file holds, by file name."""
     for entry in sorted(folder().iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".json"):
             yield json.loads(entry.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Indexes, views and shard keys as commands of the Mongo shell, for whoever may make them."""
+"""Indexes, views and shard keys as commands of the Mongo shell, for administrators of a server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Views for the Mongo shell, as the JSON files of `indexes/` describe them: apply, compare.
 
-They flatten the documents: one row a try, one row an attempt wherever it is stored. Each unions collections with
-pipelines of their own: the embedded engine reads a view inside `$unionWith` or `$lookup` as if it were empty.
+They flatten the documents: one row a mastery log, one row an attempt wherever it is stored. Each unions collections
+with pipelines of their own: the embedded engine reads a view inside `$unionWith` or `$lookup` as if it were empty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ViewReport:
     Attributes:
         present: as described.
         missing: described, but not on the server.
-        different: on the server with another pipeline; a view holds no data, so `apply` makes it anew.
+        different: on the server with another pipeline; a view holds no data, so `apply` replaces it.
         taken: on the server there is a collection with the name; it is left alone.
     """
 
@@ -56,7 +56,7 @@ class ViewReport:
 
 @cache
 def described_views() -> Sequence[View]:
-    """All views of the files, by name."""
+    """Return all views of the files, by name."""
     return tuple(
         View(content["view"], content["on"], content["pipeline"], content["about"])
         for content in contents()
@@ -68,10 +68,10 @@ async def check_views(database: Database) -> ViewReport:
     """Compare the server's views with the files; changes nothing."""
     names = [view.name for view in described_views()]
     answer = await database.command({"listCollections": 1, "filter": {"name": {"$in": names}}})
-    there = {found["name"]: found for found in answer["cursor"]["firstBatch"]}
+    existing = {found["name"]: found for found in answer["cursor"]["firstBatch"]}
     report = ViewReport()
     for view in described_views():
-        found = there.get(view.name)
+        found = existing.get(view.name)
         if found is None:
             report.missing.append(view)
         elif found["type"] != "view":
@@ -84,7 +84,7 @@ async def check_views(database: Database) -> ViewReport:
 
 
 async def apply_views(database: Database) -> ViewReport:
-    """Create the views that are missing and make anew those that differ.
+    """Create the views that are missing and replace those that differ.
 
     Returns:
         The state that was found before.
@@ -101,7 +101,7 @@ async def apply_views(database: Database) -> ViewReport:
         try:
             await database.command({"create": view.name, "viewOn": view.on, "pipeline": view.pipeline})
         except StoreError as error:
-            # Another process may have been quicker; if it was not, the error stands.
+            # Another process may have been faster; if not, the error is raised.
             now = await check_views(database)
             if error.retryable or view not in now.present:
                 raise

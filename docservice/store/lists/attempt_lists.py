@@ -1,7 +1,7 @@
-"""Attempts as a list of their own: embedded, moved to buckets, or loose in sessions.
+"""Lists of attempts: embedded, moved to buckets, or without a mastery log in sessions.
 
-The list goes from document to document (by `_id`), in each from try to try, and in each try in the order of
-`store.logs.attempts`. Counters say how many each try has, so that a page reads the documents it shows and no others.
+The list is in the order of `_id` of the documents, then of the mastery logs, then of `store.logs.attempts`. Each
+mastery log has a counter of its attempts, so a page reads only the documents that it shows.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
-from docservice.store.lists.outlines import summaries, visits_with_attempts
+from docservice.store.lists.logs_without_attempts import sessions_with_attempts, summaries_without_attempts
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import AttemptReader, attempt_logs
+from docservice.store.logs.attempts import AttemptReader, attempt_values
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
-_OUTLINE = {
+AttemptValues = dict[str, Any]
+"""The values of the fields of an `AttemptLog`."""
+
+_OWNER_FIELDS = {
     "dataset_id": 1,
     "user_id": 1,
     "_morango_partition": 1,
@@ -30,11 +34,11 @@ _OUTLINE = {
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """Where a run of attempts stands: a try, or the loose attempts of a session.
+class AttemptHolder:
+    """What a run of attempts belongs to: a mastery log, or a session with attempts of its own.
 
     Attributes:
-        owner: outline of the summary or session.
+        owner: the summary or session, without its attempts.
         masterylog_id: None for loose attempts.
         count: how many there are, wherever they are stored.
     """
@@ -53,54 +57,51 @@ class AttemptListStore:
 
     async def page(
         self, selection: Selection, filters: LogFilters, *, skip: int, limit: int
-    ) -> tuple[list[AttemptLog], int]:
-        """Some of the attempts that match, and how many there are in all.
+    ) -> tuple[list[AttemptValues], int]:
+        """Return some of the attempts that match, and how many there are in all.
 
-        The counters are gone through once; then only documents that hold attempts of the page are read. A filter that
+        First the counters are read; then only documents that hold attempts of the page. A filter that
         looks at the attempts themselves has all of them read, a document at a time.
         """
         if _looks_inside(filters):
             return await self._page_of_all(selection, filters, skip, limit)
         count, passed = 0, 0
-        shown: list[Shelf] = []
-        async with aclosing(self._shelves(selection, filters)) as shelves:
-            async for shelf in shelves:
-                if count < skip + limit and skip < count + shelf.count:
+        shown: list[AttemptHolder] = []
+        async with aclosing(self._holders(selection, filters)) as holders:
+            async for holder in holders:
+                if count < skip + limit and skip < count + holder.count:
                     passed = passed if shown else skip - count
-                    shown.append(shelf)
-                count += shelf.count
-        found: list[AttemptLog] = []
-        for shelf in shown:
-            async with aclosing(self._attempts(shelf, filters)) as attempts:
-                async for attempt in attempts:
-                    if passed:
-                        passed -= 1
-                    elif len(found) < limit:
-                        found.append(attempt)
+                    shown.append(holder)
+                count += holder.count
+        found: list[AttemptValues] = []
+        for holder in shown:
+            async with aclosing(self._attempts(holder, filters)) as parts:
+                async for part in parts:
+                    found += part[passed : passed + limit - len(found)]
+                    passed = max(0, passed - len(part))
         return found, count
 
     async def _page_of_all(
         self, selection: Selection, filters: LogFilters, skip: int, limit: int
-    ) -> tuple[list[AttemptLog], int]:
-        found: list[AttemptLog] = []
+    ) -> tuple[list[AttemptValues], int]:
+        found: list[AttemptValues] = []
         count = 0
-        async with aclosing(self.find(selection, filters)) as attempts:
-            async for attempt in attempts:
-                if skip <= count < skip + limit:
-                    found.append(attempt)
-                count += 1
+        async with aclosing(self.find(selection, filters)) as parts:
+            async for part in parts:
+                found += part[max(0, skip - count) : max(0, skip + limit - count)]
+                count += len(part)
         return found, count
 
-    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
-        """The attempts that match, document by document; one document at a time is in memory."""
-        async with aclosing(self._shelves(selection, filters)) as shelves:
-            async for shelf in shelves:
-                async with aclosing(self._attempts(shelf, filters)) as attempts:
-                    async for attempt in attempts:
-                        yield attempt
+    async def find(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[list[AttemptValues], None]:
+        """Yield the attempts that match, document by document; one document at a time is in memory."""
+        async with aclosing(self._holders(selection, filters)) as holders:
+            async for holder in holders:
+                async with aclosing(self._attempts(holder, filters)) as parts:
+                    async for part in parts:
+                        yield part
 
-    async def one(self, selection: Selection, attempt_id: str) -> AttemptLog | None:
-        """The attempt with this id, if it is among the selected people's."""
+    async def one(self, selection: Selection, attempt_id: str) -> AttemptValues | None:
+        """Return the attempt with this id, if it is among the selected people's."""
         for collection, query in (
             (SUMMARIES, {"mastery_logs.attempts.id": attempt_id}),
             (SESSIONS, {"attempts.id": attempt_id}),
@@ -108,64 +109,66 @@ class AttemptListStore:
         ):
             with self._database.guarded():
                 # Nothing but fields of the index: some engines use it only then.
-                found = await self._database[collection].find_one(query)
-            if found is not None:
-                owner = found if collection != OVERFLOW else await self._reader.owner(found)
-                return _pick(owner, found, attempt_id) if owner is not None and selection.admits(owner) else None
+                document = await self._database[collection].find_one(query)
+            if document is not None:
+                owner = document if collection != OVERFLOW else await self._reader.owner(document)
+                return _pick(owner, document, attempt_id) if owner is not None and selection.admits(owner) else None
         return None
 
-    async def of_try(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
-        """All attempts of a try."""
+    async def of_mastery_log(self, log_id: str, masterylog_id: str) -> list[AttemptLog]:
+        """Return all attempts of a mastery log."""
         with self._database.guarded():
-            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OUTLINE)
+            owner = await self._database[SUMMARIES].find_one({"_id": log_id}, _OWNER_FIELDS)
         if owner is None:
             return []
-        shelf = Shelf(owner, masterylog_id, 0)
-        return [attempt async for attempt in self._attempts(shelf, LogFilters())]
+        holder = AttemptHolder(owner, masterylog_id, 0)
+        parts = self._attempts(holder, LogFilters())
+        return [AttemptLog.model_construct(**values) async for part in parts for values in part]
 
-    async def _shelves(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[Shelf, None]:
-        async with aclosing(summaries(self._database, selection, filters, _OUTLINE)) as found:
-            async for summary in found:
+    async def _holders(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptHolder, None]:
+        async with aclosing(
+            summaries_without_attempts(self._database, selection, filters, _OWNER_FIELDS)
+        ) as found_summaries:
+            async for summary in found_summaries:
                 for log in summary.get("mastery_logs", ()):
-                    if log["attempt_count"] and _of_try(log, filters):
-                        yield Shelf(summary, log["id"], log["attempt_count"])
+                    if log["attempt_count"] and _is_wanted(log, filters):
+                        yield AttemptHolder(summary, log["id"], log["attempt_count"])
         if filters.content is None and filters.masterylog is None and filters.mastery_level is None:
-            async with aclosing(visits_with_attempts(self._database, selection, _OUTLINE)) as sessions:
+            async with aclosing(sessions_with_attempts(self._database, selection, _OWNER_FIELDS)) as sessions:
                 async for session in sessions:
-                    yield Shelf(session, None, session["loose_attempt_count"])
+                    yield AttemptHolder(session, None, session["loose_attempt_count"])
 
-    async def _attempts(self, shelf: Shelf, filters: LogFilters) -> AsyncGenerator[AttemptLog, None]:
-        owner, embedded = await self._embedded(shelf)
+    async def _attempts(self, holder: AttemptHolder, filters: LogFilters) -> AsyncGenerator[list[AttemptValues], None]:
+        owner, embedded = await self._embedded(holder)
         if owner is None:
             return
-        parts = self._reader.of_list(owner, shelf.masterylog_id, embedded, item=filters.item)
-        async with aclosing(parts) as found:
-            async for part in found:
+        parts = self._reader.of_list(owner, holder.masterylog_id, embedded, item=filters.item)
+        async with aclosing(parts) as chunks:
+            async for part in chunks:
                 matching = [attempt for attempt in part if _matches(attempt, filters)]
-                for log in attempt_logs(shelf.owner, shelf.masterylog_id, matching):
-                    yield log
+                yield attempt_values(holder.owner, holder.masterylog_id, matching)
 
-    async def _embedded(self, shelf: Shelf) -> tuple[Document | None, list[Document]]:
-        """The log's document, None if it is gone, and its embedded attempts; both of the same moment."""
-        key = {"_id": shelf.owner["_id"], "_morango_partition": shelf.owner["_morango_partition"]}
+    async def _embedded(self, holder: AttemptHolder) -> tuple[Document | None, list[Document]]:
+        """Return the log's document, None if it was removed, and its embedded attempts; both of the same moment."""
+        key = {"_id": holder.owner["_id"], "_morango_partition": holder.owner["_morango_partition"]}
         wanted: Document = {"overflow_buckets": 1, "_morango_partition": 1}
-        if shelf.masterylog_id is None:
+        if holder.masterylog_id is None:
             collection, wanted["attempts"] = SESSIONS, 1
         else:
-            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": shelf.masterylog_id}}
+            collection, wanted["mastery_logs"] = SUMMARIES, {"$elemMatch": {"id": holder.masterylog_id}}
         with self._database.guarded():
             owner = await self._database[collection].find_one(key, wanted)
         if owner is None:
             return None, []
-        holders = [owner] if shelf.masterylog_id is None else owner.get("mastery_logs", [])
-        return owner, [attempt for holder in holders for attempt in holder.get("attempts", ())]
+        records = [owner] if holder.masterylog_id is None else owner.get("mastery_logs", [])
+        return owner, [attempt for record in records for attempt in record.get("attempts", ())]
 
 
 def _looks_inside(filters: LogFilters) -> bool:
     return filters.item is not None or filters.complete is not None
 
 
-def _of_try(log: Document, filters: LogFilters) -> bool:
+def _is_wanted(log: Document, filters: LogFilters) -> bool:
     return (filters.masterylog is None or log["id"] == filters.masterylog) and (
         filters.mastery_level is None or log["mastery_level"] == filters.mastery_level
     )
@@ -177,13 +180,13 @@ def _matches(attempt: Document, filters: LogFilters) -> bool:
     )
 
 
-def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptLog:
-    """The attempt of a document (a log or one of its buckets), with what it inherits from its log."""
+def _pick(owner: Document, document: Document, attempt_id: str) -> AttemptValues:
+    """Return the attempt of a document (a log or one of its buckets), with what it inherits from its log."""
     lists = [(log["id"], log["attempts"]) for log in document.get("mastery_logs", ())] or [
         (document.get("masterylog_id"), document["attempts"])
     ]
     return next(
-        log
+        values
         for masterylog_id, attempts in lists
-        for log in attempt_logs(owner, masterylog_id, [each for each in attempts if each["id"] == attempt_id])
+        for values in attempt_values(owner, masterylog_id, [each for each in attempts if each["id"] == attempt_id])
     )

@@ -1,11 +1,11 @@
 """Lists of documents, page by page, that stay right while writers run.
 
-A walk goes through lanes: a lane is what one equality condition selects (one person, one content, one facility), and in
-each lane it goes by `_id`, which never changes. So a log that was there when the walk began comes exactly once, and no
-page looks at what earlier pages gave.
+A list is split into parts: a part is what one equality condition selects (one person, one content, one facility). In
+each part the order is `_id`, which never changes. So a log that exists when the first page is read comes exactly once,
+and no page reads what earlier pages returned.
 
-How an engine is asked for a part of a lane is `reads.EngineReads`' business: whether conditions that no index serves
-stand apart, and whether a lane that may be long (a facility, everything) is read range by range of its ids.
+`reads.EngineReads` decides how an engine is queried for a part: whether conditions without an index are in a stage of
+their own, and whether a part that may be long (a facility, everything) is read in ranges of its ids.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from docservice.store.lists.scope import Selection
 from docservice.store.logs.attempts import AttemptReader, attempt_logs, in_order
 from docservice.store.mapping.log_kinds import LogKind
 
-MAX_LANES = 1000
-"""Lanes that one page looks into; a walk over more contents is not cut by content."""
+MAX_PARTS = 1000
+"""The most parts that one page reads; a list over more contents is not split by content."""
 
 _PAGE_BYTES = 16 * 1024 * 1024
 _PAGE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Lane:
+class ListPart:
     """What one equality condition selects.
 
     Attributes:
-        key: its place in the order of lanes.
+        key: its place in the order of parts.
         match: the condition; an index starts with its fields and goes on with `_id`.
         is_long: whether it may be.
     """
@@ -48,64 +48,64 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Walk:
-    """A list to walk through.
+class ListPlan:
+    """A list and the parts that it is split into.
 
     Attributes:
-        split: how it is cut into lanes.
-        lanes: in order.
-        residual: conditions besides the lane's.
+        split: how it is split into parts.
+        parts: in order.
+        residual: conditions besides the part's.
     """
 
     split: Split
-    lanes: Sequence[Lane]
+    parts: Sequence[ListPart]
     residual: Document = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Leg:
-    """What a page found.
+class ReadPage:
+    """The documents of a page.
 
     Attributes:
         documents: as they were read.
-        lane: where the next page goes on; None: there is none.
+        part: where the next page starts; None after the last page.
         last: see `Cursor.last`.
     """
 
     documents: list[Document]
-    lane: str | None = None
+    part: str | None = None
     last: str | None = None
 
 
 def plan(
     selection: Selection, filters: DocumentFilters, content_ids: Collection[str] | None, split: Split | None = None
-) -> Walk:
-    """Cut a list into lanes.
+) -> ListPlan:
+    """Split a list into parts.
 
     Args:
         selection: whose logs.
         filters: what else they must fit; content aside.
-        content_ids: of these contents; None: of any.
-        split: as the walk's cursor has it; None at the start.
+        content_ids: ids of contents; None allows any.
+        split: from the cursor; None for the first page.
     """
     residual = _residual(filters)
     if selection.user_ids is not None:
-        lanes = [Lane(user_id, {"user_id": user_id}) for user_id in sorted(selection.user_ids)]
+        parts = [ListPart(user_id, {"user_id": user_id}) for user_id in sorted(selection.user_ids)]
         if selection.dataset_id is not None:
             residual["dataset_id"] = selection.dataset_id
-        return Walk("user", lanes, residual | _among(content_ids))
+        return ListPlan("user", parts, residual | _among(content_ids))
     base = {} if selection.dataset_id is None else {"dataset_id": selection.dataset_id}
     if selection.signed_in:
         residual["user_id"] = {"$gt": ""}
     if split is None:
-        split = "content" if content_ids is not None and len(content_ids) <= MAX_LANES else "whole"
+        split = "content" if content_ids is not None and len(content_ids) <= MAX_PARTS else "whole"
     if split == "content" and content_ids is not None:
-        lanes = [Lane(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
-        return Walk("content", lanes, residual)
+        parts = [ListPart(content_id, {**base, "content_id": content_id}) for content_id in sorted(content_ids)]
+        return ListPlan("content", parts, residual)
     if filters.exam is not None:
         del residual["exam_id"]
-        return Walk("whole", [Lane("", {**base, "exam_id": filters.exam})], residual)
-    return Walk("whole", [Lane("", base, is_long=True)], residual | _among(content_ids))
+        return ListPlan("whole", [ListPart("", {**base, "exam_id": filters.exam})], residual)
+    return ListPlan("whole", [ListPart("", base, is_long=True)], residual | _among(content_ids))
 
 
 def _among(content_ids: Collection[str] | None) -> Document:
@@ -118,58 +118,58 @@ def _residual(filters: DocumentFilters) -> Document:
         if value is not None:
             residual[name] = value
     starts = {"$gte": filters.start_after, "$lt": filters.start_before}
-    given = {bound: moment for bound, moment in starts.items() if moment is not None}
-    if given:
-        residual["start_timestamp"] = given
+    bounds = {bound: moment for bound, moment in starts.items() if moment is not None}
+    if bounds:
+        residual["start_timestamp"] = bounds
     return residual
 
 
-class WalkStore:
-    """Reads pages of documents, and single ones with the attempts that they outgrew."""
+class DocumentPageStore:
+    """Reads pages of documents, and single ones with their moved attempts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reader = AttemptReader(database)
 
     async def page(
-        self, kind: LogKind[Any], walk: Walk, fields: FieldChoice, size: int, cursor: Cursor | None = None
-    ) -> Leg:
-        """The next documents of a walk, with the attempts that are embedded in them.
+        self, kind: LogKind[Any], list_plan: ListPlan, fields: FieldChoice, size: int, cursor: Cursor | None = None
+    ) -> ReadPage:
+        """Return the next documents of a list, with the attempts that are embedded in them.
 
         Args:
             kind: of log.
-            walk: the list.
+            list_plan: the list.
             fields: the parts to read.
             size: how many documents at most.
-            cursor: where to go on; None: at the start.
+            cursor: where the page starts; None for the first page.
         """
         began, reads = _now(), reads_of(self._database)
         heavy = fields.shows("mastery_logs.attempts") or fields.shows("attempts")
-        found: list[Document] = []
+        page: list[Document] = []
         place, page_bytes = "", 0
-        before: Lane | None = None
-        for number, (lane, last) in enumerate(_ahead(walk.lanes, cursor)):
-            if before is not None and (number >= MAX_LANES or _now() - began > _PAGE_SECONDS):
-                return Leg(found, before.key)
-            before = lane
-            ids = reads.ranges(last, is_long=lane.is_long, is_filtered=bool(walk.residual))
+        previous: ListPart | None = None
+        for number, (part, last) in enumerate(_remaining(list_plan.parts, cursor)):
+            if previous is not None and (number >= MAX_PARTS or _now() - began > _PAGE_SECONDS):
+                return ReadPage(page, previous.key)
+            previous = part
+            ids = reads.ranges(last, is_long=part.is_long, is_filtered=bool(list_plan.residual))
             while True:
-                conditions = Conditions({**lane.match, "_id": ids.condition}, walk.residual)
-                asked = _now()
-                part = self._read(reads, kind, conditions, fields, size + 1 - len(found))
-                async with aclosing(part) as documents:
+                conditions = Conditions({**part.match, "_id": ids.condition}, list_plan.residual)
+                started = _now()
+                reading = self._read(reads, kind, conditions, fields, size + 1 - len(page))
+                async with aclosing(reading) as documents:
                     async for document in documents:
-                        if len(found) == size or page_bytes > _PAGE_BYTES:
-                            return Leg(found, place, found[-1]["_id"])
-                        found.append(in_order(document) if kind.overflows and heavy else document)
-                        place = lane.key
+                        if len(page) == size or page_bytes > _PAGE_BYTES:
+                            return ReadPage(page, place, page[-1]["_id"])
+                        page.append(in_order(document) if kind.overflows and heavy else document)
+                        place = part.key
                         page_bytes += document.get("attempt_bytes", 0) if heavy else 0
                 if ids.is_last:
                     break
-                ids.advance(_now() - asked, 0)
+                ids.advance(_now() - started, 0)
                 if _now() - began > _PAGE_SECONDS:
-                    return Leg(found, lane.key, ids.last)
-        return Leg(found)
+                    return ReadPage(page, part.key, ids.last)
+        return ReadPage(page)
 
     def _read(
         self, reads: EngineReads, kind: LogKind[Any], conditions: Conditions, fields: FieldChoice, limit: int
@@ -185,13 +185,13 @@ class WalkStore:
         heavy = kind.overflows and (fields.shows("mastery_logs.attempts") or fields.shows("attempts"))
         projection = None if heavy else _projection(kind, fields)
         with self._database.guarded():
-            found = await self._database[kind.collection].find_one({"_id": log_id}, projection)
-        if found is None or not selection.admits(found):
+            document = await self._database[kind.collection].find_one({"_id": log_id}, projection)
+        if document is None or not selection.admits(document):
             return None
-        return await self._reader.whole(found) if heavy else found
+        return await self._reader.whole(document) if heavy else document
 
     async def attempts(self, kind: LogKind[Any], log_id: str) -> AsyncGenerator[AttemptLog, None]:
-        """All attempts of a log, try by try, in each in the order of `store.logs.attempts`."""
+        """Yield all attempts of a log, mastery log by mastery log, in each in the order of `store.logs.attempts`."""
         with self._database.guarded():
             document = await self._database[kind.collection].find_one({"_id": log_id})
         if document is None:
@@ -208,13 +208,13 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _ahead(lanes: Sequence[Lane], cursor: Cursor | None) -> Iterator[tuple[Lane, str]]:
-    """The lanes that a cursor leaves, each with the log after which to go on."""
-    for lane in lanes:
-        if cursor is None or lane.key > cursor.lane:
-            yield lane, ""
-        elif lane.key == cursor.lane and cursor.last is not None:
-            yield lane, cursor.last
+def _remaining(parts: Sequence[ListPart], cursor: Cursor | None) -> Iterator[tuple[ListPart, str]]:
+    """Yield the parts that are left, each with the log after which to go on."""
+    for part in parts:
+        if cursor is None or part.key > cursor.part:
+            yield part, ""
+        elif part.key == cursor.part and cursor.last is not None:
+            yield part, cursor.last
 
 
 _ALWAYS_READ = ("user_id", "dataset_id", "_morango_partition", "_recorded", "attempt_bytes", "overflow_buckets")

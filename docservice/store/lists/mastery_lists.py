@@ -1,4 +1,4 @@
-"""Mastery logs as a list of their own, read out of the summaries that hold them."""
+"""Lists of mastery logs, read from the summaries that embed them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from docservice.domain.logs.content_logs import MasteryLog
 from docservice.domain.logs.schema import MASTERY_LOG, OWNER_FIELDS
 from docservice.domain.requests.lists import LogFilters
 from docservice.store.database.port import Database, Document
-from docservice.store.lists.outlines import summaries
+from docservice.store.lists.logs_without_attempts import summaries_without_attempts
 from docservice.store.lists.scope import Selection
 from docservice.store.mapping.log_documents import inherited_fields, read_mastery
 from docservice.store.mapping.schema import SUMMARIES
@@ -20,12 +20,12 @@ _WITHOUT_ATTEMPTS = dict.fromkeys(
 )
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SLACK = 1000
-"""How many more tries than needed may pile up before they are sorted and cut."""
+"""How many more mastery logs than needed may pile up before they are sorted and cut."""
 
 
 @dataclass(frozen=True)
-class Tries:
-    """Part of a list of tries.
+class MasteryListPart:
+    """Part of a list of mastery logs.
 
     Attributes:
         logs: those asked for, without their attempts.
@@ -36,7 +36,7 @@ class Tries:
     count: int
 
 
-class TryStore:
+class MasteryListStore:
     """Reads mastery logs."""
 
     def __init__(self, database: Database) -> None:
@@ -44,31 +44,31 @@ class TryStore:
 
     async def find(
         self, selection: Selection, filters: LogFilters, *, skip: int = 0, limit: int | None = None
-    ) -> Tries:
-        """The tries that match, latest end first, those without an end last.
+    ) -> MasteryListPart:
+        """Return the mastery logs that match, latest end first, those without an end last.
 
         The order goes across documents, so all that match are looked at; about `skip + limit` are kept in memory.
         """
         wanted = None if limit is None else skip + limit
-        found: list[MasteryLog] = []
+        logs: list[MasteryLog] = []
         count = 0
-        async for summary in summaries(self._database, selection, filters, _WITHOUT_ATTEMPTS):
+        async for summary in summaries_without_attempts(self._database, selection, filters, _WITHOUT_ATTEMPTS):
             inherited = inherited_fields(summary)
             for document in summary.get("mastery_logs", ()):
                 if _matches(document, filters):
                     count += 1
-                    found.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
-            if wanted is not None and len(found) > 2 * wanted + _SLACK:
-                found = sorted(found, key=_latest_first)[:wanted]
-        return Tries(sorted(found, key=_latest_first)[skip:wanted], count)
+                    logs.append(read_mastery(document, summarylog_id=summary["_id"], **inherited))
+            if wanted is not None and len(logs) > 2 * wanted + _SLACK:
+                logs = sorted(logs, key=_latest_first)[:wanted]
+        return MasteryListPart(sorted(logs, key=_latest_first)[skip:wanted], count)
 
     async def points(self, user_id: str) -> int:
-        """What Kolibri counts as a learner's progress: complete tries, and finished content without tries."""
-        found = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
-        return sum([_points(summary) async for summary in found])
+        """Return a learner's points: complete mastery logs, and finished content without mastery logs."""
+        summaries = self._database.stream(SUMMARIES, {"user_id": user_id}, {"progress": 1, "mastery_logs.complete": 1})
+        return sum([_points(summary) async for summary in summaries])
 
     async def exists(self, masterylog_id: str) -> bool:
-        """Whether there is a try with this id, whoever's it is."""
+        """Whether there is a mastery log with this id, of any learner."""
         with self._database.guarded():
             return await self._database[SUMMARIES].find_one({"mastery_logs.id": masterylog_id}, {"_id": 1}) is not None
 

@@ -1,4 +1,4 @@
-"""From a read scope and filters to one query: the only place where a list gets its scope."""
+"""Makes a query from a read scope and filters: the only place where a list gets its scope."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Selection:
         )
 
     def query(self) -> dict[str, Any]:
-        """The conditions on `user_id` and `dataset_id`, each of them the start of an index."""
+        """Return the conditions on `user_id` and `dataset_id`, each of them the start of an index."""
         query: dict[str, Any] = {}
         if self.user_ids is not None:
             users = sorted(self.user_ids)

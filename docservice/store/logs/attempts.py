@@ -22,29 +22,39 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
+from docservice.domain.logs.schema import ATTEMPT_LOG
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.mapping.log_documents import inherited_fields, read_attempt
+from docservice.store.mapping.log_documents import inherited_fields, log_values, read_attempt
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 _BUCKETS_AT_ONCE = 4
 """Buckets that are read at a time: each may have 8 MiB."""
 
+_FEW_BUCKETS = 12
+"""So many buckets of a log are read at once, which is one statement in place of three or more."""
+
+_ATTEMPT_DEFAULTS = {
+    name: field.get_default(call_default_factory=True, validated_data={})
+    for name, field in AttemptLog.model_fields.items()
+    if not field.is_required()
+}
+
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 def joined(moved: Iterable[Document], embedded: Iterable[Document]) -> list[Document]:
-    """The attempts of one list, each once, in order.
+    """Return the attempts of one list, each once, in order.
 
     Args:
         moved: the attempts of its buckets, in the order of the buckets.
         embedded: those of the document.
     """
     embedded = list(embedded)
-    here = {attempt["id"] for attempt in embedded}
-    found: dict[str, Document] = {}
-    for attempt in sorted([*(each for each in moved if each["id"] not in here), *embedded], key=_start):
-        found.setdefault(attempt["id"], attempt)
-    return list(found.values())
+    embedded_ids = {attempt["id"] for attempt in embedded}
+    by_id: dict[str, Document] = {}
+    for attempt in sorted([*(each for each in moved if each["id"] not in embedded_ids), *embedded], key=_start):
+        by_id.setdefault(attempt["id"], attempt)
+    return list(by_id.values())
 
 
 def in_order(document: Document) -> Document:
@@ -56,6 +66,14 @@ def attempt_logs(owner: Mapping[str, Any], masterylog_id: str | None, attempts: 
     """Attempts of a summary or session as logs, with what they inherit from it."""
     inherited = {**inherited_fields(owner), "masterylog_id": masterylog_id}
     return [read_attempt(attempt, **inherited) for attempt in attempts]
+
+
+def attempt_values(
+    owner: Mapping[str, Any], masterylog_id: str | None, attempts: Iterable[Document]
+) -> list[dict[str, Any]]:
+    """Return the values of all fields of `attempt_logs`, without the models: a long list takes a third of the time."""
+    same = {**_ATTEMPT_DEFAULTS, **inherited_fields(owner), "masterylog_id": masterylog_id}
+    return [same | log_values(ATTEMPT_LOG, attempt) for attempt in attempts]
 
 
 class AttemptReader:
@@ -73,7 +91,7 @@ class AttemptReader:
         item: str | None = None,
         fields: Sequence[str] = (),
     ) -> AsyncGenerator[list[Document], None]:
-        """All attempts of a mastery log, or the loose ones of a session, in order; some at a time.
+        """Yield all attempts of a mastery log, or the loose ones of a session, in order; some at a time.
 
         A few buckets are in memory at once, and what of them begins after attempts of a bucket that is not read yet.
 
@@ -89,29 +107,37 @@ class AttemptReader:
             query = {**_of_log(owner), "masterylog_id": masterylog_id}
             if item is not None:
                 query["attempts.item"] = item
-            await self._read_first_starts(query, merge)
+            few = owner["overflow_buckets"] <= _FEW_BUCKETS
+            if not few:
+                await self._read_first_starts(query, merge)
             wanted = dict.fromkeys([f"attempts.{name}" for name in fields] or ["attempts"], 1)
             # In the order of an index: an engine that reads it need not sort the buckets.
             found = self._database.batches(
-                OVERFLOW, query, wanted, size=_BUCKETS_AT_ONCE, sort=[("last_start_timestamp", 1)]
+                OVERFLOW,
+                query,
+                wanted,
+                size=_FEW_BUCKETS + 1 if few else _BUCKETS_AT_ONCE,
+                sort=[("last_start_timestamp", 1)],
             )
             async with aclosing(found) as batches:
                 async for batch in batches:
                     for bucket in batch:
                         merge.add(bucket)
-                    if ready := merge.ready():
+                    if not few and (ready := merge.ready()):
                         yield ready
         if rest := merge.rest():
             yield rest
 
     async def _read_first_starts(self, query: Document, merge: _Merge) -> None:
         first = {"first": {"$min": "$attempts.start_timestamp"}}
-        async with aclosing(self._database.aggregate(OVERFLOW, [{"$match": query}, {"$project": first}])) as found:
-            async for bucket in found:
+        async with aclosing(
+            self._database.aggregate(OVERFLOW, [{"$match": query}, {"$project": first}])
+        ) as first_attempts:
+            async for bucket in first_attempts:
                 merge.expect(bucket["_id"], bucket["first"])
 
     async def whole(self, document: Document, tx: Transaction | None = None) -> Document:
-        """A summary or session with all its attempts in its lists; `document` is not changed."""
+        """Return a summary or session with all its attempts in its lists; `document` is not changed."""
         moved: dict[str | None, list[Document]] = {}
         if document.get("overflow_buckets"):
             async with aclosing(self.buckets(document, tx)) as buckets:
@@ -120,7 +146,7 @@ class AttemptReader:
         return _with_lists(document, moved)
 
     async def buckets(self, log: Document, tx: Transaction | None = None) -> AsyncGenerator[Document, None]:
-        """The buckets of a summary or session as they are stored, by their numbers.
+        """Yield the buckets of a summary or session as they are stored, by their numbers.
 
         Args:
             log: its document.
@@ -137,7 +163,7 @@ class AttemptReader:
                     yield bucket
 
     async def owner(self, bucket: Document) -> Document | None:
-        """The summary or session that a bucket belongs to, without its attempts.
+        """Return the summary or session that a bucket belongs to, without its attempts.
 
         Returns:
             None if there is none, or if it does not have the mastery log of the bucket.
@@ -179,23 +205,23 @@ class _Merge:
                 heapq.heappush(self._waiting, (_start(attempt), False, bucket["_id"], number, attempt))
 
     def ready(self) -> list[Document]:
-        """The attempts, each once, that no bucket still to come has anything before."""
+        """Return the attempts, each once, that no bucket still to come has anything before."""
         while self._expected and self._expected[0][1] in self._read:
             heapq.heappop(self._expected)
         return self._before(self._expected[0][0]) if self._expected else self.rest()
 
     def rest(self) -> list[Document]:
-        """All that was not given yet."""
+        """Return all that was not given yet."""
         return self._before(None)
 
     def _before(self, moment: datetime | None) -> list[Document]:
-        found = []
+        earlier = []
         while self._waiting and (moment is None or self._waiting[0][0] < moment):
             *_, attempt = heapq.heappop(self._waiting)
             if attempt["id"] not in self._given:
                 self._given.add(attempt["id"])
-                found.append(attempt)
-        return found
+                earlier.append(attempt)
+        return earlier
 
 
 def _with_lists(document: Document, moved: Mapping[str | None, Sequence[Document]]) -> Document:
@@ -220,5 +246,5 @@ def _start(attempt: Document) -> datetime:
 
 
 def _time(value: object) -> datetime:
-    # What is no time was not written by this service; it comes first, and `verify` reports it.
+    # What is not a time was not written by this service; it comes first, and `verify` reports it.
     return value if isinstance(value, datetime) else _NO_TIME

@@ -1,4 +1,4 @@
-"""Whole logs, written and removed with all that belongs to them."""
+"""Finds, writes and removes whole logs for the trusted collections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from docservice.store.mapping.log_kinds import EXAM_LOGS, LogKind
 from docservice.store.mapping.schema import OVERFLOW, SUMMARIES
 
 
-class SavingStore:
+class CollectionStore:
     """Finds, writes and removes logs of any kind; each write is for a transaction."""
 
     def __init__(self, database: Database) -> None:
@@ -34,24 +34,24 @@ class SavingStore:
         self._overflow = OverflowStore(database)
 
     async def find(self, kind: LogKind[Log], query: Mapping[str, Any], limit: int = 0) -> AsyncGenerator[Log, None]:
-        """The logs that a query finds, with their embedded attempts, in no order."""
+        """Yield the logs that a query finds, with their embedded attempts, in no order."""
         async with aclosing(self._database.stream(kind.collection, query, limit=limit)) as documents:
             async for document in documents:
                 yield kind.read(document)
 
     async def count(self, kind: LogKind[Any], query: Mapping[str, Any]) -> int:
-        """How many logs a query finds."""
+        """Return how many logs a query finds."""
         with self._database.guarded():
             return await self._database[kind.collection].count_documents(query)
 
     async def partition(self, kind: LogKind[Any], log_id: str) -> str | None:
-        """The partition of a log, None if there is no log with this id."""
+        """Return the partition of a log, None if there is no log with this id."""
         with self._database.guarded():
-            found = await self._database[kind.collection].find_one({"_id": log_id}, {"_morango_partition": 1})
-        return found["_morango_partition"] if found else None
+            document = await self._database[kind.collection].find_one({"_id": log_id}, {"_morango_partition": 1})
+        return document["_morango_partition"] if document else None
 
     async def save(self, tx: Transaction, kind: LogKind[Log], log: Log) -> Log:
-        """Write a log in the place of the one with its id, if there is one; the log as it stands then.
+        """Insert a log or replace the one with its id; return the log as stored.
 
         Attempts that had moved to buckets stay, unless the log brings them itself or no longer has their try.
 
@@ -60,17 +60,17 @@ class SavingStore:
         """
         key = {"_id": log.id, "_morango_partition": log.morango_partition}
         collection = self._database[kind.collection]
-        before = await collection.find_one(key, session=tx.session)
+        stored = await collection.find_one(key, session=tx.session)
         document = kind.write(log)
-        _mark_dirty(kind.schema, before or {}, document)
+        _mark_dirty(kind.schema, stored or {}, document)
         if kind.overflows:
-            await self._overflowing(tx, before or {}, document)
+            await self._overflowing(tx, stored or {}, document)
         elif kind is EXAM_LOGS:
             require_room(document)
         document["has_dirty"] = True
         # Notes of the store, and what other programs have put into the document.
         written = kind.schema.names.difference(kind.schema.named(FieldRole.NOTE))
-        kept = {name: value for name, value in (before or {}).items() if name not in written}
+        kept = {name: value for name, value in (stored or {}).items() if name not in written}
         await collection.replace_one(key, {**document, **kept}, upsert=True, session=tx.session)
         return kind.read(document)
 
@@ -81,20 +81,20 @@ class SavingStore:
         mastery log is a record of its own.
 
         Returns:
-            The log as it stands then; None if the summary is not there.
+            The log as stored; None if its summary is missing.
         """
         key = {"_id": summary_id, "_morango_partition": log.morango_partition}
         collection = self._database[SUMMARIES]
-        before = await collection.find_one(key, session=tx.session)
-        if before is None:
+        stored = await collection.find_one(key, session=tx.session)
+        if stored is None:
             return None
-        logs = {each["id"]: dict(each) for each in before.get("mastery_logs", ())}
+        logs = {each["id"]: dict(each) for each in stored.get("mastery_logs", ())}
         logs[log.id] = mastery_document(log)
-        document = {**before, "mastery_logs": list(logs.values())}
-        _mark_embedded(SUMMARY_LOG, before, document)
+        document = {**stored, "mastery_logs": list(logs.values())}
+        _mark_embedded(SUMMARY_LOG, stored, document)
         logs[log.id]["_morango_dirty_bit"] = True
         document["attempt_bytes"] = attempt_bytes(SUMMARY_LOG, document)
-        await self._overflowing(tx, before, document)
+        await self._overflowing(tx, stored, document)
         document["has_dirty"] = True
         await collection.replace_one(key, document, session=tx.session)
         saved = next(each for each in document["mastery_logs"] if each["id"] == log.id)
@@ -109,38 +109,38 @@ class SavingStore:
             await self._database[OVERFLOW].bulk_write(
                 [DeleteMany({"_morango_partition": partition, "log_id": log_id})], session=tx.session
             )
-        # A run that was committed without the driver being told has removed it.
+        # An earlier run was committed although its acknowledgement was lost, and has removed it.
         return bool(gone.deleted_count) or tx.may_be_kept
 
-    async def _overflowing(self, tx: Transaction, before: Document, document: Document) -> None:
-        shelves = {log["id"]: log for log in document.get("mastery_logs", ())}
+    async def _overflowing(self, tx: Transaction, stored: Document, document: Document) -> None:
+        holders = {log["id"]: log for log in document.get("mastery_logs", ())}
         if "mastery_logs" not in document:
-            shelves = {None: document}
-        sequence = before.get("overflow_buckets", 0)
-        moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in shelves}
+            holders = {None: document}
+        sequence = stored.get("overflow_buckets", 0)
+        moved: dict[str | None, list[Document]] = {masterylog_id: [] for masterylog_id in holders}
         if sequence:
             for bucket in [bucket async for bucket in self._attempts.buckets(document, tx)]:
-                shelf = shelves.get(bucket["masterylog_id"])
-                stay = [] if shelf is None else await self._trim(tx, bucket, shelf.get("attempts", ()))
+                holder = holders.get(bucket["masterylog_id"])
+                stay = [] if holder is None else await self._trim(tx, bucket, holder.get("attempts", ()))
                 if stay:
                     moved[bucket["masterylog_id"]] += stay
                 else:
                     await self._database[OVERFLOW].delete_one(_key(bucket), session=tx.session)
-        for masterylog_id, shelf in shelves.items():
-            attempts = [*moved[masterylog_id], *shelf.get("attempts", ())]
+        for masterylog_id, holder in holders.items():
+            attempts = [*moved[masterylog_id], *holder.get("attempts", ())]
             if masterylog_id is not None:
-                shelf["attempt_count"] = len(attempts)
-                shelf["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
+                holder["attempt_count"] = len(attempts)
+                holder["correct_sum"] = float(sum(attempt["correct"] for attempt in attempts))
             elif attempts:
-                shelf["loose_attempt_count"] = len(attempts)
+                holder["loose_attempt_count"] = len(attempts)
         if sequence:
             document["overflow_buckets"] = sequence
         await self._overflow.insert(tx, move_oldest(document))
 
     async def _trim(self, tx: Transaction, bucket: Document, brought: Iterable[Document]) -> list[Document]:
         """Take out of a bucket the attempts that the log brings itself; what stays."""
-        here = {attempt["id"] for attempt in brought}
-        stay: list[Document] = [attempt for attempt in bucket["attempts"] if attempt["id"] not in here]
+        new_ids = {attempt["id"] for attempt in brought}
+        stay: list[Document] = [attempt for attempt in bucket["attempts"] if attempt["id"] not in new_ids]
         if stay and len(stay) < len(bucket["attempts"]):
             setting = {
                 "attempts": stay,
@@ -155,10 +155,10 @@ def _key(document: Document) -> Document:
     return {"_id": document["_id"], "_morango_partition": document["_morango_partition"]}
 
 
-def _mark_dirty(schema: LogSchema[Any], before: Document, document: Document) -> None:
+def _mark_dirty(schema: LogSchema[Any], stored: Document, document: Document) -> None:
     """Mark what is saved as waiting for sync; of the records embedded in it only those that are new or changed."""
     document["_morango_dirty_bit"] = True
-    _mark_embedded(schema, before, document)
+    _mark_embedded(schema, stored, document)
 
 
 def _mark_embedded(schema: LogSchema[Any], before: Document, document: Document) -> None:
@@ -173,10 +173,10 @@ def _mark_embedded(schema: LogSchema[Any], before: Document, document: Document)
         _mark_embedded(embedded, old, record)
 
 
-def _is_dirty(schema: LogSchema[Any], before: Document, record: Document) -> bool:
+def _is_dirty(schema: LogSchema[Any], stored: Document, record: Document) -> bool:
     aside = {"_morango_dirty_bit", *schema.named(FieldRole.COUNTER, FieldRole.NOTE, FieldRole.RECORDS)}
-    same = {k: v for k, v in before.items() if k not in aside} == {k: v for k, v in record.items() if k not in aside}
-    return bool(before["_morango_dirty_bit"]) if before and same else True
+    same = {k: v for k, v in stored.items() if k not in aside} == {k: v for k, v in record.items() if k not in aside}
+    return bool(stored["_morango_dirty_bit"]) if stored and same else True
 
 
 def require_room(document: Document) -> None:

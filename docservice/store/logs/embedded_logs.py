@@ -1,4 +1,4 @@
-"""Logs that are embedded in others, found by their own ids and fields, wherever they are stored."""
+"""Finds embedded logs by their own ids and fields, in documents and in overflow buckets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EmbeddedLogStore:
     async def find(
         self, kind: EmbeddedKind[Any], conditions: Sequence[Conditions]
     ) -> AsyncGenerator[EmbeddedRecord, None]:
-        """The records that fit all conditions, document by document; one document at a time is in memory.
+        """Yield the records that fit all conditions, document by document; one document at a time is in memory.
 
         Ids, and fields of the document around, are looked up in indexes. Other fields are compared with each record.
 
@@ -54,15 +54,15 @@ class EmbeddedLogStore:
         """
         ids = _listed(conditions, f"{OWN}.id")
         records = self._all(kind, conditions) if ids is None else self._by_ids(kind, ids)
-        async with aclosing(records) as found:
-            async for each in found:
+        async with aclosing(records) as embedded:
+            async for each in embedded:
                 if all(holds(wanted, each) for wanted in conditions):
                     yield each
 
     async def one(self, kind: EmbeddedKind[Any], log_id: str) -> EmbeddedRecord | None:
-        """The record with an id; None if there is none."""
-        async with aclosing(self._by_ids(kind, [log_id])) as found:
-            async for each in found:
+        """Return the record with an id; None if there is none."""
+        async with aclosing(self._by_ids(kind, [log_id])) as embedded:
+            async for each in embedded:
                 return each
         return None
 
@@ -71,13 +71,13 @@ class EmbeddedLogStore:
         if kind is not MASTERY_LOGS and not any(_of_level(wanted, OWN) for wanted in conditions):
             return await self._count_attempts(kind, conditions)
         count = 0
-        async with aclosing(self.find(kind, conditions)) as found:
-            async for _ in found:
+        async with aclosing(self.find(kind, conditions)) as embedded:
+            async for _ in embedded:
                 count += 1
         return count
 
     async def parent(self, kind: EmbeddedKind[Any], values: Mapping[str, Any]) -> EmbeddedRecord | None:
-        """The record that a log belongs in, by the log's own fields; None if there is none.
+        """Return the record that a log belongs in, by the log's own fields; None if there is none.
 
         Args:
             kind: of the log.
@@ -198,7 +198,7 @@ class EmbeddedLogStore:
 
 
 def _listed(conditions: Sequence[Conditions], path: str) -> list[str] | None:
-    """The ids that a field may have; None if no condition lists them."""
+    """Return the ids that a field may have; None if no condition lists them."""
     for wanted in conditions:
         field = wanted.get(path, {})
         if "$eq" in field:
@@ -209,7 +209,7 @@ def _listed(conditions: Sequence[Conditions], path: str) -> list[str] | None:
 
 
 def _of_level(wanted: Conditions, *levels: str) -> Conditions:
-    """The conditions on some levels, by the name of the stored field."""
+    """Return the conditions on some levels, by the name of the stored field."""
     parts = {path: path.partition(".") for path in wanted}
     return {parts[path][2]: compared for path, compared in wanted.items() if parts[path][0] in levels}
 
@@ -219,7 +219,7 @@ def _without_level(wanted: Conditions, *levels: str) -> Conditions:
 
 
 def _document_query(kind: EmbeddedKind[Any], collection: str, conditions: Sequence[Conditions]) -> Document | None:
-    """What a document must be so that records in it may fit; None if none can be found there."""
+    """Return what a document must be so that records in it may fit; None if none can be found there."""
     if collection == OVERFLOW:
         return None  # buckets are read with their logs
     levels = (DOCUMENT, SUMMARY) if collection == SUMMARIES else (DOCUMENT,)
@@ -238,7 +238,7 @@ def _document_query(kind: EmbeddedKind[Any], collection: str, conditions: Sequen
 
 
 def _of_mastery_log(level: str, conditions: Sequence[Conditions]) -> list[Document]:
-    """What one of the mastery logs of a summary must be."""
+    """Return what one of the mastery logs of a summary must be."""
     wanted: Document = {}
     for each in conditions:
         for name, compared in _of_level(each, level).items():

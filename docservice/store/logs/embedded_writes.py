@@ -1,4 +1,4 @@
-"""Logs that are embedded in others, written and removed by their own ids; counters and marks follow.
+"""Writes and removes embedded logs by their own ids, with counters and dirty marks.
 
 As in Kolibri, where each is a row of its own, this changes the one record, and not the progress, times or marks of the
 logs around it.
@@ -22,7 +22,7 @@ from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, EXAMS, OVERFLOW, S
 
 @dataclass(frozen=True)
 class AttemptPlace:
-    """The list that an attempt is in, with the buckets that the list has outgrown into.
+    """The list that an attempt is in, with the overflow buckets of that list.
 
     Attributes:
         collection: of the document.
@@ -37,9 +37,9 @@ class AttemptPlace:
     masterylog_id: str | None = None
 
     @classmethod
-    def of(cls, found: EmbeddedRecord) -> AttemptPlace:
-        """The place of a record that was read."""
-        document, masterylog_id = found.document, found.mastery.get("id")
+    def of(cls, record: EmbeddedRecord) -> AttemptPlace:
+        """Return the place of a record that was read."""
+        document, masterylog_id = record.document, record.mastery.get("id")
         collection = EXAMS if "exam_id" in document else SESSIONS if masterylog_id is None else SUMMARIES
         return cls(collection, document["_id"], document["_morango_partition"], masterylog_id)
 
@@ -49,12 +49,12 @@ class AttemptPlace:
         return {"_id": self.log_id, "_morango_partition": self.partition}
 
     def bucket_with(self, attempt_id: str) -> Document:
-        """What finds the bucket that holds an attempt."""
+        """Return what finds the bucket that holds an attempt."""
         query = {"_morango_partition": self.partition, "masterylog_id": self.masterylog_id, "attempts.id": attempt_id}
         return query if self.masterylog_id else {**query, "log_id": self.log_id}
 
     def holder(self, document: Document) -> Document | None:
-        """The part of the document that has the list; None if it is gone."""
+        """Return the part of the document that has the list; None if it was removed."""
         if self.masterylog_id is None:
             return document
         return next((log for log in document.get("mastery_logs", ()) if log["id"] == self.masterylog_id), None)
@@ -156,10 +156,10 @@ class EmbeddedWriteStore:
         position = _position(bucket["attempts"], attempt["id"])
         if position is None:
             return None
-        before: Document = bucket["attempts"][position]
+        old: Document = bucket["attempts"][position]
         bucket["attempts"][position] = attempt
         await self._write_bucket(tx, bucket)
-        return before
+        return old
 
     async def _take_from_bucket(
         self, tx: Transaction, place: AttemptPlace, document: Document, attempt_id: str
@@ -168,9 +168,9 @@ class EmbeddedWriteStore:
         position = None if bucket is None else _position(bucket["attempts"], attempt_id)
         if bucket is None or position is None:
             return None
-        before: Document = bucket["attempts"].pop(position)
+        old: Document = bucket["attempts"].pop(position)
         await self._write_bucket(tx, bucket)
-        return before
+        return old
 
     async def _bucket(
         self, tx: Transaction, place: AttemptPlace, document: Document, attempt_id: str
@@ -213,20 +213,20 @@ def _start(attempt: Document) -> Any:
 def _count(
     document: Document,
     holder: Document,
-    before: Document | None,
+    old: Document | None,
     after: Document | None,
     collection: str,
     *,
     embedded: bool = True,
 ) -> None:
     """Let counters follow when an attempt is added (nothing before), changed, or removed (nothing after)."""
-    number = (after is not None) - (before is not None)
+    number = (after is not None) - (old is not None)
     counter = "loose_attempt_count" if collection == SESSIONS else "attempt_count"
     holder[counter] = holder.get(counter, 0) + number
     if collection == SUMMARIES:
-        change = (after["correct"] if after else 0.0) - (before["correct"] if before else 0.0)
+        change = (after["correct"] if after else 0.0) - (old["correct"] if old else 0.0)
         # Without attempts the sum is zero, whatever rounding has left of it.
         holder["correct_sum"] = float(holder["correct_sum"] + change) if holder[counter] else 0.0
     if embedded:
-        size = (attempt_size(after) if after else 0) - (attempt_size(before) if before else 0)
+        size = (attempt_size(after) if after else 0) - (attempt_size(old) if old else 0)
         document["attempt_bytes"] = document.get("attempt_bytes", 0) + size

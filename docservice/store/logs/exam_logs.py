@@ -27,7 +27,7 @@ _OWNER = {"_morango_partition": 1, "dataset_id": 1, "user_id": 1}
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose exam log it is and where it stands; none of this ever changes."""
+    """The owner and the key of an exam log; they never change."""
 
     log_id: str
     partition: str
@@ -56,14 +56,14 @@ class ExamLogStore:
 
     async def _owner(self, query: Document) -> Owner | None:
         with self._database.guarded():
-            found = await self._database[EXAMS].find_one(query, _OWNER)
-        if found is None:
+            document = await self._database[EXAMS].find_one(query, _OWNER)
+        if document is None:
             return None
-        return Owner(found["_id"], found["_morango_partition"], found["dataset_id"], found["user_id"])
+        return Owner(document["_id"], document["_morango_partition"], document["dataset_id"], document["user_id"])
 
 
 class OpenExamLogs:
-    """The exam logs of one transaction: read together, changed by actions in turn, written together."""
+    """The exam logs of one transaction: read together, changed by one action after the other, written together."""
 
     def __init__(self, database: Database, tx: Transaction) -> None:
         """Begin with no logs.

@@ -53,7 +53,7 @@ class IdempotencyStore:
         self._database = database
 
     async def replies(self, tx: Transaction, requests: Sequence[RequestKey]) -> dict[str, Reply]:
-        """The replies kept under the keys of requests, by `RequestKey.document_id`."""
+        """Return the replies kept under the keys of requests, by `RequestKey.document_id`."""
         query = {"_id": one_of(request.document_id for request in requests)}
         return {
             kept["_id"]: Reply(kept["fingerprint"], bytes(kept["reply"]))

@@ -1,4 +1,4 @@
-"""What finds a log on every kind of server."""
+"""The key of a log: partition and id, so that a sharded cluster asks one shard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LogKey(NamedTuple):
 
 
 def filter_of(keys: Collection[LogKey]) -> dict[str, Any]:
-    """The filter of the logs with these keys, of which the caller looks at the partition again.
+    """Return the filter of the logs with these keys, of which the caller looks at the partition again.
 
     On a sharded cluster the keys of one transaction have one partition, and the filter names it. Several are left out:
     ids are unique without them, and some servers would look for each id in each partition.

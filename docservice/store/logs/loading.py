@@ -35,7 +35,9 @@ class LoadingStore:
         if made:
             # A log that is there has its own buckets.
             owners = sorted({bucket["log_id"] for bucket in made})
-            there = await self._bulk.stored(kind.collection, owners, {"_id": 1})
+            stored_owners = await self._bulk.stored(kind.collection, owners, {"_id": 1})
             # Buckets come first: a log never counts attempts that are nowhere.
-            await self._bulk.insert_missing(OVERFLOW, [bucket for bucket in made if bucket["log_id"] not in there])
+            await self._bulk.insert_missing(
+                OVERFLOW, [bucket for bucket in made if bucket["log_id"] not in stored_owners]
+            )
         return len(documents) - len(await self._bulk.insert_missing(kind.collection, documents))

@@ -78,9 +78,9 @@ class OpenLog(Generic[Log]):
         return self.document
 
     def attempts(self, masterylog_id: str | None) -> list[Document]:
-        """The embedded attempts of a mastery log (None: the loose ones of a session), as they are now."""
-        found = self._lists.get(masterylog_id)
-        return found.attempts if found else []
+        """Return the embedded attempts of a mastery log (None: the loose ones of a session), as they are now."""
+        attempt_list = self._lists.get(masterylog_id)
+        return attempt_list.attempts if attempt_list else []
 
     def add(self, attempt: AttemptLog) -> None:
         """Embed a new attempt at the end of its list."""
@@ -142,7 +142,7 @@ class OpenLog(Generic[Log]):
             self._list(masterylog_id).attempts.append(attempt)
 
     def writes(self, also: Document) -> tuple[list[Write], list[Document]]:
-        """What makes the stored log the one that it is now: a write, or none; and new buckets of moved attempts.
+        """Return what makes the stored log the one that it is now: a write, or none; and new buckets of moved attempts.
 
         Args:
             also: fields to set besides, if anything is written.
@@ -170,8 +170,8 @@ class OpenLog(Generic[Log]):
         document = summary_document(self.log) if isinstance(self.log, ContentSummaryLog) else session_document(self.log)
         made: list[Document] = []
         if self._added:
-            # Whoever reports attempts knows the session from an answer; its summary may have been deleted since then,
-            # and started again by another action of this transaction.
+            # A front end that reports attempts got the session in a response; its summary may have been deleted since
+            # then, and started again by another action of this transaction.
             for each in self._lists.values():
                 _set(document, each.path, each.attempts)
             document["attempt_bytes"] = self._attempt_bytes
@@ -179,7 +179,7 @@ class OpenLog(Generic[Log]):
         return [InsertOne(document)], made
 
     def _attempt_changes(self, stored: Document) -> tuple[Document, Document, list[Document]]:
-        """What to set and to push so that the document holds its attempts, and buckets for the oldest ones."""
+        """Return what to set and to push so that the document holds its attempts, and buckets for the oldest ones."""
         setting: Document = {"attempt_bytes": self._attempt_bytes}
         loose = self._lists.get(None)
         if loose is not None:
@@ -231,22 +231,22 @@ def _set(into: Document, path: str, value: object) -> None:
     into[path] = value
 
 
-def _changed(before: SyncableLog, after: SyncableLog) -> Document:
+def _changed(old: SyncableLog, new: SyncableLog) -> Document:
     """The fields to set. Rules replace values and never change them in place: a field that is the same object is."""
     return {
-        field.stored: stored_value(field, getattr(after, field.name))
-        for field in SCHEMAS[type(after)].own
-        if getattr(after, field.name) is not getattr(before, field.name)
+        field.stored: stored_value(field, getattr(new, field.name))
+        for field in SCHEMAS[type(new)].own
+        if getattr(new, field.name) is not getattr(old, field.name)
     }
 
 
-def _changed_masteries(before: ContentSummaryLog, after: ContentSummaryLog) -> Document:
+def _changed_masteries(old: ContentSummaryLog, new: ContentSummaryLog) -> Document:
     setting: Document = {}
-    for number, log in enumerate(after.mastery_logs):
+    for number, log in enumerate(new.mastery_logs):
         path = f"mastery_logs.{number}"
-        if number >= len(before.mastery_logs):
+        if number >= len(old.mastery_logs):
             setting[path] = mastery_document(log)
-        elif log is not before.mastery_logs[number]:
-            changed = _changed(before.mastery_logs[number], log)
+        elif log is not old.mastery_logs[number]:
+            changed = _changed(old.mastery_logs[number], log)
             setting |= {f"{path}.{name}": value for name, value in changed.items()}
     return setting

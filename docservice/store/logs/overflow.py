@@ -1,4 +1,4 @@
-"""Attempts that a document has outgrown, in buckets beside it.
+"""Overflow: attempts that did not fit into their document, in buckets beside it.
 
 A summary (or a session with loose attempts) keeps its newest attempts embedded. When it holds more than
 `EMBEDDED_ATTEMPTS` or their bytes pass `EMBEDDED_BYTES`, the oldest move to buckets, one mastery log a bucket, until
@@ -17,11 +17,11 @@ from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.schema import OVERFLOW
 
 EMBEDDED_ATTEMPTS = 40
-"""So many attempts stay in a document; with more, the oldest move. One of an earlier version may have
+"""The most attempts in a document; with more, the oldest move. One of an earlier version may have
 `MOST_EMBEDDED_ATTEMPTS` until it is written next."""
 
 MOST_EMBEDDED_ATTEMPTS = 200
-"""So many a document may have in any case: with more, something else than this service has written it."""
+"""The most attempts that this service ever leaves in a document: with more, another program has written it."""
 
 EMBEDDED_BYTES = 1024 * 1024
 _BUCKET_ATTEMPTS = 100
@@ -33,7 +33,7 @@ class AttemptList:
     """One list of embedded attempts: of a mastery log, or of a session.
 
     Attributes:
-        path: where the list stands in the document.
+        path: path of the list in the document.
         masterylog_id: None for the loose attempts of a session.
         attempts: as documents, oldest first.
     """
@@ -44,7 +44,7 @@ class AttemptList:
 
 
 def attempt_lists_of(document: Document) -> list[AttemptList]:
-    """The lists of attempts of a summary or session, each a copy."""
+    """Return the lists of attempts of a summary or session, each a copy."""
     if "mastery_logs" in document:
         return [
             AttemptList(f"mastery_logs.{number}.attempts", log["id"], list(log.get("attempts", ())))
@@ -185,7 +185,7 @@ class OverflowStore:
     async def recent(
         self, tx: Transaction, partition: str, log_id: str, masterylog_id: str, since: datetime | None
     ) -> AsyncIterator[Document]:
-        """The buckets of a try that hold attempts started at or after `since` (None: all of them)."""
+        """Yield the buckets of a mastery log that hold attempts started at or after `since` (None: all of them)."""
         query: dict[str, Any] = {"_morango_partition": partition, "log_id": log_id, "masterylog_id": masterylog_id}
         if since is not None:
             query["last_start_timestamp"] = {"$gte": since}
@@ -202,7 +202,7 @@ class OverflowStore:
         items: Sequence[str] = (),
         log_id: str | None = None,
     ) -> AsyncIterator[Document]:
-        """The buckets of a try (or of loose attempts, of `log_id` if given) that hold one of the ids or items."""
+        """Yield the buckets of a try (or of loose attempts, of `log_id` if given) that hold one of the ids or items."""
         query: dict[str, Any] = {"_morango_partition": partition, "masterylog_id": masterylog_id}
         if log_id is not None:
             query["log_id"] = log_id

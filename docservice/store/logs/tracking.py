@@ -3,7 +3,7 @@
     logs = TrackedLogs(database, tx)
     await logs.read_sessions([...])      # one query a collection, however many actions
     await logs.read_summaries([...])
-    ...                                  # for each action in turn: the rule, then `keep` what it gives
+    ...                                  # for each action: the rule, then `keep` what it gives
     await logs.write()                   # one bulk write a collection
 
 Positions of attempts, paths, attempts that moved to buckets and dirty marks stay in here. What one action keeps, the
@@ -58,13 +58,13 @@ class _Owner(NamedTuple):
 
     @classmethod
     def of(cls, log: ContentSessionLog | ContentSummaryLog) -> _Owner:
-        """The document of a log."""
+        """Return the document of a log."""
         fields = {"dataset_id": log.dataset_id, "user_id": log.user_id, "morango_partition": log.morango_partition}
         return cls(log.id, fields)
 
     @classmethod
     def of_document(cls, document: Document) -> _Owner:
-        """A document that was read."""
+        """Return a document that was read."""
         return cls(document["_id"], inherited_fields(document))
 
 
@@ -94,7 +94,7 @@ class _Choice:
 
     @classmethod
     def of(cls, interactions: Sequence[Interaction]) -> _Choice:
-        """What interactions choose; see `domain.tracking.interactions`."""
+        """Return what interactions choose; see `domain.tracking.interactions`."""
         first = selecting(interactions)
         ids = {interaction.id for interaction in first if interaction.id is not None}
         items = {interaction.item for interaction in first if interaction.replace and interaction.id is None}
@@ -161,17 +161,17 @@ class TrackedLogs:
             yield document
 
     def session(self, key: LogKey) -> ContentSessionLog | None:
-        """A session as it is now, None if the partition has no such session."""
-        found = self._sessions.get(key.log_id)
-        return found.log if found and found.log.morango_partition == key.partition else None
+        """Return a session as it is now, None if the partition has no such session."""
+        open_log = self._sessions.get(key.log_id)
+        return open_log.log if open_log and open_log.log.morango_partition == key.partition else None
 
     def summary(self, key: LogKey) -> ContentSummaryLog | None:
-        """A summary as it is now, None if the partition has no such summary."""
-        found = self._summaries.get(key.log_id)
-        return found.log if found and found.log.morango_partition == key.partition else None
+        """Return a summary as it is now, None if the partition has no such summary."""
+        open_log = self._summaries.get(key.log_id)
+        return open_log.log if open_log and open_log.log.morango_partition == key.partition else None
 
     async def chosen_attempts(self, logs: SessionLogs, interactions: Sequence[Interaction]) -> list[AttemptLog]:
-        """The stored attempts that interactions may choose.
+        """Return the stored attempts that interactions may choose.
 
         Args:
             logs: of the session that reports; read in this transaction.
@@ -255,7 +255,7 @@ class TrackedLogs:
     async def past_attempts(
         self, summary: ContentSummaryLog, mastery_log: MasteryLog, limit: int | None
     ) -> list[AttemptLog]:
-        """The attempts of a mastery log, latest start first: the order of `store.logs.attempts` from its end.
+        """Return the attempts of a mastery log, latest start first: the order of `store.logs.attempts` from its end.
 
         Args:
             summary: read in this transaction with attempts.
@@ -263,14 +263,14 @@ class TrackedLogs:
             limit: how many at most; None for all.
         """
         embedded = self._summaries[summary.id].attempts(mastery_log.id)
-        found = joined((), embedded)[::-1]
+        attempts = joined((), embedded)[::-1]
         if mastery_log.attempt_count > len(embedded):
-            since = found[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(found) else None
+            since = attempts[limit - 1]["start_timestamp"] if limit is not None and 0 < limit <= len(attempts) else None
             buckets = self._overflow.recent(self._tx, summary.morango_partition, summary.id, mastery_log.id, since)
             by_number = sorted([bucket async for bucket in buckets], key=lambda bucket: str(bucket["_id"]))
-            found = joined([attempt for bucket in by_number for attempt in bucket["attempts"]], embedded)[::-1]
+            attempts = joined([attempt for bucket in by_number for attempt in bucket["attempts"]], embedded)[::-1]
         inherited = _Owner.of(summary).inherited
-        return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in found[:limit]]
+        return [read_attempt(document, masterylog_id=mastery_log.id, **inherited) for document in attempts[:limit]]
 
     def keep_start(self, start: Start) -> None:
         """Take over what a start made of the logs."""
@@ -308,7 +308,7 @@ class TrackedLogs:
         self._attempts |= changes.changed | changes.created
 
     def _opened(self, place: _Place) -> OpenLog[Any] | None:
-        """The log of this transaction whose list an attempt is in, None if it is in another document."""
+        """Return the log of this transaction whose list an attempt is in, None if it is in another document."""
         if place.collection == OVERFLOW:
             return None
         opened: dict[str, OpenLog[Any]] = {**self._sessions, **self._summaries}
@@ -355,7 +355,7 @@ class TrackedLogs:
             writes[collection].append(UpdateOne(key, {"$set": setting}))
 
     def _mark(self, session: OpenLog[ContentSessionLog]) -> Document:
-        """What to set so that a later run finds that this transaction was kept; see `_RECENT_ACTIONS`."""
+        """Return what to set so that a later run finds that this transaction was kept; see `_RECENT_ACTIONS`."""
         if self._database.traits.remembers_commits or session.document is None:
             return {}
         return {"recent_actions": [*session.document.get("recent_actions", ()), self._tx.id][-_RECENT_ACTIONS:]}

@@ -1,4 +1,4 @@
-"""User sessions as documents, and the document that makes a learner's requests take turns."""
+"""User sessions as documents, and the lock document of a learner."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from docservice.domain.logs.user_sessions import UserSessionLog
 from docservice.store.database.port import Database, Transaction, one_of
 from docservice.store.database.writes import InsertOne, UpdateOne, Write
 from docservice.store.mapping.log_documents import read_user_session, user_session_document
-from docservice.store.mapping.schema import USER_SESSION_TURNS, USER_SESSIONS
+from docservice.store.mapping.schema import USER_SESSION_LOCKS, USER_SESSIONS
 
 
 class UserSessionStore:
@@ -29,14 +29,14 @@ class UserSessionStore:
         writes: list[Write] = [
             UpdateOne({"_id": user_id}, {"$inc": {"turns": 1}}, upsert=True) for user_id in sorted(set(user_ids))
         ]
-        await self._database[USER_SESSION_TURNS].bulk_write(writes, session=tx.session)
+        await self._database[USER_SESSION_LOCKS].bulk_write(writes, session=tx.session)
 
     async def latest(self, tx: Transaction, partitions: Iterable[str], since: datetime) -> dict[str, UserSessionLog]:
-        """The user session with the latest interaction of each learner, by partition.
+        """Return the user session with the latest interaction of each learner, by partition.
 
         Args:
             tx: the transaction's session.
-            partitions: of the learners; a learner's is nobody else's.
+            partitions: of the learners; each learner has one partition.
             since: UTC. Older user sessions are over, and a learner may have thousands of them.
 
         Returns:

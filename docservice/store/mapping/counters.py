@@ -1,4 +1,4 @@
-"""The fields of a document that follow from the rest of it: counted by what the schema says that they count."""
+"""The counters of a document, as the schema describes them."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def counters(schema: LogSchema[Any], record: Mapping[str, Any]) -> Document:
     """
     attempts = embedded_attempts(schema, record)
     empty = schema.sparse and schema.embeds is not None and schema.embeds.field not in record
-    found: Document = {}
+    values: Document = {}
     for counter in schema.counters:
         match counter.counts:
             case Counted.ATTEMPTS if not empty:
-                found[counter.stored] = len(attempts)
+                values[counter.stored] = len(attempts)
             case Counted.CORRECT:
-                found[counter.stored] = float(sum(attempt["correct"] for attempt in attempts))
+                values[counter.stored] = float(sum(attempt["correct"] for attempt in attempts))
             case Counted.BYTES if not empty:
-                found[counter.stored] = attempt_bytes(schema, record)
+                values[counter.stored] = attempt_bytes(schema, record)
             case Counted.BUCKETS if not schema.sparse:
-                found[counter.stored] = 0
+                values[counter.stored] = 0
             case Counted.DIRTY:
-                found[counter.stored] = is_dirty(schema, record)
+                values[counter.stored] = is_dirty(schema, record)
             case Counted.VERSION:
-                found[counter.stored] = SCHEMA_VERSION
-    return found
+                values[counter.stored] = SCHEMA_VERSION
+    return values
 
 
 def attempt_bytes(schema: LogSchema[Any], record: Mapping[str, Any]) -> int:

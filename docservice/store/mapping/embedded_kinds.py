@@ -51,7 +51,7 @@ class EmbeddedRecord:
     mastery: Document
 
     def level(self, name: str) -> Document:
-        """One of the records, by the constants of this module."""
+        """Return one of the records, by the constants of this module."""
         if name == OWN:
             return self.record
         if name == MASTERY:
@@ -88,18 +88,18 @@ class EmbeddedKind(Generic[Log]):
     @cached_property
     def plain_fields(self) -> dict[str, FilterField]:
         """The fields that a query can compare. The stored name begins with the level: `mastery.complete`."""
-        found: dict[str, FilterField] = {}
+        fields: dict[str, FilterField] = {}
         for name, field in plain_fields(self.schema).items():
             level = DOCUMENT if field.stored in _OF_THE_DOCUMENT else OWN
-            found[name] = replace(field, stored=f"{level}.{field.stored}")
+            fields[name] = replace(field, stored=f"{level}.{field.stored}")
         for prefix, level, schema in self.around:
             for name, field in plain_fields(schema).items():
                 if name == "_id":
                     continue  # a query names the id of a log around by its name in the model
                 # What a mastery log takes from its document is there; without a mastery log it has no value.
                 place = SUMMARY if level == MASTERY and field.stored in _OF_THE_DOCUMENT else level
-                found[f"{prefix}__{name}"] = replace(field, stored=f"{place}.{field.stored}")
-        return {**found, **self.also}
+                fields[f"{prefix}__{name}"] = replace(field, stored=f"{place}.{field.stored}")
+        return {**fields, **self.also}
 
 
 _OF_THE_DOCUMENT = {field.stored for field in OWNER_FIELDS}
@@ -111,17 +111,17 @@ def _field(level: str, schema: LogSchema[Any], name: str, *, optional: bool = Fa
     return replace(field, stored=f"{level}.{field.stored}", optional=optional)
 
 
-def _read_mastery(found: EmbeddedRecord) -> MasteryLog:
-    return read_mastery(found.record, summarylog_id=found.document["_id"], **inherited_fields(found.document))
+def _read_mastery(record: EmbeddedRecord) -> MasteryLog:
+    return read_mastery(record.record, summarylog_id=record.document["_id"], **inherited_fields(record.document))
 
 
-def _read_attempt(found: EmbeddedRecord) -> AttemptLog:
-    inherited = inherited_fields(found.document)
-    return read_attempt(found.record, masterylog_id=found.mastery.get("id"), **inherited)
+def _read_attempt(record: EmbeddedRecord) -> AttemptLog:
+    inherited = inherited_fields(record.document)
+    return read_attempt(record.record, masterylog_id=record.mastery.get("id"), **inherited)
 
 
-def _read_exam_attempt(found: EmbeddedRecord) -> ExamAttemptLog:
-    return read_exam_attempt(found.record, examlog_id=found.document["_id"], **inherited_fields(found.document))
+def _read_exam_attempt(record: EmbeddedRecord) -> ExamAttemptLog:
+    return read_exam_attempt(record.record, examlog_id=record.document["_id"], **inherited_fields(record.document))
 
 
 _CONTENT = _field(DOCUMENT, SUMMARY_LOG, "content_id")
@@ -152,11 +152,11 @@ EXAM_ATTEMPT_LOGS = EmbeddedKind(
 )
 
 
-def holds(conditions: Conditions, found: EmbeddedRecord) -> bool:
-    """Whether a record and those around it are as conditions on `plain_fields` want them."""
+def holds(conditions: Conditions, record: EmbeddedRecord) -> bool:
+    """Whether a record and the logs around it match conditions on `plain_fields`."""
     for path, wanted in conditions.items():
         level, _, name = path.partition(".")
-        value = found.level(level).get(name)
+        value = record.level(level).get(name)
         if not all(_COMPARE[operator](value, compared) for operator, compared in wanted.items()):
             return False
     return True

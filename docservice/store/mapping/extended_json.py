@@ -1,7 +1,7 @@
 """Documents as lines of MongoDB Extended JSON v2, in the canonical form, which keeps every type.
 
 A line reads `{"collection": "exams", "document": {...}}`. Extended JSON cannot tell an object with a key like `$date`,
-which an answer of a learner may hold, from a date: a document with such keys stands in its line as BSON,
+which an answer of a learner may hold, from a date: a document with such keys is written to its line as BSON,
 `{"collection": "exams", "bson": {"$binary": ...}}`.
 """
 
@@ -32,7 +32,7 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:
-    """A document as BSON: two that have the same bytes are the same, in types and order, too.
+    """Return a document as BSON: two that have the same bytes are the same, in types and order, too.
 
     Raises:
         ValueError: no document can hold it, or it is too large; the message holds nothing of it.
@@ -47,7 +47,7 @@ def encoded(document: Mapping[str, Any]) -> bytes:
 
 
 def to_line(collection: str, document: Document) -> str:
-    """A document as a line, with the line feed."""
+    """Return a document as a line, with the line feed."""
     if _has_dollar_key(document):
         content: Document = {"collection": collection, "bson": bson.encode(document)}
     else:
@@ -57,7 +57,7 @@ def to_line(collection: str, document: Document) -> str:
 
 
 def from_line(line: str) -> tuple[str, Document]:
-    """The collection and the document of a line.
+    """Return the collection and the document of a line.
 
     Raises:
         ValueError: it is none; the message says why and holds nothing of the line.
@@ -65,17 +65,17 @@ def from_line(line: str) -> tuple[str, Document]:
     try:
         content = json_util.loads(line, json_options=_OPTIONS)
     except _UNREADABLE:
-        raise ValueError("it is no Extended JSON") from None
+        raise ValueError("it is not Extended JSON") from None
     if not isinstance(content, Mapping) or not isinstance(content.get("collection"), str):
-        raise ValueError('it is no object with a "collection" and a "document"')
+        raise ValueError('it is not an object with a "collection" and a "document"')
     document: Any = content.get("document")
     if "bson" in content:
         try:
             document = bson.decode(content["bson"], _CODEC)
         except _UNREADABLE:
-            raise ValueError('its "bson" is no document') from None
+            raise ValueError('its "bson" is not a document') from None
     if not isinstance(document, dict) or "_id" not in document:
-        raise ValueError('its "document" is no object with an "_id"')
+        raise ValueError('its "document" is not an object with an "_id"')
     return content["collection"], document
 
 

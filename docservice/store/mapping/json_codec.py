@@ -16,13 +16,15 @@ from bson.int64 import Int64
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _DECIMAL_DIGITS = 34
+_SAME = frozenset({str, int, float, bool, type(None)})
+"""Types of most values; an exact match, because `Int64` is an `int`, too."""
 _WIDE_DOLLAR = "＄"
 _REFERENCE_KEY = re.compile(rf"(?:\$|{_WIDE_DOLLAR}+)(?:ref|id|db)")
 _ESCAPED_KEY = re.compile(rf"{_WIDE_DOLLAR}+(?:ref|id|db)")
 
 
 def to_bson(value: Any) -> Any:
-    """A JSON value as BSON can hold it; see the module. The value itself is not changed."""
+    """Return a JSON value as BSON can hold it; see the module. The value itself is not changed."""
     if isinstance(value, dict):
         return {_escape(key): to_bson(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -36,7 +38,9 @@ def to_bson(value: Any) -> Any:
 
 
 def from_bson(value: Any) -> Any:
-    """The JSON value that `to_bson` was given."""
+    """Return the JSON value that `to_bson` was given."""
+    if type(value) in _SAME:
+        return value
     if isinstance(value, dict):
         return {_unescape(key): from_bson(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -57,7 +61,7 @@ def _escape(key: str) -> str:
 
 
 def _unescape(key: str) -> str:
-    if not _ESCAPED_KEY.fullmatch(key):
+    if not key.startswith(_WIDE_DOLLAR) or not _ESCAPED_KEY.fullmatch(key):
         return key
     rest = key[1:]
     return rest if rest.startswith(_WIDE_DOLLAR) else "$" + rest

@@ -36,7 +36,7 @@ from docservice.store.mapping.json_codec import from_bson, to_bson
 
 
 def stored_value(field: StoredField, value: Any) -> Any:
-    """The value in a document of a model's field."""
+    """Return the value in a document of a model's field."""
     return to_bson(value) if field.is_json else value
 
 
@@ -46,7 +46,7 @@ def _sent_json(field: StoredField, value: Any) -> Any:
 
 
 def log_document(schema: LogSchema[Log], log: Log) -> Document:
-    """A log as it is stored, with all that it embeds and, if it is a document of its own, with its counters."""
+    """Return a log as it is stored, with all that it embeds and, if it is a document of its own, with its counters."""
     document = {
         field.stored: to_bson(getattr(log, field.name)) if field.is_json else getattr(log, field.name)
         for field in schema.own
@@ -60,37 +60,37 @@ def log_document(schema: LogSchema[Log], log: Log) -> Document:
 
 
 def attempt_document(attempt: AttemptLog) -> Document:
-    """An attempt as it is in a mastery log, a session or an overflow bucket."""
+    """Return an attempt as it is in a mastery log, a session or an overflow bucket."""
     return log_document(ATTEMPT_LOG, attempt)
 
 
 def mastery_document(log: MasteryLog) -> Document:
-    """A mastery log as it is in a summary, with its embedded attempts."""
+    """Return a mastery log as it is in a summary, with its embedded attempts."""
     return log_document(MASTERY_LOG, log)
 
 
 def summary_document(summary: ContentSummaryLog) -> Document:
-    """A summary with its mastery logs and their embedded attempts."""
+    """Return a summary with its mastery logs and their embedded attempts."""
     return log_document(SUMMARY_LOG, summary)
 
 
 def session_document(session: ContentSessionLog) -> Document:
-    """A session with its loose attempts, if it has any."""
+    """Return a session with its loose attempts, if it has any."""
     return log_document(SESSION_LOG, session)
 
 
 def exam_attempt_document(attempt: ExamAttemptLog) -> Document:
-    """An exam attempt as it is in its exam log."""
+    """Return an exam attempt as it is in its exam log."""
     return log_document(EXAM_ATTEMPT_LOG, attempt)
 
 
 def exam_log_document(log: ExamLog) -> Document:
-    """An exam log with its attempts."""
+    """Return an exam log with its attempts."""
     return log_document(EXAM_LOG, log)
 
 
 def user_session_document(log: UserSessionLog) -> Document:
-    """A user session."""
+    """Return a user session."""
     return log_document(USER_SESSION_LOG, log)
 
 
@@ -108,7 +108,7 @@ def model_values(model: type[SyncableLog], document: Mapping[str, Any]) -> dict[
 
 
 def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the logs embedded in a document take from it."""
+    """Return what the logs embedded in a document take from it."""
     return {field.name: document[field.stored] for field in OWNER_FIELDS}
 
 
@@ -116,19 +116,33 @@ def inherited_fields(document: Mapping[str, Any]) -> dict[str, Any]:
 # built without running their checks again.
 
 
+def log_values(schema: LogSchema[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stored record says itself, by the names of its model, with JSON as it was sent and defaults for the rest.
+
+    Args:
+        schema: of the record.
+        record: as it is stored. What the schema does not describe is not read.
+    """
+    values = {}
+    for field in schema.own:
+        if field.stored in record:
+            value = record[field.stored]
+            values[field.name] = _sent_json(field, value) if field.is_json else value
+        elif field.role is FieldRole.RECORDED:
+            # Left out where nothing was recorded. Given a value, pydantic need not look at the signature of a default.
+            values[field.name] = {}
+    return values
+
+
 def read_log(schema: LogSchema[Log], record: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> Log:
-    """The log of a stored record, with all that it embeds, as far as that was read.
+    """Return the log of a stored record, with all that it embeds, as far as that was read.
 
     Args:
         schema: of the record.
         record: as it is stored. What the schema does not describe is not read.
         inherited: of an embedded log: dataset, learner, partition and, if it names it, the log around it.
     """
-    values = {
-        field.name: _sent_json(field, record[field.stored]) if field.is_json else record[field.stored]
-        for field in schema.own
-        if field.stored in record
-    }
+    values = log_values(schema, record)
     if inherited:
         values |= inherited
     if schema.embeds is not None:
@@ -144,7 +158,7 @@ def read_log(schema: LogSchema[Log], record: Mapping[str, Any], inherited: Mappi
 
 
 def read_attempt(document: Mapping[str, Any], **inherited: Any) -> AttemptLog:
-    """An embedded attempt; `inherited` gives dataset, learner, partition and mastery log."""
+    """Return an embedded attempt; `inherited` gives dataset, learner, partition and mastery log."""
     return read_log(ATTEMPT_LOG, document, inherited)
 
 
@@ -154,7 +168,7 @@ def read_mastery(document: Mapping[str, Any], *, summarylog_id: str, **inherited
 
 
 def read_summary(document: Mapping[str, Any], *, with_attempts: bool = True) -> ContentSummaryLog:
-    """A summary with its mastery logs and, unless they are not wanted, their embedded attempts."""
+    """Return a summary with its mastery logs and, unless they are not wanted, their embedded attempts."""
     if not with_attempts:
         document = {
             **document,
@@ -164,20 +178,20 @@ def read_summary(document: Mapping[str, Any], *, with_attempts: bool = True) -> 
 
 
 def read_session(document: Mapping[str, Any]) -> ContentSessionLog:
-    """A session with its loose attempts."""
+    """Return a session with its loose attempts."""
     return read_log(SESSION_LOG, document)
 
 
 def read_exam_log(document: Mapping[str, Any]) -> ExamLog:
-    """An exam log with its attempts, if they were read."""
+    """Return an exam log with its attempts, if they were read."""
     return read_log(EXAM_LOG, document)
 
 
 def read_exam_attempt(document: Mapping[str, Any], **inherited: Any) -> ExamAttemptLog:
-    """An exam attempt; `inherited` gives dataset, learner, partition and exam log."""
+    """Return an exam attempt; `inherited` gives dataset, learner, partition and exam log."""
     return read_log(EXAM_ATTEMPT_LOG, document, inherited)
 
 
 def read_user_session(document: Mapping[str, Any]) -> UserSessionLog:
-    """A user session."""
+    """Return a user session."""
     return read_log(USER_SESSION_LOG, document)

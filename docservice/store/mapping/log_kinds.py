@@ -53,7 +53,7 @@ class LogKind(Generic[Log]):
 
     @property
     def overflows(self) -> bool:
-        """Whether attempts that a document outgrows move to buckets."""
+        """Whether attempts that do not fit into a document move to buckets."""
         return bool(self.schema.moves_to)
 
     @property
@@ -62,11 +62,11 @@ class LogKind(Generic[Log]):
         return self.model.model_name
 
     def read(self, document: Mapping[str, Any]) -> Log:
-        """The log of a document."""
+        """Return the log of a document."""
         return read_log(self.schema, document)
 
     def write(self, log: Log) -> Document:
-        """The document of a log."""
+        """Return the document of a log."""
         return log_document(self.schema, log)
 
     @cached_property
@@ -81,13 +81,13 @@ class LogKind(Generic[Log]):
 
 
 def plain_fields(schema: LogSchema[Any]) -> dict[str, FilterField]:
-    """The fields of a log that can be compared, by their names in the model and where it is stored."""
-    found: dict[str, FilterField] = {}
+    """Return the fields of a log that can be compared, by their names in the model and where it is stored."""
+    fields: dict[str, FilterField] = {}
     for field in schema.fields:
         if field.in_model and field.kind in _VALUE_KINDS:
             comparable = FilterField(field.stored, _VALUE_KINDS[field.kind], schema.is_optional(field.name))
-            found[field.name] = found[field.stored] = comparable
-    return found
+            fields[field.name] = fields[field.stored] = comparable
+    return fields
 
 
 SUMMARY_LOGS = LogKind(SUMMARY_LOG, (*PEOPLE_FILTERS, *_CONTENT, *_DATES))

@@ -17,7 +17,7 @@ SESSIONS = SESSION_LOG.collection
 USER_SESSIONS = USER_SESSION_LOG.collection
 EXAMS = EXAM_LOG.collection
 OVERFLOW = SUMMARY_LOG.moves_to
-"""The buckets of attempts that summaries and sessions have outgrown."""
+"""The buckets of attempts that did not fit into their summary or session."""
 
 DOCUMENT_SCHEMAS: dict[str, LogSchema[Any]] = {schema.collection: schema for schema in DOCUMENTS}
 """The collections of logs, each with what its documents are."""
@@ -34,18 +34,18 @@ DATA_SETS = "generated_data_sets"
 SET_ASIDE = "import_set_aside"
 
 CSV_EXPORTS = "csv_exports"
-DIRECTORY_TURNS = "directory_turns"
+DIRECTORY_LOCKS = "directory_turns"
 IDEMPOTENCY_KEYS = "idempotency_keys"
-USER_SESSION_TURNS = "user_session_turns"
+USER_SESSION_LOCKS = "user_session_turns"
 
 BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
 """What a backup holds, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
 
 LEFT_OUT = {
     CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",
-    DIRECTORY_TURNS: "where writers of the directory take turns",
+    DIRECTORY_LOCKS: "a lock of the writers of the directory",
     IDEMPOTENCY_KEYS: "answers kept a day for retries",
-    USER_SESSION_TURNS: "where requests of a learner take turns",
+    USER_SESSION_LOCKS: "a lock for each learner",
 }
 """What this service keeps and a backup does not hold: it means nothing in another place or at another time."""
 

@@ -1,1 +1,1 @@
-"""Whole documents on their way in and out: backups, imports, verification."""
+"""Whole documents: backup, restore, merging, verification."""

@@ -1,4 +1,4 @@
-"""All documents that an export holds, one after the other, while writers run."""
+"""Reads all documents of a backup, one after the other, while writers run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from docservice.store.mapping.schema import DEVICE_SETTINGS, OURS, OVERFLOW, OVE
 from docservice.store.transfer.document_checks import SETTINGS
 
 SECRETS = {FacilityUser.collection_name: ("password",)}
-"""Fields that no export holds, should somebody have put them into the directory."""
+"""Fields that no backup holds, even if they are in the directory."""
 
 
-class DumpStore:
+class BackupStore:
     """Reads whole documents for an export."""
 
     def __init__(self, database: Database) -> None:
@@ -29,14 +29,14 @@ class DumpStore:
             return await self._database[collection].count_documents(_query(collection))
 
     async def unknown(self) -> list[str]:
-        """The collections of the database that are not this service's."""
+        """Return the collections of the database that are not this service's."""
         answer = await self._database.command({"listCollections": 1, "nameOnly": True, "cursor": {"batchSize": 10_000}})
         known = {*OURS, *(view.name for view in described_views())}
         names = {found["name"] for found in answer["cursor"]["firstBatch"]}
         return sorted(name for name in names - known if not name.startswith("system."))
 
     async def documents(self, collection: str) -> AsyncGenerator[tuple[str, Document], None]:
-        """The documents of a collection, each with its collection: a log is followed by its buckets.
+        """Yield the documents of a collection, each with its collection: a log is followed by its buckets.
 
         One that is there from the beginning to the end comes exactly once, as it was at a moment in between; a log
         and its buckets are of the same moment.

@@ -13,7 +13,7 @@ class DataSetStore:
         self._database = database
 
     async def find(self, dataset_id: str) -> Document | None:
-        """What is known of a data set, None if nobody has begun to load it."""
+        """Return the state of a data set; None if its load was never started."""
         with self._database.guarded():
             return await self._database[DATA_SETS].find_one({"_id": dataset_id})
 

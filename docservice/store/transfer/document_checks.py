@@ -47,7 +47,7 @@ def _log_check(schema: LogSchema[Any]) -> Check:
         if document.get("schema_version") != SCHEMA_VERSION:
             raise NotOurs(f"schema_version is not {SCHEMA_VERSION}")
         if not isinstance(document.get("has_dirty"), bool):
-            raise NotOurs("has_dirty is no truth value")
+            raise NotOurs("has_dirty is not a truth value")
         _require_log(schema, document, {}, "")
 
     return check
@@ -64,13 +64,13 @@ def _require_log(schema: LogSchema[Any], document: Mapping[str, Any], inherited:
         raise NotOurs(f"{problem.path}: {problem.message.removesuffix('.')}")
     dataset_id, partition = values["dataset_id"], values.get("morango_partition", "")
     if not is_hex_id(values.get("id")):
-        raise NotOurs(f"{path}id is no id")
+        raise NotOurs(f"{path}id is not an id")
     if not values.get("morango_source_id") or not partition.startswith(dataset_id):
         raise NotOurs(f"{path}_morango_source_id or _morango_partition is not one of the log")
     if embeds is None:
         return
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise NotOurs(f"{path}{embeds.field} is no list of objects")
+        raise NotOurs(f"{path}{embeds.field} is not a list of objects")
     below = {owner.name: values.get(owner.name) for owner in OWNER_FIELDS}
     if embeds.parent is not None:
         below[embeds.parent] = values["id"]
@@ -92,14 +92,14 @@ def _check_bucket(document: Document) -> None:
         raise NotOurs("_id is not that of a bucket of its log")
     for name in ("dataset_id", "content_id"):
         if not is_hex_id(document.get(name)):
-            raise NotOurs(f"{name} is no id")
+            raise NotOurs(f"{name} is not an id")
     partition, attempts = document.get("_morango_partition"), document.get("attempts")
     if not isinstance(partition, str) or not partition.startswith(document["dataset_id"]):
         raise NotOurs("_morango_partition is not one of the log")
     if "user_id" not in document or "masterylog_id" not in document or not isinstance(document.get("has_dirty"), bool):
         raise NotOurs("user_id, masterylog_id or has_dirty is not there")
     if not isinstance(attempts, list) or not attempts or not all(isinstance(attempt, dict) for attempt in attempts):
-        raise NotOurs("attempts is no list of attempts")
+        raise NotOurs("attempts is not a list of attempts")
     inherited = {**inherited_fields(document), "masterylog_id": document["masterylog_id"]}
     for position, attempt in enumerate(attempts):
         _require_log(ATTEMPT_LOG, attempt, inherited, f"attempts.{position}.")
@@ -131,12 +131,12 @@ _SETTINGS = {
 def _check_setting(document: Document) -> None:
     name, is_valid = _SETTINGS.get(str(document["_id"]), ("", None))
     if is_valid is None or not is_valid(document.get(name)):
-        raise NotOurs("it is no setting that is exported")
+        raise NotOurs("it is not a setting that is exported")
 
 
 def _check_csv_request(document: Document) -> None:
     if type(document["_id"]) is not int or not is_hex_id(document.get("facility")):
-        raise NotOurs("_id is no number, or facility no id")
+        raise NotOurs("_id is not a number, or facility is not an id")
     # The type becomes part of a file's name.
     if document.get("log_type") not in LOG_TYPES:
         raise NotOurs("log_type is none of ours")
@@ -153,20 +153,20 @@ def _check_csv_request(document: Document) -> None:
 
 def _check_set_aside(document: Document) -> None:
     if not all(isinstance(document.get(name), str) for name in ("_id", "model_name", "reason")):
-        raise NotOurs("_id, model_name or reason is no text")
+        raise NotOurs("_id, model_name or reason is not a text")
     if not isinstance(document.get("row"), dict):
-        raise NotOurs("row is no object")
+        raise NotOurs("row is not an object")
 
 
 def _check_data_set(document: Document) -> None:
     if not is_hex_id(document["_id"]) or not isinstance(document.get("plan"), dict):
-        raise NotOurs("_id is no id, or plan no object")
+        raise NotOurs("_id is not an id, or plan is not an object")
     try:
         date.fromisoformat(document.get("until", ""))
     except (TypeError, ValueError):
-        raise NotOurs("until is no day") from None
+        raise NotOurs("until is not a day") from None
     if not isinstance(document.get("written", {}), dict):
-        raise NotOurs("written is no object")
+        raise NotOurs("written is not an object")
 
 
 CHECKS: dict[str, Check] = {
@@ -185,7 +185,7 @@ SETTINGS = tuple(_SETTINGS)
 
 
 def require_ours(collection: str, document: Document) -> None:
-    """Do nothing if a document is one that this service could have written.
+    """Check that a document is one that this service could have written.
 
     Raises:
         NotOurs: it is not.

@@ -1,4 +1,4 @@
-"""Whole documents that come from elsewhere: counted, relieved of what they outgrow, and written beside what is here."""
+"""Merges whole documents from other databases with the stored ones: counters, overflow, one write."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from docservice.store.mapping.counters import counters
 from docservice.store.mapping.schema import DOCUMENT_SCHEMAS, OVERFLOW
 
 
-def settled(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
-    """A document with its counters, and the buckets of the attempts that it cannot hold.
+def counted_and_split(schema: LogSchema[Any], document: Document) -> tuple[Document, list[Document]]:
+    """Return a document with its counters, and the buckets of the attempts that it cannot hold.
 
     Args:
         schema: of the document.
@@ -38,12 +38,12 @@ def settled(schema: LogSchema[Any], document: Document) -> tuple[Document, list[
     return relieved, move_oldest(relieved)
 
 
-def same(document: Document, stored: Document) -> bool:
+def is_unchanged(document: Document, stored: Document) -> bool:
     """Whether a stored document says all that a settled one says."""
     return all(name in stored and stored[name] == value for name, value in document.items())
 
 
-class ImportedStore:
+class MergingStore:
     """Writes documents that may be here already."""
 
     def __init__(self, database: Database) -> None:
@@ -56,7 +56,7 @@ class ImportedStore:
             return await self._database[collection].find_one({}, {"_id": 1}) is None
 
     async def ids(self, collection: str) -> set[Any]:
-        """The `_id` of each document of a collection."""
+        """Return the `_id` of each document of a collection."""
         async with aclosing(self._database.stream(collection, {}, {"_id": 1})) as found:
             return {document["_id"] async for document in found}
 
@@ -68,8 +68,9 @@ class ImportedStore:
         Args:
             collection: where.
             brought: with all its attempts embedded.
-            combined: makes one document of the one that is here, with all its attempts (None: there is none), and the
-                brought one; None leaves things as they are. It is called again after a conflict with another write.
+            combined: makes one document of the one that is here, with all its attempts (None if there is no such
+                document), and the brought one; None leaves things as they are. It is called again after a conflict with
+                another write.
         """
 
         async def action(tx: Transaction) -> None:
@@ -77,7 +78,7 @@ class ImportedStore:
             before = await self._database[collection].find_one(key, session=tx.session)
             document = combined(await self._whole(before, tx) if before else None, brought)
             if document is not None:
-                await self._write(tx, collection, key, *settled(DOCUMENT_SCHEMAS[collection], document))
+                await self._write(tx, collection, key, *counted_and_split(DOCUMENT_SCHEMAS[collection], document))
 
         await self._database.transact(action)
 

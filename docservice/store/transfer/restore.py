@@ -1,4 +1,4 @@
-"""Documents of an export, written where they are not: again changes nothing, and nothing is overwritten unasked."""
+"""Inserts the documents of a backup that are missing. Safe to repeat; stored documents change only on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from docservice.store.transfer.backup import SECRETS
 from docservice.store.transfer.document_checks import NotOurs, require_ours
 
 _LOST_RACES = 3
-"""How often somebody else may insert one of the documents between our look and our insert."""
+"""How often another process may insert one of the documents between our read and our insert."""
 
 
 class LineOutcome(Enum):
@@ -84,8 +84,8 @@ class RestoreStore:
     async def write(self, lines: Sequence[Line], *, replace: bool) -> None:
         """Write the documents of lines that are not refused yet, and note on each what became of it.
 
-        Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt stands
-        beside a log that does not know of it.
+        Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt is stored
+        beside a log that does not count it.
 
         Args:
             lines: the next ones of the file; at most some hundred.
@@ -103,7 +103,7 @@ class RestoreStore:
             elif line.collection == OVERFLOW and line.outcome is None:
                 log = self._last_log
                 if log is None or log.id != line.document["log_id"]:
-                    line.refuse("it does not stand behind its log")
+                    line.refuse("it does not follow its log")
                 elif log.outcome is LineOutcome.REFUSED:
                     line.refuse("its log was refused")
         await self._write(OVERFLOW, [line for line in lines if line.collection == OVERFLOW], replace)
@@ -120,7 +120,7 @@ class RestoreStore:
                 await self._bulk.insert(collection, [line.document for line in missing])
                 break
             except StoreError:
-                # Somebody else inserted one of them since we looked, or the database fails, which a new look tells.
+                # Another process inserted one of them since the read, or the database fails, which a new read shows.
                 if attempt == _LOST_RACES - 1:
                     raise
         for line in ours:

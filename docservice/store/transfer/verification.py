@@ -1,4 +1,4 @@
-"""Looks at every document and its buckets, and mends them; what is found is confirmed in a transaction."""
+"""Checks every document and its buckets, and repairs them; findings are confirmed in a transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from docservice.domain.directory.records import DirectoryRecord
-from docservice.domain.directory.rules import add_to, flaws, taken, unique_key
+from docservice.domain.directory.rules import add_to, taken, unique_key, violations
 from docservice.domain.logs.record_schema import FieldRole
 from docservice.domain.logs.schema import OVERFLOW_BUCKET
 from docservice.domain.upkeep.consistency import (
@@ -17,15 +17,15 @@ from docservice.domain.upkeep.consistency import (
     IMPOSSIBLE,
     ORPHAN,
     OVERFULL,
+    FieldProblem,
     Finding,
-    Problem,
     directory_problems,
 )
 from docservice.domain.upkeep.inspection import Inspection, bucket_owner, misplaced
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteOne, ReplaceOne
-from docservice.store.directory.surroundings import SurroundingsStore
+from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.logs.attempts import AttemptReader
 from docservice.store.logs.overflow import move_oldest, overfull
 from docservice.store.mapping.extended_json import encoded
@@ -56,19 +56,19 @@ class VerifyingStore:
         self._database = database
         self._attempts = AttemptReader(database)
         self._bulk = BulkStore(database)
-        self._surroundings = SurroundingsStore(database)
+        self._related = RelatedRecordStore(database)
 
     async def count(self, collection: str) -> int:
-        """How many documents a collection has."""
+        """Return how many documents a collection has."""
         with self._database.guarded():
             return await self._database[collection].count_documents({})
 
     def documents(self, collection: str, *, whole: bool = True) -> AsyncGenerator[Document, None]:
-        """All documents of a collection, or just their `_id`, in no order."""
+        """Return all documents of a collection, or just their `_id`, in no order."""
         return self._database.stream(collection, {}, None if whole else {"_id": 1})
 
     async def bucket_batches(self) -> AsyncGenerator[list[Document], None]:
-        """All buckets without their attempts, some at a time, in no order."""
+        """Yield all buckets without their attempts, some at a time, in no order."""
         batch: list[Document] = []
         async with aclosing(self._database.stream(OVERFLOW, {}, _BUCKET)) as documents:
             async for document in documents:
@@ -80,13 +80,13 @@ class VerifyingStore:
             yield batch
 
     async def record_batches(self, collection: str) -> AsyncGenerator[list[Document], None]:
-        """All records of a collection of the directory, some at a time, in no order."""
+        """Yield all records of a collection of the directory, some at a time, in no order."""
         async with aclosing(self._database.batches(collection, {}, size=_RECORDS)) as batches:
             async for batch in batches:
                 yield batch
 
     async def records(self, collection: str, batch: Sequence[Document], holders: Mapping[int, str]) -> list[Finding]:
-        """What is wrong with records of the directory: their fields, and whether Kolibri could hold them at all.
+        """Return what is wrong with records of the directory: their fields, and whether Kolibri could hold them at all.
 
         Args:
             collection: of the records.
@@ -98,7 +98,7 @@ class VerifyingStore:
             found += _findings(collection, document["_id"], directory_problems(DIRECTORY[collection], document))
         impossible = await self._impossible(collection, batch, holders)
         if impossible:
-            # What a record names may have gone after the record was read, together with it.
+            # The record and what it names may have been removed after the record was read.
             still = await self._bulk.stored(collection, sorted({finding.document_id for finding in impossible}))
             impossible = await self._impossible(collection, list(still.values()), holders)
         return found + impossible
@@ -128,12 +128,12 @@ class VerifyingStore:
         # What cannot be read is reported by its fields.
         readable = [document for document in documents if not any(directory_problems(model, document))]
         records = [_record(model, document) for document in readable]
-        there = await self._surroundings.of(None, records)
+        there = await self._related.of(None, records)
         add_to(there, records)
         found: list[Finding] = []
         for record in records:
             key = unique_key(record)
-            listed = list(flaws(record, there))
+            listed = list(violations(record, there))
             twice = key is not None and holders.get(hash(key), record.id) != record.id
             for flaw, rule in [
                 *((flaw, ORPHAN if flaw.missing else IMPOSSIBLE) for flaw in listed),
@@ -144,7 +144,7 @@ class VerifyingStore:
         return found
 
     async def buckets(self, batch: Sequence[Document], *, repair: bool) -> list[Finding]:
-        """What is wrong with where buckets belong; what else is wrong with them, `log` says."""
+        """Return what is wrong with where buckets belong; what else is wrong with them, `log` says."""
         names = {bucket["_id"]: bucket_owner(str(bucket["_id"])) for bucket in batch}
         wanted = sorted({name[0] for name in names.values() if name is not None})
         owners: dict[str, Document] = {}
@@ -184,7 +184,7 @@ class VerifyingStore:
         return action
 
     async def log(self, collection: str, document: Document, *, repair: bool) -> list[Finding]:
-        """What is wrong with a log and its buckets."""
+        """Return what is wrong with a log and its buckets."""
         kind = LOGS[collection]
         _, findings, _ = await self._inspect(kind, document)
         if not findings:
@@ -243,11 +243,11 @@ class VerifyingStore:
         return right, found, changed
 
 
-def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[Problem]]:
+def _bucket_problems(bucket: Document, sequence: int, owner: Document | None) -> tuple[Document, list[FieldProblem]]:
     setting, problems = misplaced(bucket, owner)
     if owner is not None and owner.get("overflow_buckets", 0) <= sequence:
-        message = "Its log does not count so many buckets."
-        problems = [*problems, Problem(BUCKET, "_id", message, mendable=True)]
+        message = "Its log counts fewer buckets."
+        problems = [*problems, FieldProblem(BUCKET, "_id", message, mendable=True)]
     return setting, problems
 
 

@@ -1,4 +1,4 @@
-"""What the directory holds of what some records name, and who holds what only one may hold."""
+"""Reads the records that other records name, and the holders of unique keys."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from docservice.domain.directory.records import (
     Membership,
     Role,
 )
-from docservice.domain.directory.rules import Place, Surroundings, folded, named_by, unique_key
+from docservice.domain.directory.rules import (
+    CollectionFacts,
+    RelatedRecords,
+    folded_username,
+    referenced_ids,
+    unique_key,
+)
 from docservice.store.database.port import Database, Document, Transaction
 
 _AT_ONCE = 1000
 _FEW_NAMES = 200
-"""So many user names the database looks for itself; for more, all of the facility are read."""
+"""Up to this many user names are looked up by a query; for more, all of the facility are read."""
 
 
 _ASSIGNED = (("collection_id", "assignments"), ("learner_ids",))
@@ -39,34 +45,36 @@ _NAMING: dict[type[DirectoryRecord], tuple[tuple[str, ...], tuple[str, ...]]] = 
 """The fields of records that name collections, and those that name people."""
 
 
-class SurroundingsStore:
+class RelatedRecordStore:
     """Reads inside a transaction, or outside of one if `tx` is None."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> Surroundings:
-        """What is stored of what records name, with the nodes above content nodes up to the root."""
-        named, found = named_by(records), Surroundings()
+    async def of(self, tx: Transaction | None, records: Iterable[DirectoryRecord]) -> RelatedRecords:
+        """Return what is stored of what records name, with the nodes above content nodes up to the root."""
+        named, related = referenced_ids(records), RelatedRecords()
         async for document in self._by_id(tx, "facility_datasets", named.datasets, {"_id": 1}):
-            found.datasets.add(document["_id"])
+            related.datasets.add(document["_id"])
         async for document in self._by_id(tx, "facility_collections", named.collections, {"kind": 1, "dataset_id": 1}):
-            found.collections[document["_id"]] = Place(document.get("kind", ""), document.get("dataset_id", ""))
+            related.collections[document["_id"]] = CollectionFacts(
+                document.get("kind", ""), document.get("dataset_id", "")
+            )
         async for document in self._by_id(tx, "facility_users", named.users, {"dataset_id": 1}):
-            found.users[document["_id"]] = document.get("dataset_id", "")
+            related.users[document["_id"]] = document.get("dataset_id", "")
         above = named.nodes
         while above:
-            found.parents |= dict.fromkeys(above)
+            related.parents |= dict.fromkeys(above)
             async for document in self._by_id(tx, "content_nodes", above, {"parent_id": 1}):
-                found.parents[document["_id"]] = document.get("parent_id")
-            above = {parent for node in above if (parent := found.parents[node]) and parent not in found.parents}
-        return found
+                related.parents[document["_id"]] = document.get("parent_id")
+            above = {parent for node in above if (parent := related.parents[node]) and parent not in related.parents}
+        return related
 
     async def naming(
         self, tx: Transaction | None, collection_ids: AnyOf[str], user_ids: AnyOf[str]
     ) -> list[DirectoryRecord]:
-        """The stored records that name one of these collections or people; without those that cannot be read."""
-        found: list[DirectoryRecord] = []
+        """Return the stored records that name one of these collections or people; without those that cannot be read."""
+        records: list[DirectoryRecord] = []
         for model, (of_collections, of_people) in _NAMING.items():
             by_id: dict[str, Document] = {}
             for fields, ids in ((of_collections, collection_ids), (of_people, user_ids)):
@@ -76,15 +84,15 @@ class SurroundingsStore:
                         by_id[document.pop("_id")] = document
             for record_id, document in by_id.items():
                 with suppress(ValidationError):
-                    found.append(model.model_validate({**document, "id": record_id}))
-        return found
+                    records.append(model.model_validate({**document, "id": record_id}))
+        return records
 
     async def holders(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
     ) -> dict[tuple[str, ...], set[str]]:
-        """The ids of the stored records that hold the keys of these records."""
+        """Return the ids of the stored records that hold the keys of these records."""
         wanted = {key for record in records if (key := unique_key(record)) is not None}
-        found: dict[tuple[str, ...], set[str]] = {}
+        by_key: dict[tuple[str, ...], set[str]] = {}
         for model, documents in (
             (Collection, self._facilities(tx, records)),
             (FacilityUser, self._accounts(tx, records)),
@@ -95,8 +103,8 @@ class SurroundingsStore:
                 async for document in documents:
                     key = unique_key(model.model_construct(**{**document, "id": document["_id"]}))
                     if key in wanted:
-                        found.setdefault(key, set()).add(document["_id"])
-        return found
+                        by_key.setdefault(key, set()).add(document["_id"])
+        return by_key
 
     async def _facilities(
         self, tx: Transaction | None, records: Sequence[DirectoryRecord]
@@ -113,10 +121,10 @@ class SurroundingsStore:
         people = [record for record in records if isinstance(record, FacilityUser)]
         if not people:
             return
-        names = {folded(person.username) for person in people}
+        names = {folded_username(person.username) for person in people}
         query: Document = {"dataset_id": {"$in": sorted({person.dataset_id for person in people})}}
         if len(names) <= _FEW_NAMES:
-            # `$toLower` knows the letters A to Z and no others, as `folded`.
+            # `$toLower` changes the letters A to Z and no others, as `folded_username`.
             query["$expr"] = {"$in": [{"$toLower": "$username"}, {"$literal": sorted(names)}]}
         fields = {"username": 1, "facility_id": 1, "date_deleted": 1}
         async for document in self._find(tx, "facility_users", query, fields):
@@ -143,8 +151,8 @@ class SurroundingsStore:
         self, tx: Transaction | None, collection: str, query: Document, projection: Mapping[str, int] | None
     ) -> AsyncGenerator[Document, None]:
         if tx is None:
-            async with aclosing(self._database.stream(collection, query, projection)) as found:
-                async for document in found:
+            async with aclosing(self._database.stream(collection, query, projection)) as documents:
+                async for document in documents:
                     yield document
             return
         async for document in self._database[collection].find(query, projection, session=tx.session):

@@ -35,7 +35,7 @@ from docservice.store.database.pymongo_db import PyMongoDatabase
 async def main():
     async with EmbeddedEngine(Path(sys.argv[1])) as engine:
         database = PyMongoDatabase.connect(
-            engine.uri, "things", timeout_seconds=60, turn=engine.turn, on_session=engine.name_session
+            engine.uri, "things", timeout_seconds=60, transaction_lock=engine.turn, on_session=engine.name_session
         )
         await database.require_transactions()
 
@@ -71,7 +71,11 @@ async def in_a_transaction(data_dir: Path) -> AsyncIterator[asyncio.subprocess.P
 @asynccontextmanager
 async def database_of(engine: EmbeddedEngine, timeout_seconds: float) -> AsyncIterator[PyMongoDatabase]:
     database = PyMongoDatabase.connect(
-        engine.uri, "things", timeout_seconds=timeout_seconds, turn=engine.turn, on_session=engine.name_session
+        engine.uri,
+        "things",
+        timeout_seconds=timeout_seconds,
+        transaction_lock=engine.turn,
+        on_session=engine.name_session,
     )
     await database.require_transactions()
     yield database

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from docservice.domain.answers.tracking import AttemptAnswer, SessionUpdated
-from docservice.rest.answers import dump_json
+from docservice.rest.responses import dump_json
 
 ATTEMPT = {"id": "a" * 32, "correct": 1.0, "complete": True, "hinted": False, "error": False, "item": "q"}
 JSON = st.recursive(

@@ -1,7 +1,7 @@
-"""Ends the sessions of commands that have gone, and with them the transactions that they have left open.
+"""Ends the sessions of commands that have ended, and with them the transactions that these left open.
 
-Both builds of the engine keep such a transaction for a minute, and until then nobody else can write what it has
-written: a learner whose report a killed worker had begun would get no answer.
+Both builds of the engine keep such a transaction for a minute, and until then no other transaction can write what it
+has written: a learner whose report a killed worker had begun would get no answer.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class AbandonedSessions:
         try:
             await asyncio.to_thread(self._end, ids)
         except NotAnswering as error:
-            log.warning("%d sessions of commands that have gone could not be ended yet: %s", len(ids), error)
+            log.warning("%d sessions of ended commands could not be ended yet: %s", len(ids), error)
             return
-        log.info("ended %d sessions of commands that have gone", len(ids))
+        log.info("ended %d sessions of ended commands", len(ids))
         for each in ids:
             self._rounds[each] -= 1
             if self._rounds[each] <= 0:

@@ -1,4 +1,4 @@
-"""Outlines: summaries and visits without their attempts, for the lists that go through many of them."""
+"""Reads summaries and content sessions without their attempts, for lists that go through many of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from docservice.store.lists.scope import Selection
 from docservice.store.mapping.schema import SESSIONS, SUMMARIES
 
 
-def summaries(
+def summaries_without_attempts(
     database: Database, selection: Selection, filters: LogFilters, fields: Document
 ) -> AsyncGenerator[Document, None]:
-    """The selected summaries in order of `_id`; of the filters, `content` and `masterylog` count.
+    """Return the selected summaries in order of `_id`; of the filters, `content` and `masterylog` count.
 
     Args:
         database: where.
@@ -30,7 +30,9 @@ def summaries(
     return reads_of(database).in_id_order(SUMMARIES, selection.conditions(**more), fields, is_long=is_long)
 
 
-def visits_with_attempts(database: Database, selection: Selection, fields: Document) -> AsyncGenerator[Document, None]:
-    """The selected visits that hold attempts themselves, in order of `_id`."""
+def sessions_with_attempts(
+    database: Database, selection: Selection, fields: Document
+) -> AsyncGenerator[Document, None]:
+    """Return the selected content sessions that hold attempts of their own, in order of `_id`."""
     conditions = selection.conditions(loose_attempt_count={"$gt": 0})
     return reads_of(database).in_id_order(SESSIONS, conditions, fields, is_long=False)

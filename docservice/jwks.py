@@ -25,7 +25,7 @@ NEXT_TRY_SECONDS = 2.0
 _FETCH_TIMEOUT_SECONDS = 5.0
 
 
-class PublishedKeys:
+class JwksCache:
     """The key set at one address. Requests that need it at the same time share one fetch."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,21 +49,21 @@ class PublishedKeys:
         self._failed_at = float("-inf")
 
     async def key(self, key_id: object) -> jwt.PyJWK:
-        """The key of an id (`kid` of a token).
+        """Return the key of an id (`kid` of a token).
 
         Raises:
             SignInUnavailable: the publisher does not answer, and the key is not known from before.
             Unauthenticated: the publisher has no such key.
         """
-        found = self._known(key_id, FRESH_SECONDS)
-        if found is None:
+        jwk = self._known(key_id, FRESH_SECONDS)
+        if jwk is None:
             async with self._fetching:
-                found = self._known(key_id, FRESH_SECONDS)
-                if found is None and self._may_fetch():
+                jwk = self._known(key_id, FRESH_SECONDS)
+                if jwk is None and self._may_fetch():
                     await self._fetch()
-        found = found or self._known(key_id, FRESH_SECONDS if self._answers() else STALE_SECONDS)
-        if found is not None:
-            return found
+        jwk = jwk or self._known(key_id, FRESH_SECONDS if self._answers() else STALE_SECONDS)
+        if jwk is not None:
+            return jwk
         if not self._answers():
             raise SignInUnavailable()
         raise Unauthenticated("The token is signed with a key that the sign-in does not publish.")

@@ -1,4 +1,4 @@
-"""Turns of the processes that share an engine; each `Turns` here is as another process."""
+"""The transaction lock of the processes that share an engine; each `TransactionLock` here acts as another process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from docservice.engine import locks, turns
-from docservice.engine.turns import Turns
+from docservice.engine import locks, transaction_lock
+from docservice.engine.transaction_lock import TransactionLock
 
 
 @pytest.fixture
 def locked_files(tmp_path: Path) -> tuple[Path, Path]:
-    """The files of the turn and of the next one."""
+    """The files of the lock and of its queue."""
     files = tmp_path / "turn", tmp_path / "turn.next"
     for file in files:
         file.touch()
@@ -28,7 +28,7 @@ def locked_files(tmp_path: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def halted(file: Path) -> AsyncIterator[None]:
-    """A process that got the turn and does not go on."""
+    """A process that got the lock and does not go on."""
     held = await asyncio.to_thread(locks.take, file)
     assert held is not None
     try:
@@ -47,21 +47,21 @@ def _open_files() -> tuple[int, ...]:
     return tuple(found)
 
 
-async def seconds_until_turn(mine: Turns) -> float:
-    """How long a turn was waited for."""
+async def seconds_until_held(mine: TransactionLock) -> float:
+    """Seconds until the lock was held."""
     began = time.monotonic()
-    async with mine.turn():
+    async with mine.held():
         return time.monotonic() - began
 
 
-async def most_at_once(processes: list[Turns], rounds: int, seconds: float) -> int:
-    """How many of some processes are in their blocks at once, when each has some turns of this length."""
+async def most_at_once(processes: list[TransactionLock], rounds: int, seconds: float) -> int:
+    """How many of some processes are in their blocks at once, when each holds the lock some times for this long."""
     inside, most = 0, 0
 
-    async def work(mine: Turns) -> None:
+    async def work(mine: TransactionLock) -> None:
         nonlocal inside, most
         for _ in range(rounds):
-            async with mine.turn():
+            async with mine.held():
                 inside += 1
                 most = max(most, inside)
                 await asyncio.sleep(seconds)
@@ -72,89 +72,89 @@ async def most_at_once(processes: list[Turns], rounds: int, seconds: float) -> i
 
 
 async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
-    """Twelve turns of four processes: nobody is in its block while another one is."""
-    assert await most_at_once([Turns(*locked_files) for _ in range(4)], rounds=3, seconds=0.005) == 1
+    """Four processes hold the lock twelve times: never two at once."""
+    assert await most_at_once([TransactionLock(*locked_files) for _ in range(4)], rounds=3, seconds=0.005) == 1
 
 
 async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path]) -> None:
-    """Who waits longer than for one turn, because many are before it, still waits for its own."""
-    processes = [Turns(*locked_files, longest_wait_seconds=0.5) for _ in range(8)]
+    """A process that waits for longer than one holder, because many are before it, still waits for the lock."""
+    processes = [TransactionLock(*locked_files, longest_wait_seconds=0.5) for _ in range(8)]
 
     assert await most_at_once(processes, rounds=1, seconds=0.2) == 1
 
 
 async def test_nothing_stays_locked_when_the_turn_is_gone(locked_files: tuple[Path, Path]) -> None:
-    """A turn whose file is gone is had all the same, and nothing stays locked."""
-    turn, next_turn = locked_files
-    turn.unlink()
+    """A lock whose file was removed is still given, and nothing stays locked."""
+    lock_file, queue_file = locked_files
+    lock_file.unlink()
 
-    async with Turns(turn, next_turn).turn():
-        assert not locks.is_taken(next_turn)
+    async with TransactionLock(lock_file, queue_file).held():
+        assert not locks.is_taken(queue_file)
 
 
 async def test_who_had_a_turn_lets_others_go_first(locked_files: tuple[Path, Path]) -> None:
-    """Two busy processes have their turns by turns; a process that is in a hurry does not keep the other one out."""
+    """Two busy processes hold the lock alternately; a fast one does not keep the other one out."""
     order: list[str] = []
 
     async def work(name: str) -> None:
-        mine = Turns(*locked_files)
+        mine = TransactionLock(*locked_files)
         while len(order) < 40:
-            async with mine.turn():
+            async with mine.held():
                 order.append(name)
                 await asyncio.sleep(0.01)
 
     await asyncio.gather(work("one"), work("other"))
 
-    # The first look of a process may come late by a turn or two, when the machine is busy.
+    # The first look of a process may be late by a holder or two, when the machine is busy.
     assert max(len(list(run)) for _, run in groupby(order)) <= 4
 
 
 async def test_a_block_that_fails_ends_the_turn(locked_files: tuple[Path, Path]) -> None:
     """The next process does not wait for one whose block raised."""
     with pytest.raises(ValueError, match="mine"):
-        async with Turns(*locked_files).turn():
+        async with TransactionLock(*locked_files).held():
             raise ValueError("mine")
 
-    assert await seconds_until_turn(Turns(*locked_files)) < turns.LONGEST_WAIT_SECONDS / 2
+    assert await seconds_until_held(TransactionLock(*locked_files)) < transaction_lock.LONGEST_WAIT_SECONDS / 2
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="finds the descriptors of a process there")
 async def test_a_child_does_not_keep_the_turn_of_its_parent(locked_files: tuple[Path, Path]) -> None:
-    """A child that is forked in a turn, and goes on, has no part in it when it is over."""
-    async with Turns(*locked_files).turn():
+    """A child that is forked while the lock is held does not hold it after its release."""
+    async with TransactionLock(*locked_files).held():
         child = await asyncio.create_subprocess_exec("sleep", "60", pass_fds=_open_files())
     try:
-        waited = await seconds_until_turn(Turns(*locked_files))
+        waited = await seconds_until_held(TransactionLock(*locked_files))
     finally:
         child.kill()
         await child.wait()
 
-    assert waited < turns.LONGEST_WAIT_SECONDS / 2
+    assert waited < transaction_lock.LONGEST_WAIT_SECONDS / 2
 
 
 async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, Path]) -> None:
-    """Who is cancelled while it waits is neither next nor in its turn."""
+    """A process that is cancelled while it waits holds neither the lock nor the queue."""
     async with halted(locked_files[0]):
-        waiting = asyncio.create_task(seconds_until_turn(Turns(*locked_files)))
+        waiting = asyncio.create_task(seconds_until_held(TransactionLock(*locked_files)))
         await asyncio.sleep(0.05)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    assert await seconds_until_turn(Turns(*locked_files)) < turns.LONGEST_WAIT_SECONDS / 2
+    assert await seconds_until_held(TransactionLock(*locked_files)) < transaction_lock.LONGEST_WAIT_SECONDS / 2
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["in its turn", "as the next one"])
+@pytest.mark.parametrize("which", [0, 1], ids=["with the lock", "in the queue"])
 async def test_a_halted_process_halts_nobody(locked_files: tuple[Path, Path], which: int) -> None:
-    """The others wait for it once; from when it is gone on they wait for turns again."""
-    mine, other = (Turns(*locked_files, longest_wait_seconds=0.5) for _ in range(2))
+    """The others wait for it once; after its end they wait for the lock again."""
+    mine, other = (TransactionLock(*locked_files, longest_wait_seconds=0.5) for _ in range(2))
 
     async with halted(locked_files[which]):
-        first = await seconds_until_turn(mine)
-        later = [await seconds_until_turn(mine) for _ in range(3)]
-    after = await seconds_until_turn(mine)
-    async with other.turn():
-        at_last = await seconds_until_turn(mine)
+        first = await seconds_until_held(mine)
+        later = [await seconds_until_held(mine) for _ in range(3)]
+    after = await seconds_until_held(mine)
+    async with other.held():
+        at_last = await seconds_until_held(mine)
 
     assert first >= 0.5
     assert max(*later, after) < 0.5
@@ -163,6 +163,6 @@ async def test_a_halted_process_halts_nobody(locked_files: tuple[Path, Path], wh
 
 async def test_without_its_files(tmp_path: Path) -> None:
     """A data directory that was taken away stops nobody: the engine will tell what is wrong."""
-    mine = Turns(tmp_path / "gone" / "turn", tmp_path / "gone" / "turn.next")
+    mine = TransactionLock(tmp_path / "gone" / "turn", tmp_path / "gone" / "turn.next")
 
-    assert await seconds_until_turn(mine) < turns.LONGEST_WAIT_SECONDS / 2
+    assert await seconds_until_held(mine) < transaction_lock.LONGEST_WAIT_SECONDS / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from docservice.domain.directory.choosing import (
+from docservice.domain.directory.name_lookup import (
     NamedFacility,
     NamedPerson,
     chosen_facility,

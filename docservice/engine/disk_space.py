@@ -1,6 +1,6 @@
-"""Whether the disk of a data directory has room to write.
+"""Checks that the disk of a data directory has free space for writes.
 
-An engine that runs out of it in the middle of a write breaks off and has to be started anew; so nothing is begun that
+An engine that runs out of space in the middle of a write stops and has to be restarted; so no write is started that
 may not fit.
 """
 
@@ -24,12 +24,12 @@ LEAST_BYTES_TO_START = 32 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 
 
-class DiskRoom:
+class DiskSpace:
     """Looks at the disk, a few times a second at most.
 
     Args:
         directory: on the disk.
-        least_bytes: how much must be free; 0: nothing is asked.
+        least_bytes: how much must be free; 0 disables the check.
     """
 
     def __init__(self, directory: Path, least_bytes: int) -> None:
@@ -39,10 +39,10 @@ class DiskRoom:
         self._looked = float("-inf")
 
     async def require(self) -> None:
-        """Do nothing if there is room.
+        """Check that there is enough free space.
 
         Raises:
-            StoreUnavailable: there is not; the message says how much is missing.
+            StoreUnavailable: there is not enough; the message says how much is missing.
         """
         if not self._least_bytes:
             return
@@ -59,13 +59,13 @@ class DiskRoom:
 
 
 def free_bytes(directory: Path) -> int:
-    """The room on the disk of a folder, which need not be there yet. Blocks."""
-    there = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
-    return shutil.disk_usage(there).free
+    """Return the room on the disk of a folder, which need not be there yet. Blocks."""
+    existing = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
 
 
 def used_bytes(directory: Path) -> int:
-    """What all files of a folder hold; 0 if it is not there. Blocks.
+    """Return what all files of a folder hold; 0 if it is not there. Blocks.
 
     Files that come and go meanwhile count or not, and so do folders that may not be read.
     """
@@ -78,5 +78,5 @@ def used_bytes(directory: Path) -> int:
 
 
 def mib(number: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people."""
     return f"{number / 1024 / 1024:.0f} MiB"

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from docservice import DocService, Principal
 from docservice.rest import create_app
-from docservice.rest.limits import Traffic
+from docservice.rest.limits import RequestLimits
 
 from .asking import TRACK, start_body
 
@@ -41,10 +41,10 @@ class Doorkeeper:
 
 
 @asynccontextmanager
-async def held(service: DocService, traffic: Traffic) -> AsyncIterator[tuple[Client, Doorkeeper]]:
+async def held(service: DocService, limits: RequestLimits) -> AsyncIterator[tuple[Client, Doorkeeper]]:
     """A client of an application whose requests are held."""
     door = Doorkeeper()
-    app = create_app(service, identify=door.identify, traffic=traffic)
+    app = create_app(service, identify=door.identify, limits=limits)
     async with TestClient(TestServer(app)) as client:
         yield client, door
         door.open.set()
@@ -57,9 +57,9 @@ async def post(client: Client, headers: Mapping[str, str] | None = None) -> tupl
 
 async def test_more_requests_than_the_limit_are_told_to_come_back(service: DocService) -> None:
     """One over the limit is a 503 with Retry-After at once; those before it are served; then there is room again."""
-    traffic = Traffic(max_in_flight=2)
+    limits = RequestLimits(max_in_flight=2)
 
-    async with held(service, traffic) as (client, door):
+    async with held(service, limits) as (client, door):
         first = [asyncio.create_task(post(client)) for _ in range(2)]
         await door.holds(2)
         status, headers, body = await post(client)
@@ -71,16 +71,16 @@ async def test_more_requests_than_the_limit_are_told_to_come_back(service: DocSe
 
     assert (status, headers["Retry-After"]) == (503, "1")
     assert "Try again" in body["detail"]
-    assert ready == 200  # Whoever watches is let in.
+    assert ready == 200  # Monitors are let in.
     assert (served, afterwards) == ([200, 200], 200)
 
 
 async def test_one_token_has_a_limit_of_its_own(service: DocService) -> None:
     """Too many requests with one token are a 429 with Retry-After; another one and visitors are served."""
-    traffic = Traffic(max_in_flight_per_token=1)
+    limits = RequestLimits(max_in_flight_per_token=1)
     one, other = {"Authorization": "Bearer one"}, {"Authorization": "Bearer other"}
 
-    async with held(service, traffic) as (client, door):
+    async with held(service, limits) as (client, door):
         first = [asyncio.create_task(post(client, headers)) for headers in (one, other, None, None)]
         await door.holds(4)
         status, headers, body = await post(client, one)
@@ -96,12 +96,12 @@ async def test_one_token_has_a_limit_of_its_own(service: DocService) -> None:
 @pytest.mark.parametrize("written", ["bearer {0}", "Bearer   {0}", "Bearer {1}"])
 async def test_one_token_written_in_another_way(service: DocService, written: str) -> None:
     """However it is written, it is the same token; one with another signature, which anybody could make, is not."""
-    traffic = Traffic(max_in_flight_per_token=1)
+    limits = RequestLimits(max_in_flight_per_token=1)
     token = "aGVhZA.Ym9keQ.c2lnbmVk"
     ways = (token, "aGVhZA.Ym9keQ.c2ln!bmVk")
     forged = {"Authorization": "Bearer aGVhZA.Ym9keQ.Zm9yZ2Vk"}
 
-    async with held(service, traffic) as (client, door):
+    async with held(service, limits) as (client, door):
         first = [
             asyncio.create_task(post(client, headers)) for headers in ({"Authorization": f"Bearer {token}"}, forged)
         ]
@@ -115,7 +115,7 @@ async def test_one_token_written_in_another_way(service: DocService, written: st
 
 async def test_a_request_that_is_not_answered_in_time(service: DocService) -> None:
     """The whole body is there and the answer does not begin: 504 with Retry-After."""
-    async with held(service, Traffic(timeout_seconds=0.1)) as (client, _):
+    async with held(service, RequestLimits(timeout_seconds=0.1)) as (client, _):
         status, headers, body = await post(client)
 
     assert (status, headers["Retry-After"]) == (504, "1")
@@ -128,7 +128,7 @@ async def test_a_body_that_does_not_arrive_in_time(service: DocService) -> None:
     async def nobody(request: web.Request) -> Principal:
         return Principal()
 
-    app = create_app(service, identify=nobody, traffic=Traffic(timeout_seconds=0.3))
+    app = create_app(service, identify=nobody, limits=RequestLimits(timeout_seconds=0.3))
     async with TestServer(app) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         try:
@@ -151,10 +151,10 @@ async def test_a_body_that_does_not_arrive_in_time(service: DocService) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_a_draining_service_is_not_ready_and_closes_connections(service: DocService, path: str) -> None:
     """`/readyz` fails, the process is alive, requests are served, and every answer ends its connection."""
-    traffic = Traffic()
-    traffic.draining = True
+    limits = RequestLimits()
+    limits.draining = True
 
-    async with held(service, traffic) as (client, door):
+    async with held(service, limits) as (client, door):
         door.open.set()
         async with client.get(path) as response:
             answered = (response.status, response.headers.get("Retry-After"), response.headers.get("Connection"))
@@ -166,14 +166,14 @@ async def test_a_draining_service_is_not_ready_and_closes_connections(service: D
 
 async def test_waiting_for_the_last_request(service: DocService) -> None:
     """`idle` is false while a request is under way after its time, true as soon as the last one has its answer."""
-    traffic = Traffic()
+    limits = RequestLimits()
 
-    async with held(service, traffic) as (client, door):
-        at_first = await traffic.idle(0)
+    async with held(service, limits) as (client, door):
+        at_first = await limits.idle(0)
         request = asyncio.create_task(post(client))
         await door.holds(1)
-        too_short = await traffic.idle(0.05)
-        waiting = asyncio.create_task(traffic.idle(60))
+        too_short = await limits.idle(0.05)
+        waiting = asyncio.create_task(limits.idle(60))
         door.open.set()
         await request
         long_enough = await waiting
@@ -198,7 +198,7 @@ async def test_an_answer_that_has_begun_has_no_deadline(
         return response
 
     timeout_seconds = 0.8  # time enough to begin on a busy machine
-    app = create_app(service, identify=nobody, traffic=Traffic(timeout_seconds=timeout_seconds))
+    app = create_app(service, identify=nobody, limits=RequestLimits(timeout_seconds=timeout_seconds))
     app.router.add_get("/stream", stream)
     async with TestClient(TestServer(app)) as client, client.get("/stream") as response:
         text = await response.text()

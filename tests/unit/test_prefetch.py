@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from docservice.service.base.prefetch import ahead, in_thread, to_its_end
+from docservice.service.base.prefetch import called_in_thread, iterated_in_thread, prefetched
 
 PLACE: ContextVar[int] = ContextVar("PLACE")
 
@@ -42,7 +42,7 @@ async def test_all_items_in_order() -> None:
     """Nothing is lost or doubled, however many items come; a source without items has none."""
     for last in (0, 1, 2, 50):
         source = Source(last)
-        async with ahead(source.items()) as items:
+        async with prefetched(source.items()) as items:
             assert [item async for item in items] == list(range(1, last + 1))
         assert source.closed
 
@@ -50,7 +50,7 @@ async def test_all_items_in_order() -> None:
 async def test_the_source_goes_on_meanwhile() -> None:
     """The next item is made while the caller works on one, and no more than a few are kept waiting."""
     source = Source(1000)
-    async with ahead(source.items()) as items:
+    async with prefetched(source.items()) as items:
         async for item in items:
             await asyncio.sleep(0.01)
             assert item < source.at <= item + 3
@@ -65,7 +65,7 @@ async def test_an_error_comes_after_the_items_before_it() -> None:
     source = Source(3, LookupError("gone"))
 
     async def read() -> None:
-        async with ahead(source.items()) as items:
+        async with prefetched(source.items()) as items:
             async for item in items:
                 await asyncio.sleep(0.01)
                 seen.append(item)
@@ -80,7 +80,7 @@ async def test_a_caller_that_fails_closes_the_source() -> None:
     source = Source(2, LookupError("gone"))
 
     async def read() -> None:
-        async with ahead(source.items()) as items:
+        async with prefetched(source.items()) as items:
             async for _ in items:
                 await asyncio.sleep(0.01)
                 raise ZeroDivisionError
@@ -103,7 +103,7 @@ async def test_cancelled() -> None:
             waiting.clear()
 
     async def read() -> None:
-        async with ahead(slow()) as items:
+        async with prefetched(slow()) as items:
             async for _ in items:
                 pass
 
@@ -128,7 +128,7 @@ async def test_an_iterator_that_blocks_leaves_the_loop_free() -> None:
     seen: list[int] = []
 
     async def read() -> None:
-        async for number in in_thread(made()):
+        async for number in iterated_in_thread(made()):
             seen.append(number)  # noqa: PERF401 (what came before the error counts)
 
     with pytest.raises(LookupError, match="gone"):
@@ -147,7 +147,7 @@ async def test_a_cancelled_reader_waits_for_the_thread() -> None:
         yield 1
 
     async def read() -> None:
-        async for _ in in_thread(made()):
+        async for _ in iterated_in_thread(made()):
             pass
 
     reading = asyncio.create_task(read())
@@ -176,7 +176,7 @@ async def test_a_source_that_loses_a_cancellation_ends() -> None:
                 yield item
                 yield -item
 
-    async with asyncio.timeout(10), ahead(deaf()) as items:
+    async with asyncio.timeout(10), prefetched(deaf()) as items:
         async for _ in items:
             if source.at == 3:
                 break
@@ -198,7 +198,7 @@ async def test_a_function_in_a_thread_is_asked_to_end() -> None:
         goes_on.wait(seconds)
         ended.append(asked.is_set())
 
-    working = asyncio.create_task(to_its_end(work, 30.0, ask_to_end=asked.set))
+    working = asyncio.create_task(called_in_thread(work, 30.0, ask_to_end=asked.set))
     for _ in range(3):
         await asyncio.sleep(0.02)
         working.cancel()
@@ -213,6 +213,6 @@ async def test_a_function_in_a_thread_is_asked_to_end() -> None:
 
 async def test_a_function_in_a_thread_that_fails() -> None:
     """Its result and its error are the caller's."""
-    assert await to_its_end(int, "12") == 12
+    assert await called_in_thread(int, "12") == 12
     with pytest.raises(ValueError, match="invalid literal"):
-        await to_its_end(int, "x")
+        await called_in_thread(int, "x")

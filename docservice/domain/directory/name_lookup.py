@@ -1,4 +1,4 @@
-"""Who or which facility is meant by what a person types: an id, a name, or both parts of a name."""
+"""Finds the person or facility for a text that a user typed: an id, a name, or both parts of a name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from docservice.domain.directory.rules import folded
+from docservice.domain.directory.rules import folded_username
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import InvalidReference
 
@@ -33,7 +33,7 @@ class NamedPerson:
 
     Attributes:
         id: 32 hex characters.
-        username: which nobody else in the facility has, in upper or lower case.
+        username: unique in the facility, in upper or lower case.
         full_name: as people see it; may be empty.
         facility: whose account it is.
     """
@@ -45,7 +45,7 @@ class NamedPerson:
 
 
 def id_in(text: str) -> str | None:
-    """The id that a text spells; None if it spells none."""
+    """Return the id that a text spells; None if it spells none."""
     try:
         return parse_uuid(text)
     except ValueError:
@@ -53,43 +53,47 @@ def id_in(text: str) -> str | None:
 
 
 def usernames_in(text: str) -> set[str]:
-    """The usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
-    return {folded(text), folded(text.rpartition("/")[2])}
+    """Return the usernames, folded, that a text may mean: all of it, or what is behind the last `/`."""
+    return {folded_username(text), folded_username(text.rpartition("/")[2])}
 
 
 def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str] = ()) -> NamedPerson:
-    """The one person that a text means.
+    """Return the one person that a text means.
 
     Upper and lower case are the same in names, as Kolibri has it.
 
     Args:
         text: an id in any spelling, a username, or `FACILITY/USERNAME` with the facility's name or id.
         people: with this id or one of these usernames; others may be among them.
-        known: usernames that there are, to find what may be meant if nobody fits.
+        known: existing usernames, for suggestions if no person matches.
 
     Raises:
-        InvalidReference: nobody fits, or several do; the message lists those who may be meant.
+        InvalidReference: no person matches, or several do; the message lists candidates.
     """
     facility, _, username = text.rpartition("/")
     wanted_id = id_in(text)
-    found = [person for person in people if wanted_id is not None and person.id == wanted_id]
-    if not found:
-        found = [
+    matches = [person for person in people if wanted_id is not None and person.id == wanted_id]
+    if not matches:
+        matches = [
             person
             for person in people
-            if folded(person.username) == folded(text)
-            or (facility and folded(person.username) == folded(username) and _is_called(person.facility, facility))
+            if folded_username(person.username) == folded_username(text)
+            or (
+                facility
+                and folded_username(person.username) == folded_username(username)
+                and _is_called(person.facility, facility)
+            )
         ]
-    if not found:
+    if not matches:
         raise InvalidReference(_nobody(text, people, known))
-    if len(found) > 1:
-        listed = _listed(f"{_shown(person)} ({person.id})" for person in found)
+    if len(matches) > 1:
+        listed = _listed(f"{_shown(person)} ({person.id})" for person in matches)
         raise InvalidReference(f"Several people are called {text!r}: {listed}. {_HOW}")
-    return found[0]
+    return matches[0]
 
 
 def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFacility:
-    """The one facility that a text means.
+    """Return the one facility that a text means.
 
     Args:
         text: an id in any spelling, or a name; upper and lower case are the same.
@@ -99,23 +103,23 @@ def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFaci
         InvalidReference: none fits, or several do; the message lists those that there are, or may be meant.
     """
     wanted_id = id_in(text)
-    found = [facility for facility in facilities if facility.id == wanted_id]
-    found = found or [facility for facility in facilities if _is_called(facility, text)]
-    if len(found) == 1:
-        return found[0]
-    listed = _listed(f"{facility.id} ({facility.name})" for facility in found or facilities)
-    if found:
+    matches = [facility for facility in facilities if facility.id == wanted_id]
+    matches = matches or [facility for facility in facilities if _is_called(facility, text)]
+    if len(matches) == 1:
+        return matches[0]
+    listed = _listed(f"{facility.id} ({facility.name})" for facility in matches or facilities)
+    if matches:
         raise InvalidReference(f"Several facilities are called {text!r}: {listed}. Name one by id.")
     raise InvalidReference(f"There is no facility {text!r}. There are: {listed or 'none yet'}.")
 
 
 def _is_called(facility: NamedFacility, text: str) -> bool:
-    return facility.id == id_in(text) or folded(facility.name) == folded(text)
+    return facility.id == id_in(text) or folded_username(facility.name) == folded_username(text)
 
 
 def _nobody(text: str, people: Sequence[NamedPerson], known: Iterable[str]) -> str:
     elsewhere = [_shown(person) for person in people]
-    username = folded(text.rpartition("/")[2])
+    username = folded_username(text.rpartition("/")[2])
     near = elsewhere or get_close_matches(username, sorted(set(known)), n=3)
     hint = f" Did you mean {_listed(near)}?" if near else ""
     return f"The directory has no person {text!r}.{hint} {_HOW}"

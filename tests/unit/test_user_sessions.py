@@ -1,4 +1,4 @@
-"""Sittings and exam logs as pure functions: ids, the five-minute rule, what a change does."""
+"""User sessions and exam logs as pure functions: ids, the five-minute rule, what a change does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.directory.permissions import Person, Role, may_write_log
+from docservice.domain.directory.permissions import HeldRole, Person, may_write_log
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog, changed_exam_log, new_exam_log
-from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, sitting
+from docservice.domain.logs.user_sessions import LONGEST_BREAK, UserSessionLog, current_user_session
 from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import ValidationFailed
@@ -29,8 +29,8 @@ def vector(model_name: str) -> dict[str, Any]:
 
 
 def sit(latest: UserSessionLog | None, now: datetime, source_id: str = "1" * 32) -> UserSessionLog:
-    """The sitting of somebody who is active now."""
-    return sitting(
+    """The user session of somebody who is active now."""
+    return current_user_session(
         latest,
         dataset_id=DATASET,
         user_id=USER,
@@ -66,7 +66,7 @@ def test_exam_attempt_id() -> None:
 
 
 def test_user_session_id() -> None:
-    """A sitting has the id and partition that a real device gives it with the same random source id."""
+    """A user session has the id and partition that a real device gives it with the same random source id."""
     expected = vector("usersessionlog")
 
     log = UserSessionLog(**expected["fields"], start_timestamp=NOW).identified(expected["source_id"])
@@ -75,7 +75,7 @@ def test_user_session_id() -> None:
 
 
 def test_first_sitting() -> None:
-    """Without an earlier sitting a new one starts and ends now, with empty channels and pages."""
+    """Without an earlier user session a new one starts and ends now, with empty channels and pages."""
     log = sit(None, NOW)
 
     assert log.start_timestamp == log.last_interaction_timestamp == NOW
@@ -94,7 +94,7 @@ def test_first_sitting() -> None:
     ],
 )
 def test_five_minutes(later: timedelta, same: bool) -> None:
-    """Up to five minutes after the last interaction it is the same sitting; its end moves to now either way."""
+    """Up to five minutes after the last interaction it is the same user session; its end moves to now either way."""
     before = sit(None, NOW)
 
     after = sit(before, NOW + later, "2" * 32)
@@ -105,14 +105,14 @@ def test_five_minutes(later: timedelta, same: bool) -> None:
 
 
 def test_extended_sitting_is_dirty() -> None:
-    """Extending a sitting that was synced marks it for the next sync."""
+    """Extending a user session that was synced marks it for the next sync."""
     synced = sit(None, NOW).model_copy(update={"morango_dirty_bit": False})
 
     assert sit(synced, NOW).morango_dirty_bit
 
 
 def test_sitting_without_interaction() -> None:
-    """A sitting that never had an interaction, as a foreign record may be, is not extended."""
+    """A user session that never had an interaction, as a foreign record may be, is not extended."""
     before = sit(None, NOW).model_copy(update={"last_interaction_timestamp": None})
 
     assert sit(before, NOW, "2" * 32).id != before.id
@@ -145,7 +145,7 @@ def test_handing_in() -> None:
 
 
 def test_exam_log_stays_with_its_learner() -> None:
-    """Exam and learner, which make the id of a log, cannot be changed; naming the same ones is no change."""
+    """Exam and learner, which make the id of a log, cannot be changed; naming the same ones is not a change."""
     log = new_exam_log(SaveExamLog(exam=EXAM, user=USER), DATASET, NOW)
 
     with pytest.raises(ValidationFailed) as refused:
@@ -188,10 +188,10 @@ def test_attempt_fields() -> None:
         (Person(), False),
         (Person(USER, DATASET), True),
         (Person(OTHER, DATASET), False),
-        (Person(OTHER, DATASET, roles=(Role("admin", "f" * 32, "facility", DATASET),)), True),
-        (Person(OTHER, DATASET, roles=(Role("coach", "f" * 32, "facility", DATASET),)), False),
-        (Person(OTHER, OTHER_DATASET, roles=(Role("admin", "f" * 32, "facility", OTHER_DATASET),)), False),
-        (Person(OTHER, OTHER_DATASET, roles=(Role("admin", "f" * 32, "facility", DATASET),)), False),
+        (Person(OTHER, DATASET, roles=(HeldRole("admin", "f" * 32, "facility", DATASET),)), True),
+        (Person(OTHER, DATASET, roles=(HeldRole("coach", "f" * 32, "facility", DATASET),)), False),
+        (Person(OTHER, OTHER_DATASET, roles=(HeldRole("admin", "f" * 32, "facility", OTHER_DATASET),)), False),
+        (Person(OTHER, OTHER_DATASET, roles=(HeldRole("admin", "f" * 32, "facility", DATASET),)), False),
         (Person(OTHER, OTHER_DATASET, is_superuser=True), True),
     ],
 )

@@ -1,4 +1,4 @@
-"""A lock under which nobody removes the write-ahead log of a database.
+"""A lock that keeps other programs from removing the write-ahead log of a database.
 
 The last program that closes a database in WAL mode removes its log, if it can lock the file for itself. SQLite's
 readers prevent that by a shared lock, but take it only after they have looked for the log.
@@ -24,13 +24,13 @@ _OWN_FILES = Path("/proc/self/fd")
 
 
 @contextmanager
-def log_kept(database: Path) -> Iterator[bool]:
+def wal_kept(database: Path) -> Iterator[bool]:
     """A block in which the log of a database stays, if it is there when the block begins.
 
     Where the system has no such locks the block runs without one.
 
     Yields:
-        Whether nobody is closing the database just now.
+        Whether no other program is closing the database just now.
     """
     file = None
     if hasattr(fcntl, "F_OFD_SETLK") and not _is_open_here(database):

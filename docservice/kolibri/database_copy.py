@@ -1,4 +1,4 @@
-"""A database file as of one moment, copied to where SQLite may do with it what it has to.
+"""Copies a database file as of one moment to a place where SQLite may write beside it.
 
 A database file alone is not the database. After a crash the file holds changes that were never completed, and a
 rollback journal beside it says how to undo them; in WAL mode the latest changes are in a log beside it. SQLite reads
@@ -27,7 +27,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from docservice.errors import SettingsInvalid
-from docservice.kolibri.log_lock import log_kept
+from docservice.kolibri.wal_lock import wal_kept
 
 LOCK_WAIT_SECONDS = 30.0
 """How long a program that writes may keep the file locked, or in change, until the import gives up."""
@@ -42,7 +42,7 @@ _JOURNAL, _WAL, _SHARED_MEMORY = "-journal", "-wal", "-shm"
 _PIECE_BYTES = 4 * 1024 * 1024
 _PAGES_IN_A_STEP = 1024
 _FREE_PARTS_LEFT = 10
-"""One part in so many of the free disk stays free: others need it, too."""
+"""One part in this many of the free disk stays free: other programs need it, too."""
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CLOCK_STEP_SECONDS = 0.05
@@ -57,7 +57,7 @@ _CANNOT_READ_IN_PLACE = (
     "SQLITE_PERM",
     "SQLITE_NOLFS",
 )
-"""What SQLite says when it would have to write first (undo a change, make a file), or when the disk knows no locks."""
+"""What SQLite says when it would have to write first (undo a change, make a file), or when the disk has no locks."""
 
 _Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
@@ -114,12 +114,12 @@ def is_packed(path: Path) -> bool:
         SettingsInvalid: it cannot be read.
     """
     # A database in use is opened by SQLite alone: a process that closes a file loses all its locks on it, also those
-    # of a connection that somebody else in this process has.
+    # of another connection of this process.
     return not _beside(path, _WAL).exists() and _beginning(path, len(_GZIP)) == _GZIP
 
 
 def unpacked_copy(packed: Path, folder: Path, order: CopyOrder) -> Path:
-    """The database of a file packed with gzip, unpacked into a folder.
+    """Return the database of a file packed with gzip, unpacked into a folder.
 
     Raises:
         SettingsInvalid: it is damaged, or there is no room for what is in it.
@@ -148,7 +148,7 @@ def database_copy(database: Path, folder: Path, order: CopyOrder) -> DatabaseCop
     """Copy a database with its journals as they are at one moment.
 
     Args:
-        database: with what lies beside it; not a link. Neither is changed.
+        database: with the files beside it; not a link. They are not changed.
         folder: an empty one.
         order: how long to wait for others.
 
@@ -173,7 +173,7 @@ def database_copy(database: Path, folder: Path, order: CopyOrder) -> DatabaseCop
             _copy_files(database, target, order)
         unchanged = _fingerprint(database)[0] == before[0] if in_place else _fingerprint(database) == before
         # Who writes now has been there since an earlier try, and keeps to the locks that SQLite holds for the reader.
-        # Only who comes while nobody is there is not seen by a reader who may not write.
+        # A writer that starts while there is no other one is not noticed by a reader without write access.
         if unchanged or (in_place and tries >= _TRIES_UNTIL_LOCKS_HOLD):
             return DatabaseCopy(target, moment, _journals(target, before, in_place=in_place))
         if time.monotonic() > deadline:
@@ -203,7 +203,7 @@ def _copied_in_place(database: Path, target: Path, order: CopyOrder, deadline: f
     if not _beside(database, _WAL).exists():
         return not _is_in_wal_mode(database) and _copy_by_sqlite(database, target, order, deadline)
     # Who closes the database as the last one removes the log, and SQLite would make a new one.
-    with log_kept(database) as kept:
+    with wal_kept(database) as kept:
         complete = kept and _beside(database, _WAL).exists() and _beside(database, _SHARED_MEMORY).exists()
         return complete and _copy_by_sqlite(database, target, order, deadline)
 
@@ -243,7 +243,7 @@ def _copy_by_sqlite(database: Path, target: Path, order: CopyOrder, deadline: fl
 
 
 def _begin(source: sqlite3.Connection, database: Path, order: CopyOrder, deadline: float) -> None:
-    """Begin a read transaction, when nobody is in the middle of a change."""
+    """Begin a read transaction, when no other connection is in the middle of a change."""
     while True:
         try:
             source.execute("BEGIN")
@@ -332,7 +332,7 @@ def _no_room(database: Path, folder: Path) -> SettingsInvalid:
 
 
 def _no_database(database: Path) -> SettingsInvalid:
-    return SettingsInvalid(f"{database} is no SQLite database.")
+    return SettingsInvalid(f"{database} is not an SQLite database.")
 
 
 def _beside(database: Path, ending: str) -> Path:

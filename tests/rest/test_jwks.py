@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from docservice import DocService
 from docservice.errors import SettingsInvalid, SignInUnavailable, Unauthenticated
 from docservice.identity import TokenVerifier
-from docservice.published_keys import FRESH_SECONDS, NEXT_FETCH_SECONDS, NEXT_TRY_SECONDS, STALE_SECONDS, PublishedKeys
+from docservice.jwks import FRESH_SECONDS, NEXT_FETCH_SECONDS, NEXT_TRY_SECONDS, STALE_SECONDS, JwksCache
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 
@@ -89,7 +89,7 @@ def clock() -> Clock:
 
 async def test_requests_at_once_share_a_fetch(publisher: Publisher, clock: Clock) -> None:
     """Twenty tokens at once, and all in the next minutes, cost one fetch; then the set is asked for again."""
-    keys = PublishedKeys(publisher.url, clock=clock)
+    keys = JwksCache(publisher.url, clock=clock)
 
     found = await asyncio.gather(*(keys.key("a") for _ in range(20)))
     clock.now += FRESH_SECONDS - 1
@@ -104,7 +104,7 @@ async def test_requests_at_once_share_a_fetch(publisher: Publisher, clock: Clock
 
 async def test_unknown_keys_do_not_flood(publisher: Publisher, clock: Clock) -> None:
     """A hundred tokens with ids that nobody published cost one fetch; a new key is found after the pause."""
-    keys = PublishedKeys(publisher.url, clock=clock)
+    keys = JwksCache(publisher.url, clock=clock)
     for number in range(100):
         with pytest.raises(Unauthenticated):
             await keys.key(f"made up {number}")
@@ -121,15 +121,15 @@ async def test_unknown_keys_do_not_flood(publisher: Publisher, clock: Clock) -> 
 
 @pytest.mark.parametrize("key_id", [None, 1, ["a"]])
 async def test_a_token_has_to_name_its_key(publisher: Publisher, key_id: object) -> None:
-    """A token without a key id, or with one that is no text, is refused."""
+    """A token without a key id, or with one that is not a text, is refused."""
     with pytest.raises(Unauthenticated):
-        await PublishedKeys(publisher.url).key(key_id)
+        await JwksCache(publisher.url).key(key_id)
 
 
 @pytest.mark.parametrize("failure", ["error", "page", "empty", "cut"])
 async def test_an_outage_is_not_a_bad_token(publisher: Publisher, clock: Clock, failure: str) -> None:
     """While the publisher fails, keys are unavailable, without asking it each time; afterwards they are found."""
-    keys = PublishedKeys(publisher.url, clock=clock)
+    keys = JwksCache(publisher.url, clock=clock)
     publisher.answer = failure
     for _ in range(5):
         with pytest.raises(SignInUnavailable) as down:
@@ -146,7 +146,7 @@ async def test_an_outage_is_not_a_bad_token(publisher: Publisher, clock: Clock, 
 
 async def test_known_keys_outlast_a_short_outage(publisher: Publisher, clock: Clock) -> None:
     """Who has a known key is let in for an hour of outage; others are told to wait, not that they are wrong."""
-    keys = PublishedKeys(publisher.url, clock=clock)
+    keys = JwksCache(publisher.url, clock=clock)
     await keys.key("a")
     publisher.answer = "error"
 
@@ -163,7 +163,7 @@ async def test_known_keys_outlast_a_short_outage(publisher: Publisher, clock: Cl
 def test_what_is_no_address(url: str) -> None:
     """An address that cannot be fetched over HTTP is refused at the start."""
     with pytest.raises(SettingsInvalid):
-        PublishedKeys(url)
+        JwksCache(url)
 
 
 async def test_a_request_during_an_outage(

@@ -1,4 +1,4 @@
-"""Why a server does not answer at the first contact: the driver only says that it found none.
+"""Finds out why a server does not respond to a first connection: the driver only says that it found none.
 
 Client and server that do not agree about TLS wait for each other until a deadline passes. So each host is asked in the
 other way, too, and what the server speaks decides what is said.
@@ -24,7 +24,7 @@ _WHAT_TO_DO = {9: _NEW_ONE, 10: _NEW_ONE, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """By OpenSSL's X509_V_ERR_*: not valid yet, expired, another host name, another address."""
 
 _ASKS_FOR_ONE = "CERTIFICATE_REQUIRED"
-"""How OpenSSL calls the alert of a server that wants the client's certificate."""
+"""OpenSSL's name of the alert of a server that requires a certificate of the client."""
 
 
 async def tls_mismatch(
@@ -38,9 +38,9 @@ async def tls_mismatch(
         timeout_seconds: for each question; more than two seconds are not waited.
     """
     seconds = min(timeout_seconds, _LONGEST_SECONDS)
-    asked = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
-    found = await asyncio.gather(*asked)
-    return next((each for each in found if each is not None), None)
+    checks = [_mismatch(address, host, port, seconds) for host, port in hosts if port is not None]
+    results = await asyncio.gather(*checks)
+    return next((each for each in results if each is not None), None)
 
 
 async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float) -> SettingsInvalid | None:
@@ -78,7 +78,7 @@ async def _mismatch(address: MongoAddress, host: str, port: int, seconds: float)
 
 
 def _trusting_all() -> ssl.SSLContext:
-    """Nothing is sent over a connection made with it: it only tells whether the other side speaks TLS."""
+    """Nothing is sent over a connection made with it: it only shows whether the other side speaks TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -86,7 +86,7 @@ def _trusting_all() -> ssl.SSLContext:
 
 
 async def _tls_failure(host: str, port: int, context: ssl.SSLContext, seconds: float) -> Exception | None:
-    """Why there is no TLS connection; None if there is one."""
+    """Return why there is no TLS connection; None if there is one."""
     try:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)

@@ -1,9 +1,9 @@
 """Group commit: actions that wait at the same moment are carried out in one transaction.
 
-    groups = Groups(database, carry_out)
+    groups = GroupCommit(database, carry_out)
     answer = await groups.carry_out(action, queue="whose", size=1)
 
-A group forms while the one before it commits, so that a lone caller waits for nobody. What a transaction costs, the
+A group forms while the one before it commits, so that a single caller does not wait. What a transaction costs, the
 group pays once: for the driver and the engine, sixty reports together are hardly dearer than two. Every action gets
 its own answer or error:
 
@@ -38,7 +38,7 @@ MOST_ACTIONS = 64
 """How many actions a group has at most. Beyond some dozens, what is shared is a small part of what each costs."""
 
 MOST_WEIGHT = 2_000
-"""How much the actions of a group weigh together at most; see `Groups.carry_out`."""
+"""How much the actions of a group weigh together at most; see `GroupCommit.carry_out`."""
 
 _PAUSE_SECONDS = 0.05
 _EVERYBODY = ""
@@ -73,13 +73,13 @@ class _Waiting(Generic[ActionT, AnswerT]):
     def settle(self, outcome: AnswerT | Exception) -> None:
         if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
-            # The caller may have gone away; asyncio would report the error as never looked at.
+            # The caller may have been cancelled; asyncio would report the error as never retrieved.
             self.done.exception()
         else:
             self.done.set_result(outcome)
 
 
-class Groups(Generic[ActionT, AnswerT]):
+class GroupCommit(Generic[ActionT, AnswerT]):
     """Carries out actions of one kind, in groups; one for a service."""
 
     def __init__(self, database: Database, carry_out: CarryOut[ActionT, AnswerT]) -> None:
@@ -87,9 +87,9 @@ class Groups(Generic[ActionT, AnswerT]):
 
         Args:
             database: connected.
-            carry_out: reads what the actions need, applies each in turn and writes what changed, in the transaction
-                that it is given; it may run several times. Returns for each action its answer, or the error that
-                refuses it. What it raises fails the whole transaction.
+            carry_out: reads what the actions need, applies them one after the other and writes what changed, in the
+                transaction that it is given; it may run several times. Returns for each action its answer, or the error
+                that refuses it. What it raises fails the whole transaction.
         """
         self._database = database
         self._carry_out = carry_out
@@ -226,7 +226,8 @@ class Groups(Generic[ActionT, AnswerT]):
     async def _try_on(self, waiting: _Waiting[ActionT, AnswerT]) -> None:
         try:
             while True:
-                # Between two tries the database is free for others, also on an engine with one transaction at a time.
+                # Between two tries the database is free for others, also on an engine with one transaction at a
+                # time.
                 await asyncio.sleep(_PAUSE_SECONDS)
                 try:
                     outcomes = await self._database.transact(lambda tx: self._outcomes(tx, [waiting]), gives_way=True)

@@ -1,4 +1,4 @@
-"""Answers: what a handler returns, written as JSON once, and in one pass where that is exact."""
+"""Responses: the result of a handler, written as JSON in one pass where that is exact."""
 
 from __future__ import annotations
 
