@@ -128,7 +128,7 @@ def test_where_documents_differ(one: dict[str, Any], other: dict[str, Any], path
 
 
 def test_a_document_that_only_one_has() -> None:
-    """It is missing or extra; what neither has is no difference."""
+    """It is missing or extra; what neither has does not count."""
     assert difference("logs", {"_id": "x"}, None) == Difference("logs", "x", "missing")
     assert difference("logs", None, {"_id": "x"}) == Difference("logs", "x", "extra")
     assert difference("logs", None, None) is None

@@ -142,7 +142,7 @@ def test_named_filters() -> None:
 
 
 def test_filters_without_use() -> None:
-    """A filter with a value that is not offered is refused; None is no value, False is one."""
+    """A filter with a value that is not offered is refused; None does not count as a value, False does."""
     refuse_unused({"a": 1, "b": None}, ["a"])
     with pytest.raises(FilterInvalid) as refused:
         refuse_unused({"a": 1, "b": False, "c": None}, ["a"])
