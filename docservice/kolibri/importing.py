@@ -135,6 +135,7 @@ class _Import:
         held, reason = await called_in_thread(held_facilities, self._home.tables)
         if reason:
             self._report.notes.append(reason)
+        if not held.dataset_ids:
             return
         stored = {kind: await self._withdrawals.of_facilities(kind, held.dataset_ids) for kind in WITHDRAWN_KINDS}
         for kind, ours in stored.items():
