@@ -18,6 +18,7 @@ from docservice.domain.directory.records import SECTIONS, DirectoryRecord
 from docservice.domain.values.json_columns import column_value, storable
 from docservice.errors import SettingsInvalid
 from docservice.kolibri.assembling import ALTERED
+from docservice.kolibri.fitting import fitting_fields
 from docservice.kolibri.home import KolibriHome, opened_tables
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
@@ -73,8 +74,8 @@ class DirectoryBatch:
         self.report.of(self.label).read += 1
         model = SECTIONS[section]
         held = {name: storable(value) for name, value in fields.items()}
-        altered = [name for name, one in held.items() if not one.is_exact]
-        values = {name: one.value for name, one in held.items()}
+        values, altered = fitting_fields({name: one.value for name, one in held.items()})
+        altered += [name for name, one in held.items() if not one.is_exact]
         try:
             try:
                 record = model.model_validate(values)
