@@ -48,6 +48,11 @@ def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
     return FacilityRecords(dataset_ids, record_ids, unknown), reason
 
 
+def whole_facilities(tables: Tables) -> frozenset[str]:
+    """Return the datasets of the facilities that a Kolibri holds as a whole, with all their learners."""
+    return _whole_facilities(tables)[0]
+
+
 def _whole_facilities(tables: Tables) -> tuple[frozenset[str], str]:
     if any(partial for (partial,) in _rows(tables, "device_devicesettings", "subset_of_users_device")):
         return frozenset(), "Nothing was withdrawn: this Kolibri has only some of the learners of its facility."

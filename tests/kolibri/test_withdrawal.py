@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -334,3 +335,66 @@ async def test_a_whole_and_a_partial_facility(empty: DocService, database: Any, 
     assert [note for note in report.notes if note.startswith("Nothing was withdrawn in 1 of 2 facilities:")]
     assert f"{1:032x}" in await ids(database, "facility_users")
     assert LEARNER not in await ids(database, "facility_users")
+
+
+def of_its_own_superuser(file: sqlite3.Connection) -> None:
+    """Make it the device of one learner, who is the superuser of it and has copies of a quiz and a lesson."""
+    of_some_learners(file)
+    file.execute("UPDATE device_devicepermissions SET user_id = ?, is_superuser = 1", (LEARNER,))
+    for kind, table in (("exam", "exams_exam"), ("lesson", "lessons_lesson")):
+        (record,) = file.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1").fetchall()
+        file.execute(f"DELETE FROM {table}assignment")
+        file.execute(f"DELETE FROM {table}")
+        names = ("id", "title", "collection_id", "dataset_id")
+        copy = {
+            "id": record["id"][::-1],
+            f"{kind}_id": record["id"],
+            f"serialized_{kind}": json.dumps({name: record[name] for name in names}),
+            "user_id": LEARNER,
+            "_morango_source_id": "x",
+            "_morango_dirty_bit": 0,
+        }
+        shared = {name: record[name] for name in ("collection_id", "dataset_id", "_morango_partition")}
+        insert(file, f"{table.split('_')[0]}_individualsyncable{kind}", {**shared, **copy})
+
+
+async def test_the_device_of_one_learner(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
+    """A learner who is the superuser of the own device is none here, and the owner of the server stays one; one
+    learner's copy of a quiz or lesson takes it away from nobody."""
+    device = Path(shutil.copy(home, tmp_path / "device.sqlite3"))
+    with changing(device) as file:
+        of_its_own_superuser(file)
+    alone = await import_kolibri(empty, device)
+    quizzes = await documents(database, "exams", "lessons")
+    assert (await database.facility_users.find_one({"_id": LEARNER}))["is_superuser"] is False
+    assert [each["learner_ids"] for found in quizzes.values() for each in found] == [[LEARNER], [LEARNER]]
+    await import_kolibri(empty, home)
+    before = await documents(database, *KINDS)
+
+    report = await import_kolibri(empty, device)
+
+    assert alone.counts["exams"].new == alone.counts["lessons"].new == 1
+    assert (report.changes, report.counts["exams"].kept, report.counts["lessons"].kept) == (0, 1, 1)
+    assert await documents(database, *KINDS) == before
+    superusers = [
+        user["_id"] for user in (await documents(database, "facility_users"))["facility_users"] if user["is_superuser"]
+    ]
+    assert superusers == [person(home, "owner")]
+
+
+async def test_copies_of_two_learners(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
+    """Two learners' devices that have a copy of the same quiz each: it is for both, however often they come."""
+    (other,) = rows(home, "SELECT id FROM kolibriauth_facilityuser WHERE id <> ? ORDER BY id LIMIT 1", (LEARNER,))
+    devices = [Path(shutil.copy(home, tmp_path / name)) for name in ("one.sqlite3", "two.sqlite3")]
+    for device in devices:
+        with changing(device) as file:
+            of_its_own_superuser(file)
+    with changing(devices[1]) as file:
+        file.execute("UPDATE exams_individualsyncableexam SET user_id = ?", (other["id"],))
+
+    for device in (*devices, *devices):
+        report = await import_kolibri(empty, device)
+
+    (quiz,) = (await documents(database, "exams"))["exams"]
+    assert quiz["learner_ids"] == [LEARNER, other["id"]]
+    assert report.changes == 0
