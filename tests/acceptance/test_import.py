@@ -43,7 +43,8 @@ def classless(tmp_path: Path) -> Path:
             " (SELECT summarylog_id FROM logger_masterylog ORDER BY id LIMIT 1)"
         )
         database.execute(
-            "UPDATE logger_attemptlog SET correct = 2 WHERE id IN (SELECT id FROM logger_attemptlog LIMIT 1)"
+            "UPDATE logger_attemptlog SET start_timestamp = 'soon'"
+            " WHERE id IN (SELECT id FROM logger_attemptlog LIMIT 1)"
         )
         database.commit()
     return target
@@ -64,7 +65,7 @@ async def test_import_and_consolidate(mongodb_uri: str, database: Any, classless
     read, new, *_, set_aside = table(first)["attempts"]
     assert read == new + set_aside > 100
     assert set_aside == 1
-    assert "set aside: 1 attempts: correct is out of range" in first.err
+    assert "set aside: 1 attempts: start_timestamp is not a Kolibri time" in first.err
     assert all(row[1:3] == [0, 0] for row in table(second).values())
     assert table(dry) == table(done) == {"progress": [1, 1, 2]}
     assert "nothing was changed" in dry.err

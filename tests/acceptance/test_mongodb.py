@@ -94,7 +94,7 @@ async def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, arguments:
         unused.bind(("127.0.0.1", 0))  # Bound and not listening: nobody else can take it.
         address = f"127.0.0.1:{unused.getsockname()[1]}"
 
-        (tmp_path / "FILE").write_text("{}")
+        (tmp_path / "FILE").write_text('{"users": []}')
 
         began = time.monotonic()
         ended = await run(
