@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from docservice.kolibri.fitting import LONGEST_RECORD, fit, is_long
 from docservice.kolibri.records import (
     ATTEMPTS,
     EXAM_ATTEMPTS,
@@ -37,6 +38,9 @@ facility would read it."""
 
 ALTERED = "imported without what no document can hold in {columns}"
 
+_STAYING = (TRIES, EXAM_ATTEMPTS)
+"""What is embedded in a document and never moves out of it."""
+
 _OLDEST_FIRST = 't."start_timestamp", t.rowid'
 _IN_ORDER = "t.rowid"
 
@@ -49,11 +53,13 @@ class Batch:
         documents: with all attempts embedded, however many they are.
         set_aside: documents for `import_set_aside`: rows that are not imported, and rows of which not all is.
         report: what was read and set aside.
+        _room: by id, how many bytes a document has left for what stays in it, where that is known.
     """
 
     documents: list[Document] = field(default_factory=list)
     set_aside: list[Document] = field(default_factory=list)
     report: ImportReport = field(default_factory=ImportReport)
+    _room: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, table: LogTable, row: Row, reason: str) -> None:
         """Set a row aside."""
@@ -61,14 +67,27 @@ class Batch:
         self.report.of(table.label).set_aside += 1
         self.report.reasons[table.label, reason] += 1
 
-    def read(self, table: LogTable, row: Row) -> Document:
+    def read(self, table: LogTable, row: Row, within: str | None = None) -> Document:
         """Return the log of a row; a row that says more than its log can hold is kept beside it.
+
+        Args:
+            table: where the row is from.
+            row: its columns.
+            within: the id of the document that the log always stays in.
 
         Raises:
             RowRefused: it cannot become a log.
         """
         altered: list[str] = []
         document = table.read(row, altered)
+        if within is not None:
+            size, shortened = fit(document, self._room.get(within, LONGEST_RECORD))
+            self._room[within] = self._room.get(within, LONGEST_RECORD) - size
+            altered += shortened
+        elif is_long(row):
+            size, shortened = fit(document, LONGEST_RECORD)
+            self._room[row[0]] = LONGEST_RECORD - size
+            altered += shortened
         for column in dict.fromkeys(altered):
             self.report.altered[table.label, column] += 1
         if altered:
@@ -124,7 +143,7 @@ class Batch:
                 self.refuse(table, row, OTHER_FACILITY.format(parent=name))
             else:
                 try:
-                    yield row, self.read(table, row), parent
+                    yield row, self.read(table, row, row[at] if table in _STAYING else None), parent
                     continue
                 except RowRefused as error:
                     self.refuse(table, row, str(error))

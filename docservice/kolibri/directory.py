@@ -14,10 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read, told_ancestors
-from docservice.domain.directory.records import SECTIONS, DirectoryRecord
+from docservice.domain.directory.records import SECTIONS, DirectoryRecord, FacilityUser
 from docservice.domain.values.json_columns import column_value, storable
 from docservice.errors import SettingsInvalid
 from docservice.kolibri.assembling import ALTERED
+from docservice.kolibri.facilities import whole_facilities
+from docservice.kolibri.fitting import fitting_fields
 from docservice.kolibri.home import KolibriHome, opened_tables
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
@@ -60,6 +62,7 @@ class DirectoryBatch:
         set_aside: documents for `import_set_aside`.
         report: what was read and set aside.
         default_facility: the facility that anonymous content sessions belong to, if this batch says so.
+        partial_ids: of the records that a device has for some learners only; see `domain.directory.partial_copies`.
     """
 
     label: str
@@ -67,14 +70,15 @@ class DirectoryBatch:
     set_aside: list[Document] = field(default_factory=list)
     report: ImportReport = field(default_factory=ImportReport)
     default_facility: str | None = None
+    partial_ids: set[str] = field(default_factory=set)
 
     def take(self, section: str, fields: Mapping[str, Any]) -> None:
         """Add a record, or set it aside if it is not valid."""
         self.report.of(self.label).read += 1
         model = SECTIONS[section]
         held = {name: storable(value) for name, value in fields.items()}
-        altered = [name for name, one in held.items() if not one.is_exact]
-        values = {name: one.value for name, one in held.items()}
+        values, altered = fitting_fields({name: one.value for name, one in held.items()})
+        altered += [name for name, one in held.items() if not one.is_exact]
         try:
             try:
                 record = model.model_validate(values)
@@ -131,9 +135,14 @@ def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
     yield from _plain(tables, "kolibriauth_facilitydataset", "datasets", "datasets")
     yield from _collections(tables)
     superusers = {row["user_id"] for row in _all(tables, "device_devicepermissions") if row.get("is_superuser")}
-    yield from _plain(
+    users = _plain(
         tables, "kolibriauth_facilityuser", "users", "users", lambda row: {"is_superuser": row["id"] in superusers}
     )
+    whole = whole_facilities(tables)
+    for batch in users:
+        people = (record for record in batch.records if isinstance(record, FacilityUser))
+        batch.partial_ids = {user.id for user in people if user.dataset_id not in whole}
+        yield batch
     yield from _plain(tables, "kolibriauth_role", "roles", "roles")
     yield from _plain(tables, "kolibriauth_membership", "memberships", "memberships")
     yield from _assigned(tables, "exams_exam", "exams", "exams_examassignment", "exam_id")
@@ -216,6 +225,7 @@ def _individual(tables: Tables, table: str, whole: str, section: str, name: str)
         batch = DirectoryBatch(section)
         for fields in copies.values():
             batch.take(section, fields)
+        batch.partial_ids = {record.id for record in batch.records}
         yield batch
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from docservice.domain.directory.withdrawal import FacilityRecords
 from docservice.domain.values.ids import is_hex_id
+from docservice.domain.values.json_columns import column_value
 from docservice.kolibri.tables import Tables
 
 _ROWS = 5000
@@ -26,10 +27,10 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
-    """Return all that a Kolibri holds of its facilities, and why that is nothing, if so.
+    """Return all that a Kolibri holds of its facilities, and what it does not hold as a whole.
 
     Returns:
-        What it holds; a sentence where no facility is held as a whole, else an empty text.
+        What it holds; a sentence where a facility, or every facility, is not held as a whole, else an empty text.
     """
     dataset_ids, reason = _whole_facilities(tables)
     record_ids: dict[str, frozenset[str]] = {}
@@ -47,15 +48,45 @@ def held_facilities(tables: Tables) -> tuple[FacilityRecords, str]:
     return FacilityRecords(dataset_ids, record_ids, unknown), reason
 
 
+def whole_facilities(tables: Tables) -> frozenset[str]:
+    """Return the datasets of the facilities that a Kolibri holds as a whole, with all their learners."""
+    return _whole_facilities(tables)[0]
+
+
 def _whole_facilities(tables: Tables) -> tuple[frozenset[str], str]:
     if any(partial for (partial,) in _rows(tables, "device_devicesettings", "subset_of_users_device")):
         return frozenset(), "Nothing was withdrawn: this Kolibri has only some of the learners of its facility."
     datasets = {dataset_id for (dataset_id,) in _rows(tables, "kolibriauth_facilitydataset", "id")}
     collections = _rows(tables, "kolibriauth_collection", "dataset_id", "kind")
-    whole = datasets & {dataset_id for dataset_id, kind in collections if kind == "facility"}
-    found = frozenset(filter(is_hex_id, whole))
-    reason = "" if found else "Nothing was withdrawn: this Kolibri has no facility with its dataset."
-    return found, reason
+    facilities = datasets & {dataset_id for dataset_id, kind in collections if kind == "facility"}
+    facilities = set(filter(is_hex_id, facilities))
+    whole = frozenset(facilities - _synced_by_learner(tables))
+    if not facilities:
+        return whole, "Nothing was withdrawn: this Kolibri has no facility with its dataset."
+    if not whole:
+        return whole, "Nothing was withdrawn: this Kolibri has only some of the learners of its facility."
+    if partial := len(facilities) - len(whole):
+        return whole, (
+            f"Nothing was withdrawn in {partial:,} of {len(facilities):,} facilities:"
+            " this Kolibri has only some of their learners."
+        )
+    return whole, ""
+
+
+def _synced_by_learner(tables: Tables) -> set[str]:
+    """The datasets of which a Kolibri may sync single learners only, whatever its settings say.
+
+    A device that holds a whole facility gets single learners of another one with `kolibri manage sync --user`; that
+    changes no setting. Certificates say what a device may sync: it holds the private keys of its own.
+    Rule: kolibri/core/device/utils.py (is_full_facility_import), morango/models/certificates.py.
+    """
+    datasets: dict[Any, set[str]] = {}
+    columns = ("scope_definition_id", "scope_params", "private_key")
+    for scope, parameters, private_key in _rows(tables, "morango_certificate", *columns):
+        found = column_value(parameters)
+        if private_key and isinstance(found, dict):
+            datasets.setdefault(scope, set()).add(str(found.get("dataset_id")))
+    return datasets.get("single-user", set()) - datasets.get("full-facility", set())
 
 
 def _rows(tables: Tables, table: str, *columns: str) -> list[tuple[Any, ...]]:

@@ -7,6 +7,8 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from docservice.domain.directory.partial_copies import beside_stored
+from docservice.domain.directory.records import DirectoryRecord
 from docservice.domain.directory.withdrawal import WITHDRAWN_KINDS
 from docservice.domain.logs.record_schema import LogSchema
 from docservice.domain.logs.schema import EXAM_LOG, SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG
@@ -14,7 +16,7 @@ from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.database_copy import LOCK_WAIT_SECONDS, CopyOrder
-from docservice.kolibri.directory import directory_batches, label_of
+from docservice.kolibri.directory import DirectoryBatch, directory_batches, label_of
 from docservice.kolibri.facilities import held_facilities
 from docservice.kolibri.home import KolibriHome, opened_home
 from docservice.kolibri.merging import count_records, merged, record_names
@@ -135,6 +137,7 @@ class _Import:
         held, reason = await called_in_thread(held_facilities, self._home.tables)
         if reason:
             self._report.notes.append(reason)
+        if not held.dataset_ids:
             return
         stored = {kind: await self._withdrawals.of_facilities(kind, held.dataset_ids) for kind in WITHDRAWN_KINDS}
         for kind, ours in stored.items():
@@ -153,14 +156,27 @@ class _Import:
         async with prefetched(iterated_in_thread(directory_batches(self._home), self._home.order.stop)) as batches:
             async for batch in batches:
                 if batch.records:
-                    done = await self._directory.upsert(batch.records)
+                    records = await self._beside_stored(batch)
+                    done = await self._directory.upsert(records)
                     counts = batch.report.of(batch.label)
                     counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
+                    counts.kept = len(batch.records) - len(records)
                 if batch.default_facility is not None:
                     await self._directory.set_default_facility(batch.default_facility)
                 await self._set_aside(batch.set_aside, (f"{batch.label}:{record.id}" for record in batch.records))
                 self._report.add(batch.report)
                 self._watch.advance("directory", len(batch.records))
+
+    async def _beside_stored(self, batch: DirectoryBatch) -> list[DirectoryRecord]:
+        """The records of a batch that are to be written."""
+        if not batch.partial_ids:
+            return batch.records
+        stored = await self._directory.stored([record for record in batch.records if record.id in batch.partial_ids])
+        records = (
+            beside_stored(record, stored.get(record.id)) if record.id in batch.partial_ids else record
+            for record in batch.records
+        )
+        return [record for record in records if record is not None]
 
     async def _import_logs(self, stage: _Stage) -> None:
         total = await called_in_thread(self._home.tables.count, stage.table.name)

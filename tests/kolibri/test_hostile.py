@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from docservice import DocService
 from docservice.errors import SettingsInvalid
+from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
+from tests.support.documents import collections_of
 
-from .samples import PACKED, changing
+from .samples import PACKED, changing, insert, rows
 
 ENDLESS = """
     CREATE VIEW logger_usersessionlog AS
@@ -86,3 +89,69 @@ async def test_a_row_that_no_document_can_hold(empty: DocService, database: Any,
     assert report.counts["user sessions"].set_aside == 1
     assert report.counts["user sessions"].new > 0
     assert aside["row"]["device_info"] == "a" * 100_000
+
+
+LONG = json.dumps({"text": "z" * 17_000_000})
+LONG_COLUMNS = {
+    "logger_contentsummarylog": {"extra_fields": LONG},
+    "logger_contentsessionlog": {"extra_fields": LONG},
+    "logger_masterylog": {"mastery_criterion": LONG},
+    "logger_attemptlog": {"answer": LONG, "interaction_history": json.dumps([1] * 2_000_000)},
+    "content_contentnode": {"title": "t" * 17_000_000},
+    "exams_exam": {"question_sources": LONG},
+}
+
+
+async def test_values_that_are_longer_than_a_document(
+    empty: DocService, database: Any, part: Path, tmp_path: Path
+) -> None:
+    """Values of 17 MB, or of fewer characters that take as much in BSON, are shortened and their rows kept beside: no
+    row is set aside, and a backup of all comes back."""
+    ids: dict[tuple[str, str], str] = {}
+    with changing(part) as kolibri:
+        for table, columns in LONG_COLUMNS.items():
+            found = iter(kolibri.execute(f"SELECT id FROM {table} ORDER BY id").fetchall())
+            for column, value in columns.items():
+                ids[table, column] = next(found)[0]
+                kolibri.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, ids[table, column]))
+
+    report = await import_kolibri(empty, part)
+    again = await import_kolibri(empty, part)
+    await export_ndjson(empty, tmp_path / "all.ndjson")
+
+    assert not report.reasons
+    assert {name for _, name in report.altered} == {name for columns in LONG_COLUMNS.values() for name in columns}
+    assert await database["import_set_aside"].count_documents({}) == len(ids)
+    summary = await database["content_summary_logs"].find_one({"_id": ids["logger_contentsummarylog", "extra_fields"]})
+    node = await database["content_nodes"].find_one({"_id": ids["content_contentnode", "title"]})
+    assert (summary["extra_fields"], node["title"]) == ({}, "t" * 1000)
+    assert again.changes == 0
+    before = [name for name in await collections_of(database) if await database[name].count_documents({})]
+    counts = {name: await database[name].count_documents({}) for name in before}
+    for name in before:
+        await database[name].delete_many({})
+    restored = await import_ndjson(empty, tmp_path / "all.ndjson")
+    assert (restored.flaws, restored.refused) == ([], 0)
+    assert {name: await database[name].count_documents({}) for name in before} == counts
+
+
+async def test_an_exam_log_that_is_longer_than_a_document(empty: DocService, database: Any, part: Path) -> None:
+    """Attempts at an exam stay in its document: answers that it has no room for are left out, attempts are not."""
+    (old, *_) = rows(part, "SELECT * FROM logger_attemptlog WHERE user_id IS NOT NULL ORDER BY id")
+    (exam,) = rows(part, "SELECT id FROM exams_exam ORDER BY id LIMIT 1")
+    own = {"dataset_id": old["dataset_id"], "user_id": old["user_id"], "_morango_partition": old["dataset_id"]}
+    kept = {name: value for name, value in old.items() if name not in ("masterylog_id", "sessionlog_id")}
+    log = {"id": "a" * 32, "_morango_source_id": "x", "exam_id": exam["id"], "closed": 1, "_morango_dirty_bit": 1}
+    with changing(part) as kolibri:
+        insert(kolibri, "logger_examlog", {**own, **log})
+        for number in range(18):
+            fields = {"id": f"{number:032x}", "examlog_id": "a" * 32, "content_id": "e" * 32}
+            fields["answer"] = json.dumps("y" * 1_000_000)
+            insert(kolibri, "logger_examattemptlog", {**kept, **own, **fields})
+
+    report = await import_kolibri(empty, part)
+    stored = await database["exam_logs"].find_one({})
+
+    assert not report.reasons
+    assert [len(attempt["answer"]) for attempt in stored["attempts"]] == [1_000_000] * 14 + [1000] * 4
+    assert report.altered["exam attempts", "answer"] == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -20,7 +22,7 @@ from docservice.rest.auth import bearer_identity
 from docservice.service.base.progress import NoWatch
 from tests.support.signing import SECRET
 
-from .samples import LEARNER, changing, rows
+from .samples import LEARNER, changing, insert, rows
 
 LOGS = ("content_summary_logs", "content_session_logs", "user_session_logs")
 KINDS = {
@@ -221,12 +223,31 @@ def without_roles(file: sqlite3.Connection) -> None:
     file.execute("DROP TABLE kolibriauth_role")
 
 
+def of_one_learner_by_certificate(file: sqlite3.Connection) -> None:
+    """Take all other people away, as where `kolibri manage sync --user` brought one: only the device's own certificate
+    says so, while that of the whole facility is the server's."""
+    file.execute("DELETE FROM kolibriauth_facilityuser WHERE id <> ?", (LEARNER,))
+    file.execute("DELETE FROM kolibriauth_role")
+    (dataset_id,) = file.execute("SELECT id FROM kolibriauth_facilitydataset").fetchone()
+    certificate(file, dataset_id, "full-facility", None)
+    certificate(file, dataset_id, "single-user", "a private key")
+
+
+def certificate(file: sqlite3.Connection, dataset_id: str, scope: str, private_key: str | None) -> None:
+    """Give a device a certificate; with a private key it is its own."""
+    columns = "id INTEGER PRIMARY KEY, scope_definition_id TEXT, scope_params TEXT, private_key TEXT"
+    file.execute(f"CREATE TABLE IF NOT EXISTS morango_certificate ({columns})")
+    row = {"scope_definition_id": scope, "scope_params": json.dumps({"dataset_id": dataset_id})}
+    insert(file, "morango_certificate", {**row, "private_key": private_key})
+
+
 @pytest.mark.parametrize(
     ("change", "note"),
     [
         (without_auth, "Nothing was withdrawn: this Kolibri has no facility"),
         (without_facility, "Nothing was withdrawn: this Kolibri has no facility"),
         (of_some_learners, "Nothing was withdrawn: this Kolibri has only some of the learners"),
+        (of_one_learner_by_certificate, "Nothing was withdrawn: this Kolibri has only some of the learners"),
         (without_roles, "9 roles were left as they are: the Kolibri has no table kolibriauth_role."),
     ],
 )
@@ -286,3 +307,94 @@ async def test_withdrawn_first(empty: DocService, home: Path, attempts: Attempts
 
     assert before[1] > 10
     assert await attempts(teacher) == (200, 0)
+
+
+async def test_a_whole_and_a_partial_facility(empty: DocService, database: Any, home: Path) -> None:
+    """Beside a facility of which a Kolibri has some learners, what is gone in its own is withdrawn."""
+    (dataset,) = rows(home, "SELECT * FROM kolibriauth_facilitydataset")
+    (facility,) = rows(home, "SELECT * FROM kolibriauth_collection WHERE kind = 'facility'")
+    (learner,) = rows(home, "SELECT * FROM kolibriauth_facilityuser WHERE id = ?", (LEARNER,))
+    other = {"dataset_id": "b" * 32}
+    with changing(home) as file:
+        insert(file, "kolibriauth_facilitydataset", {**dataset, "id": "b" * 32})
+        insert(file, "kolibriauth_collection", {**facility, **other, "id": "c" * 32, "_morango_source_id": "c" * 32})
+        for number in range(3):
+            person_id = f"{number:032x}"
+            fields = {"id": person_id, "username": f"guest{number}", "facility_id": "c" * 32}
+            insert(file, "kolibriauth_facilityuser", {**learner, **other, **fields, "_morango_source_id": person_id})
+    await import_kolibri(empty, home)
+    with changing(home) as file:
+        file.execute("DELETE FROM kolibriauth_facilityuser WHERE id IN (?, ?)", (LEARNER, f"{1:032x}"))
+        certificate(file, dataset["id"], "full-facility", "a private key")
+        certificate(file, dataset["id"], "single-user", "a private key")
+        certificate(file, "b" * 32, "single-user", "a private key")
+
+    report = await import_kolibri(empty, home)
+
+    assert withdrawn(report) == {"users": 1}
+    assert [note for note in report.notes if note.startswith("Nothing was withdrawn in 1 of 2 facilities:")]
+    assert f"{1:032x}" in await ids(database, "facility_users")
+    assert LEARNER not in await ids(database, "facility_users")
+
+
+def of_its_own_superuser(file: sqlite3.Connection) -> None:
+    """Make it the device of one learner, who is the superuser of it and has copies of a quiz and a lesson."""
+    of_some_learners(file)
+    file.execute("UPDATE device_devicepermissions SET user_id = ?, is_superuser = 1", (LEARNER,))
+    for kind, table in (("exam", "exams_exam"), ("lesson", "lessons_lesson")):
+        (record,) = file.execute(f"SELECT * FROM {table} ORDER BY id LIMIT 1").fetchall()
+        file.execute(f"DELETE FROM {table}assignment")
+        file.execute(f"DELETE FROM {table}")
+        names = ("id", "title", "collection_id", "dataset_id")
+        copy = {
+            "id": record["id"][::-1],
+            f"{kind}_id": record["id"],
+            f"serialized_{kind}": json.dumps({name: record[name] for name in names}),
+            "user_id": LEARNER,
+            "_morango_source_id": "x",
+            "_morango_dirty_bit": 0,
+        }
+        shared = {name: record[name] for name in ("collection_id", "dataset_id", "_morango_partition")}
+        insert(file, f"{table.split('_')[0]}_individualsyncable{kind}", {**shared, **copy})
+
+
+async def test_the_device_of_one_learner(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
+    """A learner who is the superuser of the own device is none here, and the owner of the server stays one; one
+    learner's copy of a quiz or lesson takes it away from nobody."""
+    device = Path(shutil.copy(home, tmp_path / "device.sqlite3"))
+    with changing(device) as file:
+        of_its_own_superuser(file)
+    alone = await import_kolibri(empty, device)
+    quizzes = await documents(database, "exams", "lessons")
+    assert (await database.facility_users.find_one({"_id": LEARNER}))["is_superuser"] is False
+    assert [each["learner_ids"] for found in quizzes.values() for each in found] == [[LEARNER], [LEARNER]]
+    await import_kolibri(empty, home)
+    before = await documents(database, *KINDS)
+
+    report = await import_kolibri(empty, device)
+
+    assert alone.counts["exams"].new == alone.counts["lessons"].new == 1
+    assert (report.changes, report.counts["exams"].kept, report.counts["lessons"].kept) == (0, 1, 1)
+    assert await documents(database, *KINDS) == before
+    superusers = [
+        user["_id"] for user in (await documents(database, "facility_users"))["facility_users"] if user["is_superuser"]
+    ]
+    assert superusers == [person(home, "owner")]
+
+
+async def test_copies_of_two_learners(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
+    """Two learners' devices that have a copy of the same quiz each: it is for both, however often they come."""
+    (other,) = rows(home, "SELECT id FROM kolibriauth_facilityuser WHERE id <> ? ORDER BY id LIMIT 1", (LEARNER,))
+    devices = [Path(shutil.copy(home, tmp_path / name)) for name in ("one.sqlite3", "two.sqlite3")]
+    for device in devices:
+        with changing(device) as file:
+            of_its_own_superuser(file)
+    with changing(devices[1]) as file:
+        file.execute("UPDATE exams_individualsyncableexam SET user_id = ?", (other["id"],))
+
+    for device in (*devices, *devices):
+        report = await import_kolibri(empty, device)
+
+    (quiz,) = (await documents(database, "exams"))["exams"]
+    assert quiz["learner_ids"] == [LEARNER, other["id"]]
+    assert report.changes == 0

@@ -563,7 +563,7 @@ async def test_somebody_else_answers(logs: LogClient, line: Line, status: int, b
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://localhost/", "http://", "/logs"])
 def test_a_base_url_is_one(url: str) -> None:
     """A mistake in the base URL is said where it was made."""
-    with pytest.raises(ValueError, match="no http or https URL"):
+    with pytest.raises(ValueError, match="not an http or https URL"):
         LogClient(url)
 
 

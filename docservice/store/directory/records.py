@@ -39,6 +39,17 @@ class DirectoryStore:
         created = sum(document["_id"] not in stored for document in documents)
         return Upserted(created, len(different) - created, len(documents) - len(different))
 
+    async def stored(self, records: Sequence[DirectoryRecord]) -> dict[str, Document]:
+        """The documents with the ids of records of one kind, by id; those that are not there are left out."""
+        found: dict[str, Document] = {}
+        for start in range(0, len(records), _BATCH):
+            part = records[start : start + _BATCH]
+            query = {"_id": one_of(record.id for record in part)}
+            with self._database.guarded():
+                documents = self._database[part[0].collection_name].find(query)
+                found |= {document["_id"]: document async for document in documents}
+        return found
+
     async def set_default_facility(self, facility_id: str) -> None:
         """Name the facility that anonymous content sessions belong to."""
         async with self._database.writing():
