@@ -112,7 +112,10 @@ async def opened(
 
 
 def run(
-    command: Coroutine[Any, Any, None], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    command: Coroutine[Any, Any, None],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    *,
+    cancel_again_seconds: float = _CANCEL_AGAIN_SECONDS,
 ) -> None:
     """Run a command to its end; an error of ours is one line and an exit code, not a traceback.
 
@@ -120,7 +123,7 @@ def run(
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            stopped = runner.run(_until_stopped(command))
+            stopped = runner.run(_until_stopped(command, cancel_again_seconds))
     except DocServiceError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -161,7 +164,7 @@ class _Stopped(NamedTuple):
     notes: tuple[str, ...]
 
 
-async def _until_stopped(command: Coroutine[Any, Any, None]) -> _Stopped | None:
+async def _until_stopped(command: Coroutine[Any, Any, None], cancel_again_seconds: float) -> _Stopped | None:
     """Run a command; which signal stopped it, None if it came to its end."""
     running = asyncio.ensure_future(command)
     stopped_by: int | None = None
@@ -171,7 +174,7 @@ async def _until_stopped(command: Coroutine[Any, Any, None]) -> _Stopped | None:
         if stopped_by is not None:
             os._exit(128 + number)
         stopped_by = number
-        _cancel(running)
+        _cancel(running, cancel_again_seconds)
 
     if sys.platform != "win32":
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -186,11 +189,11 @@ async def _until_stopped(command: Coroutine[Any, Any, None]) -> _Stopped | None:
     return None
 
 
-def _cancel(running: asyncio.Future[None]) -> None:
+def _cancel(running: asyncio.Future[None], again_seconds: float) -> None:
     """Cancel a command until it ends: `asyncio.wait_for`, which the driver uses, loses some in Python 3.11."""
     if not running.done():
         running.cancel()
-        running.get_loop().call_later(_CANCEL_AGAIN_SECONDS, _cancel, running)
+        running.get_loop().call_later(again_seconds, _cancel, running, again_seconds)
 
 
 def fail(error: DocServiceError) -> NoReturn:

@@ -31,9 +31,13 @@ class TransactionLock:
         lock_file: file that the process with the lock holds; its modification time is when the lock was taken.
         queue_file: file that the first process in the queue holds. Without it, a process that has just had the lock
             would take the next one, too, before the others look again.
+        longest_wait_seconds: how long to wait while no other process takes the lock.
     """
 
-    def __init__(self, lock_file: Path, queue_file: Path) -> None:
+    def __init__(
+        self, lock_file: Path, queue_file: Path, *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+    ) -> None:
+        self._longest_wait_seconds = longest_wait_seconds
         self._lock_file = lock_file
         self._queue_file = queue_file
         # When the lock was taken whose holder was given up; modification time of the file, in nanoseconds.
@@ -76,7 +80,7 @@ class TransactionLock:
                 return None
             if latest != began:
                 began, seen = latest, time.monotonic()
-            if time.monotonic() - seen >= LONGEST_WAIT_SECONDS:
+            if time.monotonic() - seen >= self._longest_wait_seconds:
                 self._given_up = latest
                 return None
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)

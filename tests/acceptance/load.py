@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -81,7 +82,7 @@ async def learners_at(service: Service, http: aiohttp.ClientSession) -> list[Lea
     found = []
     for user_id in LEARNERS:
         headers = headers_with_own_key(service.data_dir, user_id)
-        session_id = await eventually(lambda headers=headers: start(service, http, headers), "a visit begins")
+        session_id = await eventually(partial(start, service, http, headers), "a visit begins")
         found.append(Learner(user_id, headers, session_id))
     return found
 

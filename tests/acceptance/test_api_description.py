@@ -13,12 +13,12 @@ import pytest
 
 from docservice import DocService, SaveExamAttempt, SaveExamLog, StartSession, UpdateSession
 from docservice.client import LogClient
+from tests.support.signing import SECRET
 
 from .running import Service, Services, run
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-SECRET = "a key for tests that is long enough for HS256"  # the one that `headers_of` signs with
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 

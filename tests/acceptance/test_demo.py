@@ -15,24 +15,17 @@ from pymongo import AsyncMongoClient
 from docservice import demo
 from tests.support.documents import collections_of
 
+from .printed import printed_curl
 from .running import Service, Services, run
 
 pytestmark = pytest.mark.engine
 
 Client = AsyncMongoClient[dict[str, Any]]
 
-_CURL = re.compile(r"^curl .+?(?=\n\n)", re.DOTALL | re.MULTILINE)
 _QUERY = re.compile(
     r'^db\.(\w+)\.find\(\{user_id: "(\w+)", kind: "(\w+)"\}\)\.sort\(\{(\w+): 1\}\)$',
     re.MULTILINE,
 )
-
-
-def printed_curl(service: Service) -> str:
-    """The curl command as it was printed."""
-    found = _CURL.search(service.err)
-    assert found, service.err
-    return found[0]
 
 
 async def test_the_printed_curl_means_what_it_says(demo_service: Service, http: aiohttp.ClientSession) -> None:

@@ -116,11 +116,8 @@ async def test_a_question_is_not_work_to_go_on_with(tmp_path: Path) -> None:
 
 @linux_only
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stop_that_gets_lost_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
-) -> None:
+def test_a_stop_that_gets_lost_is_asked_for_again(capsys: pytest.CaptureFixture[str], number: int, code: int) -> None:
     """A command in which something loses its cancellation still ends."""
-    monkeypatch.setattr("docservice.console._CANCEL_AGAIN_SECONDS", 0.05)
 
     async def loses_one() -> None:
         os.kill(os.getpid(), number)
@@ -130,7 +127,7 @@ def test_a_stop_that_gets_lost_is_asked_for_again(
             await asyncio.sleep(30)
 
     with interruptible(), pytest.raises(SystemExit) as ended:
-        run(loses_one())
+        run(loses_one(), cancel_again_seconds=0.05)
 
     assert ended.value.code == code
     assert AGAIN in capsys.readouterr().err

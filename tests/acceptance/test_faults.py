@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -321,7 +322,7 @@ async def test_a_client_that_has_gone_leaves_whole_writes(services: Services, ht
             learner.unknown.append(item)
             _send_and_leave(service.base, learner, json.dumps(report_of(item)).encode(), reset=number % 2 == 0)
     for learner in learners[:3]:
-        await eventually(lambda learner=learner: learner.report(http, service.base), "a report is acknowledged")
+        await eventually(partial(learner.report, http, service.base), "a report is acknowledged")
     async with http.get(f"{service.base}/readyz") as response:
         ready = response.status
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -184,9 +185,9 @@ async def test_a_demo_that_was_killed_is_completed(services: Services) -> None:
     for attempt in range(5):
         folder = services.folder / f"data{attempt}"
         killed = await services.spawn("--demo", data_dir=folder)
-        async with Client(await eventually(lambda folder=folder: running_uri(folder), "the engine runs", 60)) as client:
+        async with Client(await eventually(partial(running_uri, folder), "the engine runs", 60)) as client:
             summaries = client.docservice.content_summary_logs
-            await eventually(lambda summaries=summaries: summaries.find_one({}), "some logs are there", 60)
+            await eventually(partial(summaries.find_one, {}), "some logs are there", 60)
         killed.process.send_signal(signal.SIGKILL)
         await killed.process.wait()
 

@@ -35,12 +35,12 @@ async def test_show_lists_each_index_whole(mongodb_uri: str) -> None:
             assert part in text, (index.collection, index.name)
 
 
-async def test_check_apply_check(mongodb_uri: str, database: Any) -> None:
+async def test_check_apply_check(mongodb_uri: str, new_database: Any) -> None:
     """On an empty database `check` fails and names all, `apply` makes them, then `check` is content."""
-    before = await indexes("check", uri=mongodb_uri, database=database)
-    there = await database.list_collection_names()
-    applied = await indexes("apply", uri=mongodb_uri, database=database)
-    after = await indexes("check", uri=mongodb_uri, database=database)
+    before = await indexes("check", uri=mongodb_uri, database=new_database)
+    there = await new_database.list_collection_names()
+    applied = await indexes("apply", uri=mongodb_uri, database=new_database)
+    after = await indexes("check", uri=mongodb_uri, database=new_database)
 
     assert (before.code, applied.code, after.code) == (1, 0, 0)
     missing = [index for index in described() if f"missing: {index.collection}.{index.name} " in before.out]
@@ -50,28 +50,28 @@ async def test_check_apply_check(mongodb_uri: str, database: Any) -> None:
     assert after.out == ""
     assert f"{len(missing)} of {len(missing)} indexes" in after.err
     for index in missing:
-        information = await database[index.collection].index_information()
+        information = await new_database[index.collection].index_information()
         assert [tuple(key) for key in information[index.name]["key"]] == list(index.keys)
 
 
-async def test_a_dropped_index_is_named_and_made_again(mongodb_uri: str, database: Any) -> None:
+async def test_a_dropped_index_is_named_and_made_again(mongodb_uri: str, new_database: Any) -> None:
     """`check` names exactly the one that was dropped; `apply` makes it."""
-    await indexes("apply", uri=mongodb_uri, database=database)
-    await database.content_summary_logs.drop_index("user_content")
+    await indexes("apply", uri=mongodb_uri, database=new_database)
+    await new_database.content_summary_logs.drop_index("user_content")
 
-    before = await indexes("check", uri=mongodb_uri, database=database)
-    applied = await indexes("apply", uri=mongodb_uri, database=database)
+    before = await indexes("check", uri=mongodb_uri, database=new_database)
+    applied = await indexes("apply", uri=mongodb_uri, database=new_database)
 
     assert (before.code, applied.code) == (1, 0)
     assert before.out.splitlines() == ["missing: content_summary_logs.user_content user_id, content_id"]
-    assert "user_content" in await database.content_summary_logs.index_information()
+    assert "user_content" in await new_database.content_summary_logs.index_information()
 
 
 @pytest.mark.parametrize("changed", ["keys", "options"])
-async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, database: Any, changed: str) -> None:
+async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, new_database: Any, changed: str) -> None:
     """An index of the same name with other keys or options is `different`; only `--rebuild` replaces it."""
-    await indexes("apply", uri=mongodb_uri, database=database)
-    summaries = database.content_summary_logs
+    await indexes("apply", uri=mongodb_uri, database=new_database)
+    summaries = new_database.content_summary_logs
     await summaries.drop_index("user_content")
     if changed == "keys":
         await summaries.create_index([("user_id", 1)], name="user_content")
@@ -79,10 +79,10 @@ async def test_a_changed_index_is_left_until_it_is_rebuilt(mongodb_uri: str, dat
         await summaries.create_index([("user_id", 1), ("content_id", 1)], name="user_content", sparse=True)
     await summaries.create_index([("progress", 1)], name="somebody_s_own")
 
-    checked = await indexes("check", uri=mongodb_uri, database=database)
-    applied = await indexes("apply", uri=mongodb_uri, database=database)
+    checked = await indexes("check", uri=mongodb_uri, database=new_database)
+    applied = await indexes("apply", uri=mongodb_uri, database=new_database)
     kept = (await summaries.index_information())["user_content"]
-    rebuilt = await indexes("apply", "--rebuild", uri=mongodb_uri, database=database)
+    rebuilt = await indexes("apply", "--rebuild", uri=mongodb_uri, database=new_database)
     made = (await summaries.index_information())["user_content"]
 
     assert (checked.code, applied.code, rebuilt.code) == (1, 1, 0)

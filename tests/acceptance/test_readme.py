@@ -21,11 +21,11 @@ from docservice.rest import operations as rest_operations
 from docservice.rest.routes import lists
 from docservice.settings import Settings
 
+from .help_texts import OPTIONS, STORE, help_of
 from .manual import CONTRIBUTING, EVERYTHING, OUTPUTS, PAGES, README, ROOT, blocks, blocks_of
+from .printed import printed_curl
 from .running import Service, run
 from .signing import headers_with_own_key
-from .test_demo import printed_curl
-from .test_help import OPTIONS, STORE, help_of
 
 EXAMPLES = ROOT / "tests" / "examples"
 [OPERATION] = blocks_of(CONTRIBUTING, "python") or [""]
@@ -37,7 +37,7 @@ OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
 
 def usage_lines() -> dict[tuple[str, ...], str]:
     """The lines of the reference that show how a command is called, by command."""
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for line in "".join(blocks_of(PAGES["commands"], "sh")).splitlines():
         words = line.partition("#")[0].split()
         if words[:1] != ["docservice"]:

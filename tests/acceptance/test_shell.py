@@ -394,15 +394,15 @@ async def test_a_learners_week_uses_its_index(service: DocService, database: Any
 
 
 @pytest.mark.parametrize("place", ["checkout", "elsewhere"])
-async def test_the_shell_applies_the_files(mongodb_uri: str, database: Any, tmp_path: Path, place: str) -> None:
+async def test_the_shell_applies_the_files(mongodb_uri: str, new_database: Any, tmp_path: Path, place: str) -> None:
     """What the script makes is what the service describes, from any folder; again it makes nothing."""
     folder = ROOT / "indexes"
     if place == "elsewhere":
         folder = Path(shutil.copytree(folder, tmp_path / "with a space" / "indexes"))
-    arguments = (shell_uri(mongodb_uri, database.name), "--quiet", str(folder / "apply.mongosh.js"))
+    arguments = (shell_uri(mongodb_uri, new_database.name), "--quiet", str(folder / "apply.mongosh.js"))
 
     first = await mongosh(*arguments, cwd=tmp_path)
-    async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
+    async with DocService(mongodb_uri, database=new_database.name, apply_indexes=False) as logs:
         report = await logs.admin.check_indexes()
     again = await mongosh(*arguments, cwd=tmp_path)
 
@@ -413,14 +413,16 @@ async def test_the_shell_applies_the_files(mongodb_uri: str, database: Any, tmp_
     assert "made: " not in again.out
 
 
-async def test_the_shell_mends_views_and_names_the_rest(mongodb_uri: str, database: Any) -> None:
+async def test_the_shell_mends_views_and_names_the_rest(mongodb_uri: str, new_database: Any) -> None:
     """An older view is made again; an index with other keys and a collection in the way are named and stay; exit 1."""
-    await database["memberships"].create_index([("user_id", -1)], name="user_collection")
-    await database.command({"create": "mastery_logs", "viewOn": "content_summary_logs", "pipeline": []})
-    await database["attempt_logs"].insert_one({"_id": "own"})
+    await new_database["memberships"].create_index([("user_id", -1)], name="user_collection")
+    await new_database.command({"create": "mastery_logs", "viewOn": "content_summary_logs", "pipeline": []})
+    await new_database["attempt_logs"].insert_one({"_id": "own"})
 
-    ended = await mongosh(shell_uri(mongodb_uri, database.name), "--quiet", str(ROOT / "indexes" / "apply.mongosh.js"))
-    async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
+    ended = await mongosh(
+        shell_uri(mongodb_uri, new_database.name), "--quiet", str(ROOT / "indexes" / "apply.mongosh.js")
+    )
+    async with DocService(mongodb_uri, database=new_database.name, apply_indexes=False) as logs:
         report = await logs.admin.check_indexes()
 
     assert ended.code == 1
@@ -428,5 +430,5 @@ async def test_the_shell_mends_views_and_names_the_rest(mongodb_uri: str, databa
     assert "a collection is called attempt_logs" in ended.out
     assert "made: view mastery_logs" in ended.out
     assert [index.name for index in report.different] == ["user_collection"]
-    assert report.missing == report.views.missing == report.views.different == []
-    assert await database["attempt_logs"].count_documents({}) == 1
+    assert (report.missing, report.views.missing, report.views.different) == ([], [], [])
+    assert await new_database["attempt_logs"].count_documents({}) == 1

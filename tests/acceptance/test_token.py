@@ -95,7 +95,7 @@ async def test_a_token_that_was_not_signed_here_is_refused(
     token = {
         "other key": other,
         "other user": ".".join((header, other.split(".")[1], signature)),
-        "no signature": jwt.encode(claims, None, algorithm="none"),
+        "no signature": jwt.encode(claims, "", algorithm="none"),
         "nonsense": "nonsense",
     }[spoilt]
 

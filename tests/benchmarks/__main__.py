@@ -134,7 +134,8 @@ async def prepare(http: aiohttp.ClientSession, target: Target) -> None:
 
 async def client(http: aiohttp.ClientSession, target: Target, kind: str, who: int, end: float) -> list[float]:
     """Send requests of one kind, one after the other; how long each took, in seconds."""
-    prepared, took, session_id = target.prepared[who], [], ""
+    took: list[float] = []
+    prepared, session_id = target.prepared[who], ""
     while time.perf_counter() < end:
         if kind == "answer" and len(took) % TRY == 0:
             session_id = await start(http, target, who)
@@ -223,7 +224,7 @@ async def targets_on(engine: str, workers: int, services: Services, stack: conte
     service = await services.start("--demo", "--workers", str(workers), env=env)
     engine_pid = int(engine_state(service.data_dir)["engine_pid"])
     base, pid = await stack.enter_async_context(floor(service.mongodb_uri))
-    headers = [headers_with_own_key(service.data_dir, learner) for learner in LEARNERS]
+    headers: list[Mapping[str, str]] = [headers_with_own_key(service.data_dir, learner) for learner in LEARNERS]
     serving = [pid for pid, line in processes_of(service.data_dir).items() if re.search(r"worker|serve", line)]
     return [
         Target(f"floor, {name} engine", base, headers, {"server": [pid], "engine": [engine_pid]}, KINDS[:3]),

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,67 +21,9 @@ from pymongo import AsyncMongoClient
 
 from docservice import DocService
 from docservice.export import CsvWriter, ParquetWriter, write_export
+from tests.support.large_facility import DATASET, FACILITY, directory, session
 
-LEARNERS = 600
-CONTENTS = 2000
-DATASET, FACILITY, CHANNEL = "d" * 32, "f" * 32, "c" * 32
-_BEGAN = datetime(2024, 9, 2, tzinfo=UTC)
 _AT_ONCE = 1000
-
-
-def directory() -> dict[str, Any]:
-    """A facility, its learners, and a channel with topics and contents."""
-    nodes = [
-        {
-            "id": f"{number:031x}e",
-            "content_id": f"{number:032x}",
-            "channel": CHANNEL,
-            "title": f"Exercise {number}",
-            "kind": "exercise",
-            "level": 3,
-            "lft": number,
-            "ancestors": [{"id": CHANNEL, "title": title} for title in ("Channel", "Mathematics", f"{number % 40}")],
-        }
-        for number in range(CONTENTS)
-    ]
-    learners = [
-        {"id": f"{number:032x}", "username": f"learner{number}", "dataset": DATASET, "facility": FACILITY}
-        for number in range(LEARNERS)
-    ]
-    return {
-        "datasets": [{"id": DATASET}],
-        "facilities": [{"id": FACILITY, "name": "School", "dataset": DATASET}],
-        "users": learners,
-        "channels": [{"id": CHANNEL, "name": "Channel"}],
-        "content_nodes": nodes,
-    }
-
-
-def session(number: int) -> dict[str, Any]:
-    """A visit as an import writes it."""
-    user, content = f"{number % LEARNERS:032x}", number % CONTENTS
-    began = _BEGAN + timedelta(minutes=number, milliseconds=number % 1000)
-    recorded = f"{began:%Y-%m-%d %H:%M:%S}.{number % 1000:03d}293(Africa/Nairobi)"
-    return {
-        "_id": hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest(),
-        "dataset_id": DATASET,
-        "user_id": user,
-        "visitor_id": None,
-        "content_id": f"{content:032x}",
-        "channel_id": CHANNEL,
-        "start_timestamp": began,
-        "end_timestamp": began,
-        "time_spent": number / 7,
-        "progress": 0.5,
-        "kind": "exercise",
-        "extra_fields": {"context": {"node_id": f"{content:031x}e", "mastery_level": 1}},
-        "_morango_source_id": f"{number:032x}",
-        "_morango_partition": f"{DATASET}:user-rw:{user}",
-        "_morango_dirty_bit": False,
-        "_recorded": {"start_timestamp": recorded, "end_timestamp": recorded},
-        "has_dirty": False,
-        "schema_version": 1,
-    }
 
 
 def resident_mib() -> float:
@@ -103,12 +43,13 @@ async def median_seconds(action: Callable[[], Awaitable[Any]], times: int) -> fl
 
 async def measure(rows: int, more: int, form: str) -> None:
     """Print the table."""
-    writer = {"csv": CsvWriter, "parquet": ParquetWriter}[form]
+    writers: dict[str, type[CsvWriter] | type[ParquetWriter]] = {"csv": CsvWriter, "parquet": ParquetWriter}
+    writer = writers[form]
     with tempfile.TemporaryDirectory() as folder:
         # Only the index that an export uses: all of them would make the writing slow, which is not measured here.
         async with DocService(data_dir=Path(folder), apply_indexes=False) as service:
             await service.import_directory(directory())
-            async with AsyncMongoClient(service.connection_string) as mongo:
+            async with AsyncMongoClient[dict[str, Any]](service.connection_string) as mongo:
                 database = mongo["docservice"]
                 await database["content_session_logs"].create_index([("dataset_id", 1), ("_id", 1)])
                 await database["content_nodes"].create_index([("content_id", 1)])

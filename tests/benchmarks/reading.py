@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pymongo import AsyncMongoClient
 
@@ -26,7 +26,7 @@ from docservice.domain.requests.document_pages import FieldChoice
 from docservice.domain.requests.lists import LogFilters, Page
 
 CONTENTS = 300
-SUMMARIES = "contentsummarylog"
+SUMMARIES: Final = "contentsummarylog"
 _BATCH = 100
 
 
@@ -87,7 +87,7 @@ async def measure(attempts: int) -> None:
             began = time.perf_counter()
             await fill(service, learner, attempts)
             print(f"wrote {attempts} attempts on {CONTENTS} contents in {time.perf_counter() - began:.0f} s")
-            async with AsyncMongoClient(service.connection_string) as mongo:
+            async with AsyncMongoClient[dict[str, Any]](service.connection_string) as mongo:
                 summaries = mongo["docservice"]["content_summary_logs"]
                 one = await summaries.find_one({}, {"content_id": 1})
                 assert one is not None

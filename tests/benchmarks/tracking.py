@@ -93,7 +93,7 @@ async def measure(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with DocService(data_dir=Path(folder)) as service:
             await service.import_directory(demo.directory())
-            async with AsyncMongoClient(service.connection_string) as mongo:
+            async with AsyncMongoClient[dict[str, Any]](service.connection_string) as mongo:
                 await _measure(service, mongo, seconds)
 
 

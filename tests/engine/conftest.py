@@ -51,7 +51,8 @@ class Holder:
         assert self.process.stdout
         line = await asyncio.wait_for(self.process.stdout.readline(), 90)
         assert line, "the program has ended"
-        return json.loads(line)
+        said: dict[str, Any] = json.loads(line)
+        return said
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """Send it a signal and wait for its end."""

@@ -319,7 +319,7 @@ async def test_a_new_database_with_something_of_others_is_thrown_away(
 ) -> None:
     """Had somebody got in, what was made would not be used: the log names what they left, a clean database is made."""
     folder = data_dir / "engine"
-    commands = [
+    commands: list[dict[str, Any]] = [
         {"createUser": "other", "pwd": "secret", "roles": [], "$db": "admin"},
         {"createUser": "other", "pwd": "secret", "roles": [], "$db": "elsewhere"},
         {"createRole": "other", "privileges": [], "roles": [], "$db": "admin"},

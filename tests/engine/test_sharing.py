@@ -24,7 +24,8 @@ DURABLE = WriteConcern(w="majority", j=True)
 
 
 def state(data_dir: Path) -> dict[str, Any]:
-    return json.loads((data_dir / "engine" / "state.json").read_text())
+    content: dict[str, Any] = json.loads((data_dir / "engine" / "state.json").read_text())
+    return content
 
 
 async def test_a_second_process_joins_and_keeps_the_engine(data_dir: Path, hold: Any, processes: Any) -> None:

@@ -76,11 +76,11 @@ async def test_one_process_at_a_time(locked_files: tuple[Path, Path]) -> None:
     assert await most_at_once([TransactionLock(*locked_files) for _ in range(4)], rounds=3, seconds=0.005) == 1
 
 
-async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_queue_is_no_halt(locked_files: tuple[Path, Path]) -> None:
     """A process that waits for longer than one holder, because many are before it, still waits for the lock."""
-    monkeypatch.setattr(transaction_lock, "LONGEST_WAIT_SECONDS", 0.5)
+    processes = [TransactionLock(*locked_files, longest_wait_seconds=0.5) for _ in range(8)]
 
-    assert await most_at_once([TransactionLock(*locked_files) for _ in range(8)], rounds=1, seconds=0.2) == 1
+    assert await most_at_once(processes, rounds=1, seconds=0.2) == 1
 
 
 async def test_nothing_stays_locked_when_the_turn_is_gone(locked_files: tuple[Path, Path]) -> None:
@@ -145,12 +145,9 @@ async def test_a_cancelled_wait_leaves_nothing_locked(locked_files: tuple[Path, 
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["with the lock", "in the queue"])
-async def test_a_halted_process_halts_nobody(
-    locked_files: tuple[Path, Path], which: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_halted_process_halts_nobody(locked_files: tuple[Path, Path], which: int) -> None:
     """The others wait for it once; after its end they wait for the lock again."""
-    monkeypatch.setattr(transaction_lock, "LONGEST_WAIT_SECONDS", 0.5)
-    mine, other = TransactionLock(*locked_files), TransactionLock(*locked_files)
+    mine, other = (TransactionLock(*locked_files, longest_wait_seconds=0.5) for _ in range(2))
 
     async with halted(locked_files[which]):
         first = await seconds_until_held(mine)

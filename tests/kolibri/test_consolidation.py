@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docservice import DocService
-from docservice.domain.upkeep.consolidation import RULES
+from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
 from docservice.kolibri import import_kolibri
 from docservice.kolibri.assembling import summaries
 from tests.support.documents import collections_of
@@ -37,7 +37,7 @@ def without_marks(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_does_what_the_real_upgrade_did(rule: str) -> None:
+def test_a_rule_does_what_the_real_upgrade_did(rule: ConsolidationRule) -> None:
     """Each summary comes out as Kolibri 0.19.5's own upgrade task left it, dirty bits and texts of times included."""
     before, after = documents(VECTORS[rule]["before"]), documents(VECTORS[rule]["after"])
 
@@ -51,7 +51,7 @@ def test_a_rule_does_what_the_real_upgrade_did(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_changes_nothing_twice_and_never_its_argument(rule: str) -> None:
+def test_a_rule_changes_nothing_twice_and_never_its_argument(rule: ConsolidationRule) -> None:
     """What a rule has put right it finds in order; the summary that it was given is as before."""
     before = documents(VECTORS[rule]["before"])
 

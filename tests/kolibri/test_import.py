@@ -24,10 +24,10 @@ from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.store.mapping.log_documents import log_document, read_log
 from tests.support.documents import collections_of
+from tests.support.signing import SECRET
 
 from .samples import LEARNER, PACKED, expected, rows, small
 
-SECRET = "a key for tests that is long enough for HS256"
 TABLES = {
     "content summaries": "logger_contentsummarylog",
     "mastery logs": "logger_masterylog",
@@ -50,6 +50,7 @@ import asyncio, sys, time
 from docservice import DocService
 from docservice.kolibri import import_kolibri
 from docservice.service.base.progress import Unwatched
+from tests.support.signing import SECRET
 
 class Standstill(Unwatched):
     def begin(self, part, total=None):
@@ -201,7 +202,8 @@ async def test_points_of_each_learner(imported: Imported) -> None:
 
 async def test_documents_are_those_that_the_service_writes(imported: Imported) -> None:
     """An imported document is, field by field and in order, what the service makes of the same log."""
-    for schema in (SUMMARY_LOG, SESSION_LOG, USER_SESSION_LOG):
+    schemas: tuple[Any, ...] = (SUMMARY_LOG, SESSION_LOG, USER_SESSION_LOG)
+    for schema in schemas:
         async for document in imported.database[schema.collection].find(limit=300):
             again = log_document(schema, read_log(schema, document))
             assert undescribed(schema, document) == []

@@ -30,6 +30,8 @@ from .judging import (
 )
 from .samples import rows
 
+pytestmark = pytest.mark.without_indexes
+
 FOLDER = Path(__file__).parents[1] / "data" / "kolibri-odd"
 USERNAME, CONTENT_ID = "Username", "Content id"
 MISSING = """SELECT content_id FROM logger_contentsummarylog AS log WHERE kind <> 'quiz'

@@ -403,6 +403,7 @@ async def test_histories_that_were_stored_as_objects(
     await import_kolibri(empty, part)
     log = {"mastery_logs.0.attempts.1": {"$exists": True}}
     summary = await empty.admin.database["content_summary_logs"].find_one(log)
+    assert summary is not None
     first, other = summary["mastery_logs"][0]["attempts"][:2]
     at = "mastery_logs.0.attempts"
     entry = {"type": "answer", "correct": 1}

@@ -20,10 +20,10 @@ from docservice.kolibri import ImportReport, import_kolibri
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.service.base.progress import NoWatch
+from tests.support.signing import SECRET
 
 from .samples import LEARNER, changing, insert, rows
 
-SECRET = "a key for tests that is long enough for HS256"
 LOGS = ("content_summary_logs", "content_session_logs", "user_session_logs")
 KINDS = {
     "roles": "kolibriauth_role",

@@ -19,16 +19,11 @@ from docservice.identity import TokenVerifier
 from docservice.rest import create_app
 from docservice.rest.app import OPERATIONS
 from docservice.rest.auth import bearer_identity
+from tests.support.signing import SECRET
 
 from .asking import TRACK, Client, start_body
 
-SECRET = "a key for tests that is long enough for HS256"
-
-
-@pytest.fixture
-def client(shared_client: Client) -> Client:
-    """One service for all tests here."""
-    return shared_client
+pytestmark = pytest.mark.shared_service
 
 
 @pytest.fixture

@@ -34,12 +34,13 @@ from docservice.errors import (
 )
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
-from docservice.rest.app_keys import SERVICE
 from docservice.rest.auth import bearer_identity
+from tests.support.signing import SECRET
 
-from .asking import M_OF_N, Client, interaction, start_body
+from .asking import M_OF_N, interaction, start_body
 
-SECRET = "a key for tests that is long enough for HS256"
+pytestmark = pytest.mark.shared_service
+
 QUICK = Retries(attempts=4, first_delay_seconds=0.01, longest_delay_seconds=1)
 
 Fault = Callable[[web.Request, Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]]
@@ -124,20 +125,6 @@ async def store_away(request: web.Request, handler: Any) -> web.StreamResponse:
     """The service says that its database is away."""
     headers = {"X-Error-Code": "store-unavailable", "Retry-After": "0"}
     return web.json_response({"detail": "The database does not answer."}, status=503, headers=headers)
-
-
-@pytest.fixture
-def database(shared_database: Any) -> Any:
-    """One database for all tests here: each has content of its own."""
-    return shared_database
-
-
-@pytest.fixture
-def service(shared_client: Client) -> DocService:
-    """The service over it."""
-    app = shared_client.app
-    assert app is not None
-    return app[SERVICE]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from docservice.rest.cors import Cors
 
 from .asking import TRACK, start_body
 
+pytestmark = pytest.mark.shared_service
+
 Client = TestClient[Any, Any]
 LISTED = "https://learn.example"
 OTHER = "https://elsewhere.example"

@@ -10,19 +10,9 @@ import pytest
 
 from .asking import Client, everything
 
+pytestmark = pytest.mark.shared_service
+
 PATH = "/api/logger/generatecsvlogrequest/"
-
-
-@pytest.fixture
-def database(shared_database: Any) -> Any:
-    """One database for all tests here: none asks for what another one wrote."""
-    return shared_database
-
-
-@pytest.fixture
-def client(shared_client: Client) -> Client:
-    """One service for all tests here."""
-    return shared_client
 
 
 async def ended(client: Client, headers: dict[str, str], path: str) -> Any:

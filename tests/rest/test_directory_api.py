@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from docservice.errors import Unauthenticated
 from docservice.identity import TokenVerifier, issue_service_token
+from tests.support.signing import SECRET
 
 from .asking import Client, everything
 
 HeadersOf = Callable[[str], dict[str, str]]
-SECRET = "a key for tests that is long enough for HS256"
 
 
 @pytest.fixture
@@ -213,6 +213,7 @@ async def test_a_revoked_role_stops_at_once(
     assert (await post(client, headers_of("admin"), "users", [user(ids, 2)]))[0] == 403
 
 
+@pytest.mark.slow
 async def test_five_thousand_records(client: Client, service_headers: dict[str, str], ids: dict[str, str]) -> None:
     """The most that a request takes is written in one transaction, within the deadline."""
     records = [user(ids, number) for number in range(5000)]

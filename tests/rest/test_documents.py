@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import json
+import math
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,15 +14,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from docservice import DocService
 from docservice.errors import StoreUnavailable, ValidationFailed
 from docservice.rest import streaming
-from docservice.rest.app_keys import SERVICE
+from docservice.rest.app_keys import REQUEST_ID
 from docservice.rest.list_parameters import document_list
-from docservice.service.acting.person_logs import ActingLogs
 from docservice.store.mapping.schema import OVERFLOW
 
 from .asking import M_OF_N, Client, interaction, put, start
@@ -192,9 +195,7 @@ async def test_the_errors_have_kolibris_shape(client: Client, headers_of: Header
             assert answer == (404, [{"id": "NOT_FOUND", "metadata": {"view": f"{view} Instance"}}])
 
 
-async def test_the_detail_joins_attempts_that_moved(
-    client: Client, headers_of: HeadersOf, database: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_detail_joins_attempts_that_moved(client: Client, headers_of: HeadersOf, database: Any) -> None:
     """A summary with moved attempts shows them all by its id, oldest first, and in the list only the embedded
     ones with the count of all."""
     learner = headers_of("learner1")
@@ -365,17 +366,23 @@ def _kinds(directory: Mapping[str, Any]) -> dict[str, Callable[[int], dict[str, 
 @pytest.mark.parametrize("actor", ["superuser", "admin", "coach1", "learner1"])
 @pytest.mark.parametrize("kind", ["contentsummarylog", "contentsessionlog", "usersessionlog", "examlog"])
 async def test_each_list_is_walked_while_a_writer_appends(
-    shared_client: Client, headers_of: HeadersOf, recorded_directory: dict[str, Any], kind: str, actor: str
+    shared_client: Client,
+    shared_service: DocService,
+    headers_of: HeadersOf,
+    recorded_directory: dict[str, Any],
+    kind: str,
+    actor: str,
 ) -> None:
     """Of each kind of log each that was there at the start comes exactly once, whatever is appended between and during
     the pages."""
-    service, make = shared_client.server.app[SERVICE], _kinds(recorded_directory)[kind]
-    logs = {
+    service, make = shared_service, _kinds(recorded_directory)[kind]
+    collections: dict[str, Any] = {
         "contentsummarylog": service.content_summary_logs,
         "contentsessionlog": service.content_session_logs,
         "usersessionlog": service.user_session_logs,
         "examlog": service.exam_logs,
-    }[kind]
+    }
+    logs = collections[kind]
     for number in range(7):
         await logs.save(make(number))
     path = f"/api/logger/{kind}/"
@@ -422,49 +429,51 @@ async def test_numbered_pages_miss_nothing_that_is_appended_to(
     assert {row["id"] for row in whole} <= set(found)
 
 
-async def test_a_long_list_of_attempts_is_sent_while_it_is_read(
-    client: Client, headers_of: HeadersOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_list_of_attempts_is_sent_while_it_is_read(client: Client, headers_of: HeadersOf) -> None:
     """A list without pages is the same JSON however long it is, and HEAD of it has no body."""
-    learner = headers_of("learner1")
-    for _ in range(3):
-        await exercise(client, learner)
-    path = "/api/logger/attemptlog/"
-    short = await ask(client, learner, path)
-    monkeypatch.setattr(streaming, "SHORT", 1)
+    learner, path = headers_of("learner1"), "/api/logger/attemptlog/"
+    began = await start(client, learner, uuid.uuid4().hex, mastery_model=M_OF_N)
+    reported, short = 0, await ask(client, learner, path)
+    while reported <= streaming.SHORT:
+        answers = [interaction(item=f"q{reported + number}") for number in range(50)]
+        assert (await put(client, learner, began["session_id"], {"interactions": answers}))[0] == 200
+        reported += 50
+    pages = [
+        (await ask(client, learner, path, page_size="200", page=str(page)))[1]["results"]
+        for page in range(1, math.ceil(reported / 200) + 1)
+    ]
 
     async with client.get(path, headers=learner) as response:
         assert response.headers["Transfer-Encoding"] == "chunked"
         assert response.headers["X-Request-Id"]
-        assert (response.status, await response.json()) == short
+        assert (response.status, await response.json()) == (200, [row for page in pages for row in page])
     async with client.head(path, headers=learner) as response:
         assert (response.status, await response.read()) == (200, b"")
-    assert len(short[1]) >= 3
+    assert short == (200, [])
 
 
-async def test_a_cut_list_is_no_list(
-    client: Client, headers_of: HeadersOf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_cut_list_is_no_list(caplog: pytest.LogCaptureFixture) -> None:
     """If the database fails after the status was sent, the connection breaks: a part does not look like the whole."""
-    learner = headers_of("learner1")
-    for _ in range(3):
-        await exercise(client, learner)
 
-    async def failing(logs: ActingLogs, *asked: Any) -> AsyncGenerator[Any, None]:
-        async for row in each(logs, *asked):
-            yield row
-            if len(sent) == 2:
-                raise StoreUnavailable("gone")
-            sent.append(row)
+    class Row(BaseModel):
+        number: int
 
-    each, sent = ActingLogs.attempt_logs, list[Any]()
-    monkeypatch.setattr(ActingLogs, "attempt_logs", failing)
-    monkeypatch.setattr(streaming, "SHORT", 1)
+    async def failing() -> AsyncGenerator[list[Any], None]:
+        yield [Row(number=number) for number in range(streaming.SHORT + 1)]
+        raise StoreUnavailable("gone")
 
-    with pytest.raises(aiohttp.ClientPayloadError):
-        async with client.get("/api/logger/attemptlog/", headers=learner) as response:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        request[REQUEST_ID] = "r1"
+        return await streaming.list_answer(request, failing())
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+
+    async with TestClient(TestServer(app)) as client, client.get("/") as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
             await response.read()
 
+    assert response.status == 200
     assert "a list was cut off" in caplog.text
 
 

@@ -23,22 +23,12 @@ from docservice.rest.auth import bearer_identity
 
 from .asking import M_OF_N, TRACK, Client, everything, put, start, start_body
 
+pytestmark = pytest.mark.shared_service
+
 HS_KEY = "a key for tests that is long enough for HS256"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 UNKNOWN_USER = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def database(shared_database: Any) -> Any:
-    """One database for all tests here: none asks for what another one wrote."""
-    return shared_database
-
-
-@pytest.fixture
-def client(shared_client: Client) -> Client:
-    """One service for all tests here."""
-    return shared_client
 
 
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:

@@ -16,6 +16,8 @@ from docservice.errors import DocumentTooLarge
 
 from .asking import M_OF_N, TRACK, Client, everything, interaction, put, start, start_body
 
+pytestmark = pytest.mark.shared_service
+
 ODD_KEYS = [
     "",
     ".",
@@ -49,18 +51,6 @@ values = st.recursive(
     max_leaves=12,
 )
 objects = st.dictionaries(keys, values, max_size=5)
-
-
-@pytest.fixture
-def database(shared_database: Any) -> Any:
-    """One database for all tests here: none asks for what another one wrote."""
-    return shared_database
-
-
-@pytest.fixture
-def client(shared_client: Client) -> Client:
-    """One service for all tests here."""
-    return shared_client
 
 
 def nested(levels: int) -> dict[str, Any]:

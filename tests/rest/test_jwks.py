@@ -23,6 +23,8 @@ from docservice.rest.auth import bearer_identity
 
 from .asking import TRACK, start_body
 
+pytestmark = pytest.mark.shared_service
+
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 

@@ -17,6 +17,8 @@ from docservice.rest.limits import RequestLimits
 
 from .asking import TRACK, start_body
 
+pytestmark = pytest.mark.shared_service
+
 Client = TestClient[Any, Any]
 
 

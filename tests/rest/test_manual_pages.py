@@ -18,13 +18,9 @@ from docservice.rest import create_app
 
 from .asking import Client
 
+pytestmark = pytest.mark.shared_service
+
 PAGES = ["/", "/docs", "/docs/", *(f"/docs/{name}" for name in page_names()[1:]), f"/docs/{EVERYTHING}"]
-
-
-@pytest.fixture
-def client(shared_client: Client) -> Client:
-    """Give one service for all tests here."""
-    return shared_client
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.metrics import Metrics
 from docservice.rest.worker_metrics import merged, text
+from tests.support.signing import SECRET
 
 from .asking import TRACK, put, start
-from .conftest import SECRET
 
 Client = TestClient[Any, Any]
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

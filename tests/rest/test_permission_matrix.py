@@ -22,8 +22,8 @@ from docservice.rest import Metrics, create_app
 from docservice.rest.app import OPERATIONS
 from docservice.rest.auth import bearer_identity
 from docservice.rest.operations import Operation, Rule
+from tests.support.signing import SECRET
 
-SECRET = "a key for tests that is long enough for HS256"
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONTENT = "c" * 32
 EXPORTS = "/api/logger/generatecsvlogrequest/"

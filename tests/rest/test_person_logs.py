@@ -25,21 +25,14 @@ from docservice.errors import (
     ValidationFailed,
 )
 from docservice.identity import issue_token
-from docservice.rest.app_keys import SERVICE
+from tests.support.signing import SECRET
 
 from .asking import M_OF_N, Client, interaction, start_body
-from .conftest import SECRET
+
+pytestmark = pytest.mark.shared_service
 
 Logs = Callable[[str], PersonLogs]
 UNKNOWN = "0" * 32
-
-
-@pytest.fixture
-def service(shared_client: Client) -> DocService:
-    """The service behind both."""
-    assert shared_client.app is not None
-    found: DocService = shared_client.app[SERVICE]
-    return found
 
 
 @pytest.fixture(params=["in process", "over HTTP"])
@@ -180,7 +173,7 @@ async def test_the_directory(logs_of: Logs, recorded_directory: dict[str, Any]) 
     with pytest.raises(PermissionDenied):
         await logs_of("learner1").upsert_directory("learnergroups", [group])
     with pytest.raises(CollectionNotFound):
-        await logs_of("admin").upsert_directory("nothing", [group])
+        await logs_of("admin").upsert_directory("nothing", [group])  # type: ignore[arg-type]
 
 
 async def test_errors(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from docservice import DocService, Principal
 from docservice.rest import create_app
 from docservice.rest.proxies import Proxies
 
+pytestmark = pytest.mark.shared_service
+
 SAYS = {
     "X-Forwarded-For": "203.0.113.9",
     "X-Forwarded-Proto": "https",

@@ -8,10 +8,11 @@ is `$attempt`.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from io import BytesIO
 from typing import Any
@@ -117,12 +118,13 @@ class Asker:
 
     async def starts(self, cases: list[dict[str, Any]]) -> list[str]:
         """What comes out differently when the cases start sessions."""
-        problems = []
-        for case in cases:
+
+        async def start(case: dict[str, Any]) -> list[str]:
             names = {**self._names, "node": f"{1:032x}", "channel": f"{2:032x}", "content": f"{next(NUMBERS):032x}"}
             status, answer = await self.send("POST", "/api/logger/trackprogress/", case, names)
-            problems += judged(case, status, answer, names)
-        return problems
+            return judged(case, status, answer, names)
+
+        return await self._several_at_once(start, cases)
 
     async def session(self, actor: str = "learner1") -> str:
         """The path of a new session at an exercise."""
@@ -144,14 +146,29 @@ class Asker:
         names = dict(self._names)
         names["other_attempt"] = await self.attempt(await self.session("learner2"), "learner2")
         names["other_content_attempt"] = await self.attempt(await self.session())
-        problems = []
-        for case in cases:
+
+        async def update(case: dict[str, Any]) -> list[str]:
             path = await self.session()
+            known = names
             if "before" in case:
-                names["attempt"] = await self.attempt(path, body=case["before"])
-            status, answer = await self.send("PUT", path, case, names)
-            problems += judged(case, status, answer, names)
-        return problems
+                known = {**names, "attempt": await self.attempt(path, body=case["before"])}
+            status, answer = await self.send("PUT", path, case, known)
+            return judged(case, status, answer, known)
+
+        return await self._several_at_once(update, cases)
+
+    @staticmethod
+    async def _several_at_once(
+        ask: Callable[[dict[str, Any]], Awaitable[list[str]]], cases: list[dict[str, Any]]
+    ) -> list[str]:
+        """The problems of all cases in their order; each has a session of its own, so none waits for another."""
+        free = asyncio.Semaphore(16)
+
+        async def one(case: dict[str, Any]) -> list[str]:
+            async with free:
+                return await ask(case)
+
+        return [problem for problems in await asyncio.gather(*map(one, cases)) for problem in problems]
 
 
 def body_of(case: Mapping[str, Any], names: Mapping[str, Any]) -> bytes:

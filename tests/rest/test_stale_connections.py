@@ -18,9 +18,9 @@ from docservice.identity import TokenVerifier
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.metrics import Metrics
+from tests.support.signing import SECRET
 
 from .asking import TRACK, Client, put, start, start_body
-from .conftest import SECRET
 from .gateway import Gateway
 
 AT_ONCE = 8

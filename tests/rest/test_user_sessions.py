@@ -16,6 +16,7 @@ from docservice import ANONYMOUS, DocService, Principal
 from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.domain.values.ids import record_id
 from docservice.errors import Unauthenticated
+from tests.support.clocks import stopped_at
 
 from .asking import Client, everything
 
@@ -151,7 +152,7 @@ async def test_five_minutes(service: DocService, database: Any, recorded_directo
 
     for minute in minutes:
         now = START + timedelta(minutes=minute)
-        await service.with_clock(lambda now=now: now).acting_as(learner).update_user_session(UBUNTU)
+        await service.with_clock(stopped_at(now)).acting_as(learner).update_user_session(UBUNTU)
 
     spans = [
         ((log["start_timestamp"] - START) / timedelta(minutes=1), (log["last_interaction_timestamp"] - START).seconds)
@@ -185,7 +186,7 @@ async def test_racing_reports(
     async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as other:
         counts = []
         for now in (START, later):
-            clocked = [one.with_clock(lambda now=now: now) for one in (service, other)]
+            clocked = [one.with_clock(stopped_at(now)) for one in (service, other)]
             await asyncio.gather(*(clocked[n % 2].acting_as(learner).update_user_session() for n in range(20)))
             counts.append(len(await sittings(database)))
 

@@ -104,7 +104,7 @@ async def empty(mongodb_uri: str, mongo: Any, dropping: Any, tmp_path: Path) -> 
     await dropping(mongo[name])
 
 
-async def listed(service: DocService, learner: Principal) -> list[tuple[str, str]]:
+async def listed(service: DocService, learner: Principal) -> list[tuple[str, str | None]]:
     """Item and answer of each attempt in the learner's list."""
     rows = service.acting_as(learner).attempt_logs()
     return [(row.item, row.simple_answer) async for row in rows]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docservice import DocService, Principal
+from docservice import DirectorySection, DocService, Principal
 from docservice.errors import ValidationFailed
 from docservice.testing import made_id
 from tests.support.documents import collections_of
@@ -25,7 +25,7 @@ def two_schools() -> dict[str, list[dict[str, Any]]]:
     """Two facilities, each with a class, a group in it, an ad hoc group, two learners and a coach."""
     content: dict[str, list[dict[str, Any]]] = {}
 
-    def add(section: str, name: str, /, **fields: Any) -> None:
+    def add(section: DirectorySection, name: str, /, **fields: Any) -> None:
         content.setdefault(section, []).append({"id": of(name), **fields})
 
     add("datasets", "free dataset")
@@ -153,7 +153,7 @@ REFUSED: list[tuple[str, list[dict[str, Any]], list[str]]] = [
 
 @pytest.mark.parametrize(("section", "records", "places"), REFUSED, ids=range(len(REFUSED)))
 async def test_impossible_records_are_refused_with_their_place(
-    school: DocService, mongo: Any, section: str, records: list[dict[str, Any]], places: list[str]
+    school: DocService, mongo: Any, section: DirectorySection, records: list[dict[str, Any]], places: list[str]
 ) -> None:
     """A request and a file are refused with a pointer to each impossible record, and nothing is written of them."""
     database = mongo["test_directory_rules"]
@@ -197,7 +197,9 @@ TAKEN: list[tuple[str, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("section", "records"), TAKEN, ids=range(len(TAKEN)))
-async def test_what_kolibri_could_hold_is_taken(own: DocService, section: str, records: list[dict[str, Any]]) -> None:
+async def test_what_kolibri_could_hold_is_taken(
+    own: DocService, section: DirectorySection, records: list[dict[str, Any]]
+) -> None:
     """The same name in another facility or of a deleted account, names that change places, groups without their class,
     nodes before their topics: all are taken, taken again, and clean."""
     first = await own.acting_as(PROGRAM).upsert_directory(section, records)
@@ -341,10 +343,17 @@ async def test_verify_finds_what_is_stored(own: DocService, database: Any, name:
     }
     assert not any(each.mended for each in found)
     assert await database[collection_name].find_one({"_id": of(record)}) == before
-    section = {"facility_collections": "classrooms" if record.startswith("class") else "learnergroups"}
-    section |= {"facility_users": "users"}
+    sections: dict[str, DirectorySection] = {
+        "facility_collections": "classrooms" if record.startswith("class") else "learnergroups",
+        "facility_users": "users",
+        "exams": "exams",
+        "lessons": "lessons",
+        "content_nodes": "content_nodes",
+        "memberships": "memberships",
+        "roles": "roles",
+    }
     sent = {"id": before.pop("_id"), **before, "note": "x"}
-    counts = await own.acting_as(PROGRAM).upsert_directory(section.get(collection_name, collection_name), [sent])
+    counts = await own.acting_as(PROGRAM).upsert_directory(sections[collection_name], [sent])
     assert counts.changed == 1
 
 

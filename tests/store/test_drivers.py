@@ -551,9 +551,10 @@ def test_annotations_can_be_read() -> None:
 async def test_what_is_no_source(mongodb_uri: str, handle: Any) -> None:
     """Clients and blocking databases are refused when the service is made, with what to give instead."""
     with MongoClient[dict[str, Any]](mongodb_uri) as blocking:
-        for wrong in (blocking, blocking["logs"], handle.client, handle["things"], 1, {}):
+        sources: tuple[Any, ...] = (blocking, blocking["logs"], handle.client, handle["things"], 1, {})
+        for wrong in sources:
             with pytest.raises(TypeError, match=r"AsyncDatabase.*client\['logs'\]"):
-                DocService(wrong)  # type: ignore[arg-type]
+                DocService(wrong)
     with pytest.raises(ValueError, match="has a name"):
         DocService(handle, database="other")
 

@@ -24,7 +24,7 @@ from docservice.domain.logs.migrated_quizzes import migrated_level
 from docservice.errors import ExportError, InvalidReference
 from docservice.export import CsvWriter, ParquetWriter, write_export
 from docservice.kolibri import import_kolibri
-from tests.benchmarks.exporting import FACILITY, directory, session
+from tests.support.large_facility import FACILITY, directory, session
 
 ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
 MANY = 250
@@ -215,7 +215,9 @@ async def test_a_long_migrated_quiz_counts_once(
     times = {"start_timestamp": day(1), "end_timestamp": day(2)}
     answered = [{"item": f"q{number}", "correct": 1, "time_spent": 0.1, **times} for number in range(240)]
     originals = [{**answer, "content_id": content} for answer in answered]
-    copies = [{**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered]
+    copies: list[dict[str, Any]] = [
+        {**a, "item": f"{content}:{a['item']}", "sessionlog_id": "e" * 32} for a in answered
+    ]
     level = migrated_level(ids["quiz01"])
     copied = {"mastery_level": level, "start_timestamp": day(1), "attempts": copies}
     summary = {"user_id": ids["learner1"], "content_id": ids["quiz01"], "kind": "quiz", "start_timestamp": day(1)}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from docservice.store.mapping.extended_json import encoded, from_line, to_line
 from docservice.store.mapping.json_codec import to_bson
 
-KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=5) | st.sampled_from(
+KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5) | st.sampled_from(
     ["$date", "$oid", "$numberLong", "$binary", "$ref", "$id", "$uuid", "$regex", "a.b", "collection", "bson"]
 )
 JSON: Any = st.recursive(

@@ -13,6 +13,7 @@ from pymongo import AsyncMongoClient, monitoring
 from docservice import DocService, Principal, ReportActivity, StartSession, UpdateSession
 from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import DocumentTooLarge, IdempotencyMismatch, InvalidReference, LogNotFound, Unauthenticated
+from tests.support.clocks import stopped_at
 
 SESSIONS, SUMMARIES = "content_session_logs", "content_summary_logs"
 
@@ -201,7 +202,7 @@ async def test_each_learner_has_the_time_of_the_own_service(
 
     await asyncio.gather(
         *(
-            service.with_clock(lambda moment=moment: moment).acting_as(learner).update_user_session(active)
+            service.with_clock(stopped_at(moment)).acting_as(learner).update_user_session(active)
             for learner, moment in zip(learners, moments, strict=True)
         )
     )

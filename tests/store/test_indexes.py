@@ -272,13 +272,13 @@ async def test_unknown_index_is_left_alone(service: DocService, database: Any) -
     assert report.complete
 
 
-async def test_check_changes_nothing(mongodb_uri: str, database: Any) -> None:
+async def test_check_changes_nothing(mongodb_uri: str, new_database: Any) -> None:
     """Entering without applying indexes creates none, and a check says which are missing."""
-    async with DocService(mongodb_uri, database=database.name, apply_indexes=False) as logs:
+    async with DocService(mongodb_uri, database=new_database.name, apply_indexes=False) as logs:
         report = await logs.admin.check_indexes()
 
     assert len(report.missing) == report.wanted > 0
-    assert await database.list_collection_names() == []
+    assert await new_database.list_collection_names() == []
 
 
 @pytest.mark.parametrize("index", described(), ids=lambda index: f"{index.collection}.{index.name}")

@@ -204,7 +204,7 @@ async def school(mongodb_uri: str, request: pytest.FixtureRequest) -> AsyncGener
                 for user in users
             ]
         )
-        collections = [(facility, "facility", None) for facility in FACILITIES]
+        collections: list[tuple[str, str, str | None]] = [(facility, "facility", None) for facility in FACILITIES]
         collections += [(CLASS, "classroom", FACILITIES[0]), (GROUP, "learnergroup", CLASS)]
         await database["facility_collections"].insert_many(
             [

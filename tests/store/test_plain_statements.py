@@ -16,8 +16,8 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from docservice import DocService, LogFilters, Page, Principal, StartSession, UpdateSession
 from docservice.domain.requests.document_pages import DocumentFilters
 from docservice.export import CsvWriter, write_export
-from tests.benchmarks.exporting import session
 from tests.store.other_engine import OtherEngine
+from tests.support.large_facility import session
 
 ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
 BEGIN = datetime(2024, 9, 2, 5, 0, tzinfo=UTC)

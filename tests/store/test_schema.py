@@ -20,6 +20,8 @@ from docservice.store.mapping.schema import OURS, OVERFLOW
 from docservice.testing import School, made_id
 from tests.support.documents import collections_of
 
+pytestmark = pytest.mark.without_indexes
+
 SCHOOL = School()
 NOW = datetime(2024, 9, 2, tzinfo=UTC).isoformat()
 

@@ -18,6 +18,8 @@ from docservice.domain.upkeep.consistency import Finding
 from docservice.store.logs.overflow import EMBEDDED_ATTEMPTS
 from tests.support.documents import collections_of
 
+pytestmark = pytest.mark.without_indexes
+
 CONTENT = {"node_id": "e" * 32, "content_id": "c" * 32, "channel_id": "b" * 32}
 QUIZ = {**CONTENT, "kind": "exercise", "mastery_model": {"type": "quiz"}}
 SUMMARIES, SESSIONS, OVERFLOW = "content_summary_logs", "content_session_logs", "attempt_overflow"

@@ -70,7 +70,8 @@ def row(attempt: AttemptLog, log: Any, levels: dict[str, int]) -> dict[str, Any]
 async def joined(service: DocService) -> list[dict[str, Any]]:
     """All attempts as the library joins them."""
     found = []
-    for collection in (service.content_summary_logs, service.content_session_logs):
+    collections: tuple[Any, ...] = (service.content_summary_logs, service.content_session_logs)
+    for collection in collections:
         async for log in collection.find():
             levels = {each.id: each.mastery_level for each in getattr(log, "mastery_logs", ())}
             found += [row(attempt, log, levels) async for attempt in collection.attempts(log)]

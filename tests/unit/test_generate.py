@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -87,8 +88,8 @@ def test_ids_follow_from_the_rules(learners: list[tuple[people.GeneratedLearner,
                 assert log.attempt_count == len(log.attempts)
                 assert log.correct_sum == pytest.approx(sum(attempt.correct for attempt in log.attempts))
                 assert all(attempt.identified() == attempt for attempt in log.attempts)
-        for log in (*logs.sessions, *logs.user_sessions, *logs.exams):
-            assert log.identified() == log
+        for other in (*logs.sessions, *logs.user_sessions, *logs.exams):
+            assert other.identified() == other
 
 
 def test_the_able_answer_better(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
@@ -146,7 +147,7 @@ def test_visits_without_a_sign_in() -> None:
 
 def test_the_directory_is_valid() -> None:
     """An import takes it, every class has its people, and the trees are nested."""
-    content: dict[str, list[dict[str, object]]] = {}
+    content: dict[str, list[dict[str, Any]]] = {}
     for part in directory_files(school(Plan(learners=70, weeks=2))):
         for section, records in part.items():
             content.setdefault(section, []).extend(records)

@@ -62,10 +62,10 @@ def methods(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
         made_by_us = isinstance(member, classmethod) and name == "of"
         ours = inspect.isfunction(function) and function.__module__.startswith("docservice.")
         if wanted and ours and not made_by_us:
-            yield name, function
+            yield name, typing.cast("Callable[..., Any]", function)
 
 
-def annotations(cls: type) -> Iterator[tuple[str, Any]]:
+def annotations_of(cls: type) -> Iterator[tuple[str, Any]]:
     """What is annotated in the public part of a class: arguments, results, attributes."""
     for name, function in methods(cls):
         for annotation in typing.get_type_hints(function).values():
@@ -85,7 +85,7 @@ def public_annotations() -> Iterator[tuple[str, Any]]:
         if cls in seen:
             continue
         seen.add(cls)
-        for name, annotation in annotations(cls):
+        for name, annotation in annotations_of(cls):
             for part in parts(annotation):
                 yield f"{cls.__name__}.{name}", part
                 if inspect.isclass(part) and part.__module__.startswith("docservice."):
@@ -124,7 +124,7 @@ def test_choices_are_what_there_is() -> None:
 
 def test_help_shows_everything() -> None:
     """`help(DocService)` shows what people and operators may do, and the seven collections, each explained."""
-    text = pydoc.render_doc(DocService, renderer=pydoc.plaintext)
+    text = pydoc.render_doc(DocService, renderer=vars(pydoc)["plaintext"])
 
     members = [name for name in vars(DocService) if not name.startswith("_")]
     assert {*COLLECTIONS, "acting_as", "admin"} <= set(members)

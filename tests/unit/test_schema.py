@@ -57,7 +57,7 @@ def kind_of(name: str, schema: dict[str, Any]) -> str:
         return "records" if "$ref" in part["items"] else "history"
     if part["type"] == "object":
         return "texts" if part["additionalProperties"] == {"type": "string"} else "json"
-    return {"string": "text"}.get(part["type"], part["type"])
+    return str({"string": "text"}.get(part["type"], part["type"]))
 
 
 def with_later_fields(schema: LogSchema[Any], record: dict[str, Any]) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def test_exam_log_stays_with_its_learner() -> None:
 
 def test_attempt_fields() -> None:
     """All field errors of an attempt come together, in the order of the fields."""
-    body = {
+    body: dict[str, Any] = {
         "examlog": "x",
         "user": USER,
         "item": "q" * 201,

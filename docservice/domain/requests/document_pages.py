@@ -79,8 +79,8 @@ class DocumentFilters:
         Raises:
             FilterInvalid: with every other one.
         """
-        own = {name: value for name, value in vars(self).items() if name != "people"}
-        refuse_unused(own | vars(self.people), {*offered, *PEOPLE_FILTERS})
+        own = {name: value for name, value in vars(self).items() if name != "people" and value is not None}
+        refuse_unused(vars(self.people) | own, {*offered, *PEOPLE_FILTERS})
 
     def digest(self, kind: str) -> str:
         """Return a short text that stays the same as long as the filters and the kind of log do."""
