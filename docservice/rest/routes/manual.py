@@ -59,7 +59,7 @@ async def contents(call: Call[None, None]) -> web.Response:
     Its first page, with or without a slash at the end of the address.
     """
     base = "" if call.request.path.endswith("/") else "docs/"
-    return await _answer(call.request, partial(manual_page, "index", here=base), "text/html")
+    return await _answer(call.request, partial(manual_page, "index", base=base), "text/html")
 
 
 @operations.get(
