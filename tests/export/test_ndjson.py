@@ -355,7 +355,7 @@ async def test_lines_that_are_refused(
         (b'{"collection": "system.users", "document": {"_id": "x"}}', "collection"),
         (b'{"collection": "idempotency_keys", "document": {"_id": "x"}}', "collection"),
         (b'{"collection": "exams", "document": {"_id": "\xff"}}', "Extended JSON"),
-        (line_of(BUCKET).encode(), "behind its log"),
+        (line_of(BUCKET).encode(), "does not follow its log"),
     ]
     good = line_of(NODE).encode()
     path = tmp_path / "wrong.ndjson"

@@ -24,9 +24,9 @@ async def test_only_files_are_replaced(service: DocService, recorded_directory: 
     link.symlink_to(file)
     file.write_text("old")
 
-    with pytest.raises(ExportError, match="no plain file"):
+    with pytest.raises(ExportError, match="not a plain file"):
         await write_export(service, "session", facility, pipe, CsvWriter)
-    with pytest.raises(ExportError, match="no plain file"):
+    with pytest.raises(ExportError, match="not a plain file"):
         await export_ndjson(service, pipe)
     await write_export(service, "session", facility, link, CsvWriter)
     written = file.read_bytes()

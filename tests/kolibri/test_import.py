@@ -49,10 +49,9 @@ STANDSTILL = """
 import asyncio, sys, time
 from docservice import DocService
 from docservice.kolibri import import_kolibri
-from docservice.service.base.progress import Unwatched
-from tests.support.signing import SECRET
+from docservice.service.base.progress import NoWatch
 
-class Standstill(Unwatched):
+class Standstill(NoWatch):
     def begin(self, part, total=None):
         if part == "user sessions":
             time.sleep(3600)

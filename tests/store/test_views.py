@@ -157,17 +157,17 @@ async def test_missing_and_different_views(service: DocService, database: Any, r
     assert after.complete
 
 
-async def test_a_collection_in_the_way_is_left_alone(mongodb_uri: str, database: Any) -> None:
+async def test_a_collection_in_the_way_is_left_alone(mongodb_uri: str, new_database: Any) -> None:
     """Data under the name of a view stays; the service still starts and says that the view lacks."""
-    await database["attempt_logs"].insert_one({"_id": "own"})
+    await new_database["attempt_logs"].insert_one({"_id": "own"})
 
-    async with DocService(mongodb_uri, database=database.name) as logs:
+    async with DocService(mongodb_uri, database=new_database.name) as logs:
         await logs.admin.apply_indexes(rebuild=True)
         report = await logs.admin.check_indexes()
 
     assert [view.name for view in report.views.taken] == ["attempt_logs"]
     assert not report.complete
-    assert await database["attempt_logs"].find({}).to_list(None) == [{"_id": "own"}]
+    assert await new_database["attempt_logs"].find({}).to_list(None) == [{"_id": "own"}]
 
 
 def test_views_union_collections_only() -> None:
