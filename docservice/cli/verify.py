@@ -49,7 +49,7 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
     first: list[Finding] = []
 
     def found(finding: Finding) -> None:
-        state = "mended" if finding.mended else "can be repaired" if finding.mendable else "cannot be repaired"
+        state = "repaired" if finding.mended else "can be repaired" if finding.mendable else "cannot be repaired"
         counts[finding.collection, finding.rule, state] += 1
         if len(first) < show:
             first.append(finding)
@@ -65,7 +65,7 @@ async def _verify(repair: bool, show: int, options: StoreOptions) -> None:
         where = f"{finding.collection} {finding.document_id} {finding.path}".rstrip()
         print(f"{where}: {finding.rule}: {finding.message}{' (repaired)' if finding.mended else ''}")
     _show(counts, ("collection", "rule", "repair"), "findings")
-    _end(checked, seconds, sum(count for key, count in counts.items() if "mended" not in key), "wrong")
+    _end(checked, seconds, sum(count for key, count in counts.items() if "repaired" not in key), "wrong")
 
 
 async def _compare(against: str | None, name: str | None, show: int, options: StoreOptions) -> None:

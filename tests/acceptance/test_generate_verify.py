@@ -54,7 +54,7 @@ async def test_generate_then_verify_then_break_and_repair(mongodb_uri: str, data
     assert broken.code == 1
     assert f"content_summary_logs {summary['_id']} mastery_logs.0.attempt_count: counter: It is 99" in broken.out
     assert "can be repaired" in broken.out
-    assert "(mended)" in mended.out
+    assert "(repaired)" in mended.out
     assert await database.content_summary_logs.find_one({"_id": summary["_id"]}) == summary
 
 
@@ -115,9 +115,9 @@ async def at_terminal(*arguments: str, answer: bytes, number: int | None = None)
     return process.returncode, shown.decode()
 
 
-async def test_a_large_school_is_asked_about_at_a_terminal(mongodb_uri: str, database: Any) -> None:
+async def test_a_large_school_is_asked_about_at_a_terminal(mongodb_uri: str, new_database: Any) -> None:
     """It says how much it is; with no, an empty line and Ctrl-C nothing is written."""
-    large = ("generate", "--learners", "2000", "--weeks", "12", *here(mongodb_uri, database))
+    large = ("generate", "--learners", "2000", "--weeks", "12", *here(mongodb_uri, new_database))
 
     declined = [
         await at_terminal(*large, answer=b"n\n"),
@@ -129,7 +129,7 @@ async def test_a_large_school_is_asked_about_at_a_terminal(mongodb_uri: str, dat
     for _, shown in declined:
         assert "1,080,000 logs" in " ".join(shown.split())
         assert "40 minutes and 8.9 GB" in " ".join(shown.split())
-    assert await database.list_collection_names() == []
+    assert await new_database.list_collection_names() == []
 
 
 async def test_other_data_is_asked_about_at_a_terminal(mongodb_uri: str, database: Any) -> None:
