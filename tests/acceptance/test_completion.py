@@ -10,6 +10,8 @@ import pytest
 
 from .running import names_in, run
 
+pytestmark = pytest.mark.slow
+
 SHELLS = ("bash", "zsh", "fish")
 START_FILES = {"bash": ".bashrc", "zsh": ".zshrc"}
 

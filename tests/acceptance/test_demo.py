@@ -69,6 +69,7 @@ async def test_the_printed_mongosh_line_and_query_work(demo_service: Service) ->
     assert all(exercise["mastery_logs"][-1]["attempts"] for exercise in exercises)
 
 
+@pytest.mark.slow
 async def test_a_second_start_loads_nothing_twice(services: Services) -> None:
     """Over the same folder the demo is there already: every collection holds as many documents as before."""
     counts, said = [], []

@@ -21,6 +21,8 @@ from docservice.errors import DirectoryIncomplete, DocServiceError, SettingsInva
 from .running import COMMAND, START_SECONDS, environment, eventually, interruptible, linux_only
 from .running import run as run_command
 
+pytestmark = pytest.mark.slow
+
 AGAIN = "Run the same command again"
 
 

@@ -15,7 +15,7 @@ from docservice import DocService, demo
 
 from .running import Finished, names_in, run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 FACILITY = demo.directory()["facilities"][0]["id"]
 

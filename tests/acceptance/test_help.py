@@ -14,6 +14,7 @@ from .help_texts import OPTIONS, STORE, help_of
 from .running import names_in, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
 async def test_help_mentions_each_option(command: tuple[str, ...]) -> None:
     """Exit code 0, the help on standard output, with every option and, for settings, its variable."""
@@ -41,6 +42,7 @@ async def test_the_top_lists_all_commands() -> None:
     assert (version.code, version.out) == (0, docservice.__version__ + "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -15,7 +15,7 @@ from docservice.store.indexes.views import described_views
 
 from .running import Finished, names_in, run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 async def indexes(action: str, *options: str, uri: str, database: Any) -> Finished:

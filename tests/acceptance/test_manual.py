@@ -163,6 +163,7 @@ async def stored(demo_service: Service) -> AsyncIterator[Mapping[str, list[dict[
         yield {name: await client.docservice[name].find().to_list() for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_every_collection_is_explained(stored: Mapping[str, list[dict[str, Any]]]) -> None:
     """Each collection of the database has a section or a row."""

@@ -92,6 +92,7 @@ async def test_the_client_example_runs(demo_service: Service, tmp_path: Path) ->
     assert len(rest) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", OPTIONS, ids=" ".join)
 async def test_each_command_is_shown_with_its_options(command: tuple[str, ...]) -> None:
     """The reference has a line for every command; its options exist, and none but the common ones is left out."""
@@ -104,6 +105,7 @@ async def test_each_command_is_shown_with_its_options(command: tuple[str, ...]) 
     assert own <= shown
 
 
+@pytest.mark.slow
 async def test_every_command_takes_the_common_options() -> None:
     """What the reference says of every command holds for every command."""
     told = " ".join(PAGES["commands"].split())
@@ -149,6 +151,7 @@ def test_each_benchmark_is_named() -> None:
     assert set(BENCHMARKS) == there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", BENCHMARKS)
 async def test_the_benchmark_command_exists(module: str) -> None:
     """`python -m tests.benchmarks.tracking` and the like start."""

@@ -15,6 +15,8 @@ from tests.kolibri.samples import small, unpacked
 
 from .running import Service, Services, engine_state, names_in, run
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "hush-hush-hush"
 
 

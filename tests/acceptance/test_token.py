@@ -18,7 +18,7 @@ from docservice.identity import issue_token
 
 from .running import Service, Services, run
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 PERSON = demo.directory()["users"][1]
 LEARNER = PERSON["id"]

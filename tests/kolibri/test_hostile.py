@@ -19,6 +19,8 @@ from tests.support.documents import collections_of
 
 from .samples import PACKED, changing, insert, rows
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = """
     CREATE VIEW logger_usersessionlog AS
     WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT * FROM n, aside

@@ -294,6 +294,7 @@ async def test_answers_show_the_recorded_times(asking: TestClient[Any, Any], sam
         assert attempt["start_timestamp"] == shown(attempts[attempt["id"]]["start_timestamp"])
 
 
+@pytest.mark.slow
 async def test_a_killed_import_is_completed_by_the_next(
     imported: Imported, mongodb_uri: str, database: Any, sample: Path, tmp_path: Path
 ) -> None:

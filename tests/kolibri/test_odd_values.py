@@ -24,6 +24,8 @@ from docservice.store.mapping.schema import SET_ASIDE
 
 from .samples import LEARNER, changing, insert, rows
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = {"logger_contentsummarylog": "extra_fields", "logger_contentsessionlog": "extra_fields"}
 TRIES = "logger_masterylog"
 ATTEMPTS = "logger_attemptlog"

@@ -30,7 +30,7 @@ from .judging import (
     unpacked_to,
 )
 
-pytestmark = pytest.mark.without_indexes
+pytestmark = [pytest.mark.without_indexes, pytest.mark.slow]
 
 VERSIONS = ("0.7", "0.10", "0.12", "0.14", "0.15.12", "0.16.2", "0.17.5", "0.18.0")
 FOLDER = Path(__file__).parents[1] / "data" / "kolibri-versions"

@@ -187,6 +187,7 @@ async def test_transactions_of_the_embedded_engine_follow_one_another(store: PyM
     assert (most == 1) == embedded
 
 
+@pytest.mark.slow
 async def test_a_transaction_waits_for_others_until_its_deadline(
     store: PyMongoDatabase, handle: Any, embedded: bool
 ) -> None:
@@ -289,6 +290,7 @@ async def test_a_deadline_reaches_the_driver(store: PyMongoDatabase, handle: Any
 
 
 # PyMongo leaves sockets to the collector when it is cancelled while it connects.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_no_server(driver: Any) -> None:
     """A server that is not there is unavailable, soon, for every way to ask."""
@@ -339,6 +341,7 @@ async def test_documents_come_as_written(store: PyMongoDatabase, database: Any) 
     assert set(await things.index_information()) == {"_id_"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stream", "aggregate"])
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 350])
 async def test_streams_bring_everything_once(store: PyMongoDatabase, way: str, size: int) -> None:
@@ -363,6 +366,7 @@ async def test_a_stream_closed_early_frees_the_server(store: PyMongoDatabase, co
     assert "killCursors" in commands.sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stream", "aggregate"])
 @pytest.mark.parametrize("after_seconds", [0, 0.001, 0.01])
 async def test_a_read_may_be_cancelled(store: PyMongoDatabase, way: str, after_seconds: float) -> None:
@@ -382,6 +386,7 @@ async def test_a_read_may_be_cancelled(store: PyMongoDatabase, way: str, after_s
     assert await read() == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stream", "aggregate"])
 async def test_a_stream_may_be_read_slowly(store: PyMongoDatabase, handle: Any, way: str) -> None:
     """The deadline is for each batch, not for what the reader does between."""

@@ -336,6 +336,7 @@ async def test_many_names_are_found_at_a_time(service: DocService, database: Any
     assert found == {(f"learner{number}", str(number % 40), f"Exercise {number}") for number in range(MANY)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("school_is", ["small", "large", "one of two"])
 async def test_each_visit_comes_once(mongodb_uri: str, database: Any, tmp_path: Path, school_is: str) -> None:
     """However a school's visits are read: from its index or as they are stored, at any edge of the id space."""

@@ -31,6 +31,8 @@ from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
 from docservice.store.mapping.log_kinds import KINDS, SUMMARY_LOGS, LogKind
 
+pytestmark = pytest.mark.slow
+
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
 FEW, MANY, CLASS_SIZE, GROUP_SIZE, CONTENTS = 200, 2_000, 40, 5, 10
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -10,6 +10,7 @@ import pytest
 from docservice import testing
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 PLUGIN = "docservice.testing"
 NOT_OURS = "ignore::pytest.PytestDeprecationWarning"

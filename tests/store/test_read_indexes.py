@@ -19,6 +19,8 @@ from docservice.store.lists.document_pages import DocumentPageStore, plan
 from docservice.store.lists.scope import Selection
 from docservice.store.mapping.log_kinds import KINDS, LogKind
 
+pytestmark = pytest.mark.slow
+
 SERVER = os.environ.get("DOCSERVICE_TEST_MONGODB_URI")
 DATASETS = [uuid.UUID(int=number).hex for number in (1, 2)]
 LEARNERS = [uuid.UUID(int=1000 + number).hex for number in range(2000)]
