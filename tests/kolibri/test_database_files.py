@@ -22,6 +22,8 @@ from docservice.service.base.progress import NoWatch
 
 from .samples import LEARNER, changing, rows
 
+pytestmark = pytest.mark.slow
+
 CHANGE = """
 import os, sqlite3, sys, time
 path, name, *pragmas = sys.argv[1:]

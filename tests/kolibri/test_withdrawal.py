@@ -241,6 +241,7 @@ def certificate(file: sqlite3.Connection, dataset_id: str, scope: str, private_k
     insert(file, "morango_certificate", {**row, "private_key": private_key})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "note"),
     [

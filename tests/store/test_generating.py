@@ -15,6 +15,8 @@ from docservice.domain.upkeep.consistency import Finding
 from docservice.errors import SettingsInvalid
 from docservice.generate import Plan, generate
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(seed=25, learners=3, weeks=3, channels=1)
 UNTIL = date(2026, 11, 22)
 

@@ -160,6 +160,7 @@ async def fill(service: DocService, database: Any, user_id: str) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_lists_and_exports(
     server: Server,
     database: Any,

@@ -11,6 +11,8 @@ from docservice import ANONYMOUS, ContentSummaryLog, DocService, UpdateSession
 from docservice.errors import NotEntered, ValidationFailed
 from docservice.testing import School, interaction, made_id, start_session, throw_away_service
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_service_is_empty_and_leaves_nothing(mongodb_uri: str, mongo: Any) -> None:
     """Each service has a database of its own, with the school and nothing else; it is gone afterwards."""

@@ -168,6 +168,7 @@ MENDABLE: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, str]]]
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MENDABLE)
 async def test_what_can_be_mended(recorded: DocService, database: Any, name: str) -> None:
     """It is found where it is, nothing is changed without `repair`, and a repair brings back what was there."""
@@ -275,6 +276,7 @@ UNMENDABLE: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNMENDABLE)
 async def test_what_cannot_be_mended(recorded: DocService, database: Any, name: str) -> None:
     """It is found and said to be so; a repair leaves the value alone and finds it again, without its value."""
