@@ -6,12 +6,13 @@ from docservice.extras import require
 
 require("rest", "docservice.rest")
 
-from docservice.rest.app import DEFAULT_MAX_BODY_BYTES, create_app, entered
+from docservice.rest.app import create_app, entered
 from docservice.rest.app_keys import SERVICE, Identify
 from docservice.rest.auth import bearer_identity
+from docservice.rest.bodies import DEFAULT_MAX_BODY_BYTES
 from docservice.rest.cors import Cors
-from docservice.rest.limits import RequestLimits
 from docservice.rest.proxies import Proxies
+from docservice.rest.running_requests import RequestLimits
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics

@@ -19,9 +19,9 @@ from docservice.rest.app_keys import (
     Identify,
 )
 from docservice.rest.auth import awaited
+from docservice.rest.bodies import DEFAULT_MAX_BODY_BYTES
 from docservice.rest.cors import Cors
 from docservice.rest.dispatching import Dispatcher
-from docservice.rest.limits import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.rest.middleware import answering_errors, identified, name_request
 from docservice.rest.openapi import describe
 from docservice.rest.operations import Operation
@@ -40,6 +40,7 @@ from docservice.rest.routes import (
     user_sessions,
 )
 from docservice.rest.routes import metrics as metrics_route
+from docservice.rest.running_requests import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.service import DocService
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ _SUBJECTS = (
 
 OPERATIONS: tuple[Operation, ...] = tuple(each for subject in _SUBJECTS for each in subject.operations.declared)
 """All that the API does."""
-
-DEFAULT_MAX_BODY_BYTES = 2_621_440
 
 
 def create_app(

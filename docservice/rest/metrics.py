@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 import docservice
 from docservice.errors import DocServiceError, Unauthenticated
 from docservice.rest import worker_metrics as exposition
-from docservice.rest.limits import RequestLimits, route_of
+from docservice.rest.running_requests import RequestLimits, route_of
 from docservice.service import DocService
 
 Others = Callable[[], Awaitable[Mapping[str, bytes]]]

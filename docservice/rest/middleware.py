@@ -14,10 +14,10 @@ from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, 
 from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID, Handler
 from docservice.rest.bodies import ENCODINGS
 from docservice.rest.kolibri_errors import kolibri_error
-from docservice.rest.limits import LIMITS, is_watching, route_of
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of
 from docservice.rest.proxies import PREFIX
 from docservice.rest.responses import json_answer
+from docservice.rest.running_requests import LIMITS, is_watching, route_of
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("docservice.access")

@@ -18,9 +18,9 @@ from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
 from docservice.rest.cors import Cors
-from docservice.rest.limits import LIMITS, RequestLimits
 from docservice.rest.metrics import Metrics, Others
 from docservice.rest.proxies import Proxies
+from docservice.rest.running_requests import LIMITS, RequestLimits
 from docservice.service import DocService
 from docservice.serving.signing import signing_secret
 from docservice.settings import Settings

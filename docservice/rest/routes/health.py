@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from docservice.errors import ServiceBusy, StoreTimeout, StoreUnavailable
 from docservice.rest.calls import Call
-from docservice.rest.limits import LIMITS
 from docservice.rest.operations import PUBLIC, Operations
+from docservice.rest.running_requests import LIMITS
 
 operations = Operations()
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from docservice import DocService, Principal
 from docservice.rest import create_app
-from docservice.rest.limits import RequestLimits
+from docservice.rest.running_requests import RequestLimits
 
 from .asking import TRACK, start_body
 
