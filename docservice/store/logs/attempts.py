@@ -30,9 +30,6 @@ from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 _BUCKETS_AT_ONCE = 4
 """Buckets that are read at a time: each may have 8 MiB."""
 
-_FEW_BUCKETS = 12
-"""So many buckets of a log are read at once, which is one statement in place of three or more."""
-
 _ATTEMPT_DEFAULTS = {
     name: field.get_default(call_default_factory=True, validated_data={})
     for name, field in AttemptLog.model_fields.items()
@@ -107,17 +104,14 @@ class AttemptReader:
             query = {**_of_log(owner), "masterylog_id": masterylog_id}
             if item is not None:
                 query["attempts.item"] = item
-            few = owner["overflow_buckets"] <= _FEW_BUCKETS
+            # Buckets that fit into memory together need no look at their first starts, which costs a statement.
+            few = owner["overflow_buckets"] <= _BUCKETS_AT_ONCE
             if not few:
                 await self._read_first_starts(query, merge)
             wanted = dict.fromkeys([f"attempts.{name}" for name in fields] or ["attempts"], 1)
             # In the order of an index: an engine that reads it need not sort the buckets.
             found = self._database.batches(
-                OVERFLOW,
-                query,
-                wanted,
-                size=_FEW_BUCKETS + 1 if few else _BUCKETS_AT_ONCE,
-                sort=[("last_start_timestamp", 1)],
+                OVERFLOW, query, wanted, size=_BUCKETS_AT_ONCE, sort=[("last_start_timestamp", 1)]
             )
             async with aclosing(found) as batches:
                 async for batch in batches:
