@@ -70,6 +70,7 @@ async def test_what_the_command_does_not_know(tmp_path: Path, arguments: list[st
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 80])
 async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> None:
     """All of them, on a narrow terminal too."""
@@ -82,6 +83,7 @@ async def test_a_wrong_value_is_answered_with_the_right_ones(columns: int) -> No
         assert f'"{table}"' in ended.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -170,6 +170,7 @@ async def test_every_collection_is_explained(stored: Mapping[str, list[dict[str,
     assert set(stored) <= explained_collections()
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_every_stored_field_is_explained(stored: Mapping[str, list[dict[str, Any]]]) -> None:
     """What a document of a log holds, and what is embedded in it, is in the tables."""

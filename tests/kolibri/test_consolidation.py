@@ -93,6 +93,7 @@ async def stored(database: Any) -> dict[str, Any]:
     return {document["_id"]: document async for document in database.content_summary_logs.find()}
 
 
+@pytest.mark.slow
 async def test_stored_summaries_are_put_right(empty: DocService, database: Any, mistaken: Path) -> None:
     """A dry run counts and writes nothing; the run writes what it counted; the next finds nothing. A second import
     brings none of it back."""
@@ -117,6 +118,7 @@ async def test_stored_summaries_are_put_right(empty: DocService, database: Any, 
     assert await stored(database) == after
 
 
+@pytest.mark.slow
 async def test_an_import_puts_right_what_it_brings(empty: DocService, database: Any, mistaken: Path) -> None:
     """With `consolidate` nothing is left to put right, whether the data were imported without it before or not; and
     no attempt's time is lost."""

@@ -156,6 +156,7 @@ async def test_work_done_here_since_is_kept(empty: DocService, database: Any, pa
     assert shown.end_timestamp.endswith("Z")
 
 
+@pytest.mark.slow
 async def test_newer_work_of_the_kolibri_arrives(empty: DocService, database: Any, part: Path) -> None:
     """A later copy of the device updates what went on there and adds what is new; all else is unchanged."""
     await import_kolibri(empty, part)
@@ -184,6 +185,7 @@ async def test_newer_work_of_the_kolibri_arrives(empty: DocService, database: An
     assert (await import_kolibri(empty, part)).changes == 0
 
 
+@pytest.mark.slow
 async def test_what_a_document_outgrows_moves(empty: DocService, database: Any, part: Path) -> None:
     """Of 450 attempts at one try and of 250 in one anonymous session the oldest are in buckets; a list shows them
     all, the second import finds them, and one more attempt arrives alone."""
@@ -231,6 +233,7 @@ async def test_json_comes_back_equal(empty: DocService, part: Path) -> None:
     assert (await import_kolibri(empty, part)).changes == 0
 
 
+@pytest.mark.slow
 async def test_exam_logs_of_old(empty: DocService, database: Any, part: Path) -> None:
     """An exam log has its attempts in it, in the order in which they came."""
     (exam,) = rows(part, "SELECT * FROM exams_exam ORDER BY id LIMIT 1")
@@ -261,6 +264,7 @@ async def test_exam_logs_of_old(empty: DocService, database: Any, part: Path) ->
     assert (await import_kolibri(empty, part)).changes == 0
 
 
+@pytest.mark.slow
 async def test_a_home_folder_in_use(empty: DocService, database: Any, part: Path, tmp_path: Path) -> None:
     """A home folder is imported with what its write-ahead log holds and the channels beside it; a damaged channel is
     reported, and the files stay as they were."""

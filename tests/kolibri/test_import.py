@@ -105,6 +105,7 @@ async def imported(mongodb_uri: str, mongo: Any, dropping: Any) -> AsyncIterator
     await dropping(found.database)
 
 
+@pytest.mark.slow
 def test_all_rows_arrive(imported: Imported, sample: Path) -> None:
     """Each kind has as many records as the table has rows, all new."""
     for kind, table in TABLES.items():

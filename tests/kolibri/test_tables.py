@@ -104,6 +104,7 @@ def _by_exam_log(row: dict[str, Any]) -> str:
     return str(row["examlog_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 1, 3])
 async def test_a_migration_that_was_interrupted(empty: DocService, part: Path, tmp_path: Path, kept: int) -> None:
     """Attempts that are not copied yet come from the exam log."""
@@ -118,6 +119,7 @@ async def test_a_migration_that_was_interrupted(empty: DocService, part: Path, t
     assert len({row["item"] for row in attempts if row["examlog_id"] == EXAM_IDS[0]}) == 2
 
 
+@pytest.mark.slow
 async def test_two_devices_that_migrated(empty: DocService, part: Path, tmp_path: Path) -> None:
     """Both made the same mastery logs and attempts of their own; each answer is one row."""
     with changing(part) as database:
@@ -133,6 +135,7 @@ async def test_two_devices_that_migrated(empty: DocService, part: Path, tmp_path
     assert sum(row["correct_sum"] for row in tries) == 3
 
 
+@pytest.mark.slow
 async def test_copies_of_two_devices_are_merged(empty: DocService, database: Any, part: Path, tmp_path: Path) -> None:
     """Both devices' copies of an answer are stored, as in Kolibri, until they are consolidated: then documents count
     each answer once, too, the tables are as before, and another import brings nothing back."""
@@ -159,6 +162,7 @@ async def counted(database: Any) -> tuple[int, int, float]:
     return len(found), sum(log["attempt_count"] for log in found), sum(log["correct_sum"] for log in found)
 
 
+@pytest.mark.slow
 async def test_a_migrated_quiz_without_its_exam_log(empty: DocService, part: Path, tmp_path: Path) -> None:
     """A device of one learner gets the mastery log alone; it is the same try, with the time of its attempts."""
     with changing(part) as database:
@@ -173,6 +177,7 @@ async def test_a_migrated_quiz_without_its_exam_log(empty: DocService, part: Pat
     assert {row["try_number"] for row in [*tries, *attempts]} == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("migrated", [True, False], ids=["migrated", "not migrated"])
 async def test_a_new_try_after_the_old_one(empty: DocService, part: Path, tmp_path: Path, migrated: bool) -> None:
     """A quiz that was taken before the upgrade and again after it has two tries, the second with number 2."""
@@ -199,6 +204,7 @@ async def test_a_new_try_after_the_old_one(empty: DocService, part: Path, tmp_pa
     assert Counter(numbers.values()) == {1: 3, 2: 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newer", ["copy", "original"])
 async def test_the_version_that_was_worked_on_later_counts(
     empty: DocService, part: Path, tmp_path: Path, newer: str
@@ -263,6 +269,7 @@ async def test_rows_belong_to_the_facility_of_the_log(empty: DocService, part: P
         assert names == {"Second"}
 
 
+@pytest.mark.slow
 async def test_a_quiz_that_moved_with_its_learner(empty: DocService, part: Path, tmp_path: Path) -> None:
     """A Kolibri that upgrades after the move makes the copies in the new facility; there the try counts, and only
     there."""
@@ -297,6 +304,7 @@ def move(database: sqlite3.Connection) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_logs_without_a_channel(empty: DocService, part: Path, tmp_path: Path) -> None:
     """A summary without a channel has no title, as in Kolibri, whose query finds no visit of it; a visit has that of
     its node."""

@@ -20,6 +20,7 @@ from docservice.kolibri import import_kolibri
 from .samples import changing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", [AsyncMongoClient, AsyncIOMotorClient])
 async def test_a_school_moves(driver: Any, mongodb_uri: str, mongo: Any, part: Path, tmp_path: Path) -> None:
     """What is imported, consolidated, backed up and brought elsewhere is in order, the same, and exported as the same;

@@ -155,6 +155,7 @@ async def test_what_is_missing_may_be_kept(empty: DocService, database: Any, hom
     assert await documents(database, *KINDS) == before
 
 
+@pytest.mark.slow
 async def test_other_facilities(empty: DocService, database: Any, home: Path) -> None:
     """Records of a facility that the Kolibri does not hold stay as they are; what came into one of its own by another
     way, and is not in the Kolibri, goes."""
@@ -181,6 +182,7 @@ async def test_other_facilities(empty: DocService, database: Any, home: Path) ->
     assert {name: [each for each in found if each["_id"] not in known] for name, found in left.items()} == elsewhere
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_read_is_not_gone(empty: DocService, database: Any, home: Path) -> None:
     """A record whose row is set aside stays as it was read before; where an id cannot be read, nothing of the kind
     goes, and the report says so."""
@@ -268,6 +270,7 @@ async def test_half_a_kolibri(
     assert await documents(database, *KINDS) == before
 
 
+@pytest.mark.slow
 async def test_a_person_who_moved(empty: DocService, database: Any, home: Path) -> None:
     """Who is gone in one facility because of a move to another stays there, without the memberships of the first."""
     await import_kolibri(empty, home)
@@ -294,6 +297,7 @@ class Broken(NoWatch):
         raise KeyError(part)
 
 
+@pytest.mark.slow
 async def test_withdrawn_first(empty: DocService, home: Path, attempts: Attempts) -> None:
     """An import that breaks off has taken away the roles that are gone."""
     teacher = person(home, "teacher1")
@@ -310,6 +314,7 @@ async def test_withdrawn_first(empty: DocService, home: Path, attempts: Attempts
     assert await attempts(teacher) == (200, 0)
 
 
+@pytest.mark.slow
 async def test_a_whole_and_a_partial_facility(empty: DocService, database: Any, home: Path) -> None:
     """Beside a facility of which a Kolibri has some learners, what is gone in its own is withdrawn."""
     (dataset,) = rows(home, "SELECT * FROM kolibriauth_facilitydataset")
@@ -359,6 +364,7 @@ def of_its_own_superuser(file: sqlite3.Connection) -> None:
         insert(file, f"{table.split('_')[0]}_individualsyncable{kind}", {**shared, **copy})
 
 
+@pytest.mark.slow
 async def test_the_device_of_one_learner(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
     """A learner who is the superuser of the own device is none here, and the owner of the server stays one; one
     learner's copy of a quiz or lesson takes it away from nobody."""
@@ -383,6 +389,7 @@ async def test_the_device_of_one_learner(empty: DocService, database: Any, home:
     assert superusers == [person(home, "owner")]
 
 
+@pytest.mark.slow
 async def test_copies_of_two_learners(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
     """Two learners' devices that have a copy of the same quiz each: it is for both, however often they come."""
     (other,) = rows(home, "SELECT id FROM kolibriauth_facilityuser WHERE id <> ? ORDER BY id LIMIT 1", (LEARNER,))

@@ -43,6 +43,7 @@ def home(part: Path) -> tuple[Path, dict[str, str]]:
     return part, shown
 
 
+@pytest.mark.slow
 async def test_each_output_shows_what_kolibri_shows(
     empty: DocService, home: tuple[Path, dict[str, str]], mongodb_uri: str, dropping: Any, mongo: Any, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ async def test_each_output_shows_what_kolibri_shows(
     assert again.results == page.results
 
 
+@pytest.mark.slow
 async def test_times_are_filtered_by_their_moment(empty: DocService, home: tuple[Path, dict[str, str]]) -> None:
     """A filter means the moment, whatever zone a device was in."""
     await import_kolibri(empty, home[0])

@@ -290,6 +290,7 @@ async def test_filters(
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+@pytest.mark.slow
 async def test_a_walk_is_right_while_writers_run(
     client: Client,
     service: DocService,
@@ -363,6 +364,7 @@ def _kinds(directory: Mapping[str, Any]) -> dict[str, Callable[[int], dict[str, 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actor", ["superuser", "admin", "coach1", "learner1"])
 @pytest.mark.parametrize("kind", ["contentsummarylog", "contentsessionlog", "usersessionlog", "examlog"])
 async def test_each_list_is_walked_while_a_writer_appends(

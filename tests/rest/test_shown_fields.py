@@ -89,6 +89,7 @@ async def test_logs_have_the_described_fields_and_no_others(
         assert {"attempts": [], **alone} == document if name == "contentsessionlog" else alone == document
 
 
+@pytest.mark.slow
 async def test_what_is_not_shown_cannot_be_asked_for(client: Client, headers: dict[str, str]) -> None:
     """`fields` takes every described path, and none of the bookkeeping, which is an error that lists what there is."""
     for name, kind in KINDS.items():

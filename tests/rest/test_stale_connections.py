@@ -121,6 +121,7 @@ async def test_requests_do_not_fail_on_stale_connections(
         assert response.status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [

@@ -145,6 +145,7 @@ async def test_every_reader_gives_the_same(
     assert in_table == expected
 
 
+@pytest.mark.slow
 async def test_a_backup_and_a_repair_keep_the_order(
     service: DocService, empty: DocService, learner: Principal, answered: Answered, tmp_path: Path
 ) -> None:

@@ -256,6 +256,7 @@ async def test_two_names_of_one_field_say_the_same(school: DocService) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_records_of_a_file_count_as_there(own: DocService) -> None:
     """A file may name what is elsewhere in it, in any order, also if it is longer than a transaction."""
     crowd = [user(f"learner{number}", id=f"{number:032x}", facility=of("new f")) for number in range(1100)]
@@ -327,6 +328,7 @@ STORED: dict[str, tuple[str, str, dict[str, Any], tuple[str, str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORED)
 async def test_verify_finds_what_is_stored(own: DocService, database: Any, name: str) -> None:
     """A stored record that is impossible is found by rule and field, is not repairable, and stays as it is; it may be

@@ -60,12 +60,14 @@ async def run(test: doctest.DocTest, namespace: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", [test for test in EXAMPLES if test.name != "DocService"], ids=lambda test: test.name)
 async def test_the_example_is_true(test: doctest.DocTest, namespace: dict[str, Any]) -> None:
     """Each example prints what the docstring says."""
     await run(test, namespace)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_the_first_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of `help(DocService)` runs in an empty folder, with an engine of its own."""

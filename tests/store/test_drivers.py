@@ -125,6 +125,7 @@ async def test_commits_or_keeps_nothing(store: PyMongoDatabase, database: Any) -
     assert await database["others"].count_documents({}) == 1
 
 
+@pytest.mark.slow
 async def test_a_write_conflict_runs_the_action_again(store: PyMongoDatabase, database: Any) -> None:
     """30 transactions that read and write one number at once lose none of them."""
     await database["counters"].insert_one({"_id": 1, "n": 0})
@@ -146,6 +147,7 @@ async def test_a_write_conflict_runs_the_action_again(store: PyMongoDatabase, da
     assert len(runs) > 30
 
 
+@pytest.mark.slow
 async def test_a_cancelled_transaction_keeps_nothing(store: PyMongoDatabase, database: Any) -> None:
     """A transaction that is cut off leaves nothing, no lock either: the next one writes the same document."""
     written = asyncio.Event()
@@ -249,6 +251,7 @@ async def test_a_duplicate_that_stays_is_an_error(store: PyMongoDatabase, databa
     assert await database["others"].count_documents({}) == 0
 
 
+@pytest.mark.slow
 async def test_a_transaction_ends_at_its_deadline(store: PyMongoDatabase, handle: Any, database: Any) -> None:
     """An action that meets conflicts until its deadline has passed is a timeout soon after, and wrote nothing."""
     await store["counters"].insert_one({"_id": 1, "n": 0})  # The connection is there before the deadline counts.
@@ -354,6 +357,7 @@ async def test_streams_bring_everything_once(store: PyMongoDatabase, way: str, s
     assert sorted([row["_id"] async for row in rows]) == list(range(size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stream", "aggregate"])
 async def test_a_stream_closed_early_frees_the_server(store: PyMongoDatabase, commands: Commands, way: str) -> None:
     """The server's cursor of a stream that nobody reads to its end is killed when the stream is closed."""

@@ -244,6 +244,7 @@ async def test_attempts_stand_by_their_start(service: DocService, learner: str) 
     assert [each.item for each in stored.attempts] == ["q0", "q1", "earlier", "q2", "q3"]
 
 
+@pytest.mark.slow
 async def test_moved_attempts_are_changed_where_they_are(service: DocService, learner: str, database: Any) -> None:
     """Attempts in buckets are found, counted, changed and deleted by their own ids; an empty bucket is removed."""
     summary = await summary_of(service, learner, attempts=310)

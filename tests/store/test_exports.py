@@ -79,6 +79,7 @@ def day(number: int) -> datetime:
     return datetime(2024, 9, number, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "real", "start", "end"),
     [
@@ -143,6 +144,7 @@ async def test_tries_at_quizzes_are_exported(
     assert len(theirs) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", list(TABLES))
 async def test_parquet_has_the_rows_of_csv(school: DocService, facility: str, tmp_path: Path, table: TableName) -> None:
     """Both formats hold the same set of rows."""
@@ -295,6 +297,7 @@ async def test_a_cancelled_export_leaves_nothing(school: DocService, facility: s
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.slow
 async def test_an_export_cancelled_at_its_beginning_leaves_nothing(
     school: DocService, facility: str, tmp_path: Path
 ) -> None:

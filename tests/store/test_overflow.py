@@ -158,6 +158,7 @@ async def test_attempts_that_begin_together(service: DocService, learner: Princi
     assert [answer.item for answer in again.pastattempts] == [answer.item for answer in visit.newest_first()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [1, 150, 5000])
 async def test_some_past_attempts_across_documents(service: DocService, learner: Principal, wanted: int) -> None:
     """An exercise shows the newest n, also where some of them have moved away."""
@@ -171,6 +172,7 @@ async def test_some_past_attempts_across_documents(service: DocService, learner:
     assert again.pastattempts == visit.newest_first()[:wanted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["id", "item"])
 async def test_change_of_a_moved_attempt(service: DocService, database: Any, learner: Principal, by: str) -> None:
     """An attempt that has moved is changed where it stands, by id and by item; counts follow, nothing is doubled."""
@@ -214,6 +216,7 @@ async def test_moved_and_embedded_changes_in_one_report(service: DocService, dat
     assert again.pastattempts == visit.newest_first()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [60_000, 1_200_000])
 async def test_large_answers(service: DocService, database: Any, learner: Principal, size: int) -> None:
     """Attempts move when their bytes pass 1 MiB in all, a single one that is larger too; nothing is lost."""

@@ -348,6 +348,7 @@ async def test_more_attempts_than_a_document_may_have(recorded: DocService, data
     assert sorted(read) == sorted(attempt["id"] for attempt in log["attempts"])
 
 
+@pytest.mark.slow
 async def test_a_repair_beside_a_writer(
     recorded: DocService, database: Any, recorded_directory: dict[str, Any]
 ) -> None:

@@ -33,6 +33,7 @@ def learners() -> list[tuple[people.GeneratedLearner, Logs]]:
     return [(who, made.of_learner(who)) for who in (people.learner(PLAN, n) for n in range(PLAN.learners))]
 
 
+@pytest.mark.slow
 def test_the_same_plan_gives_the_same_logs(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """All fields of all logs, in any order of making; the anonymous visits too."""
     again = school()

@@ -55,6 +55,7 @@ def without_docservice() -> Iterator[None]:
     sys.modules.update(held)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_docservice")
 @pytest.mark.parametrize("names", [MODULES, MODULES[::-1]], ids=["forwards", "backwards"])
 def test_modules_import_in_any_order(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
