@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel
@@ -25,7 +25,16 @@ def shown_time(log: SyncableLog, field: str) -> str | None:
 
 
 def time_text(moment: datetime, recorded_text: str | None) -> str:
-    """A time as answers print it, with the microseconds and zone of the text that its device kept, if that is it."""
+    """A time as answers print it, with the microseconds and zone of the text that its device kept, if that is it.
+
+    Args:
+        moment: as it is stored; without a zone it is in UTC.
+        recorded_text: what the device kept beside it; None: nothing.
+    """
+    if moment.tzinfo is None:
+        if recorded_text is None:
+            return moment.isoformat() + "Z"
+        moment = moment.replace(tzinfo=UTC)
     return iso_text(exact_time(moment, recorded_text))
 
 

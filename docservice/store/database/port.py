@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from docservice.store.database.activity import Activity
+from docservice.store.database.raw_documents import RawDocument
 from docservice.store.database.traits import EngineTraits
 
 Document = dict[str, Any]
@@ -143,6 +144,12 @@ class Database(Protocol):
         self, collection: str, query: Filter, projection: Any = None, *, size: int, sort: Sequence[tuple[str, int]] = ()
     ) -> AsyncGenerator[list[Document], None]:
         """Like `stream`, at most `size` documents at a time, so that no long list is decoded at once."""
+        ...
+
+    def raw_batches(
+        self, collection: str, query: Filter, *, size: int, sort: Sequence[tuple[str, int]] = ()
+    ) -> AsyncGenerator[list[RawDocument], None]:
+        """Like `batches`, with documents not decoded yet. They are whole: no engine leaves a part out as quickly."""
         ...
 
     def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> AsyncGenerator[Document, None]:

@@ -24,6 +24,7 @@ from docservice.store.database.failures import only_duplicates, translated
 from docservice.store.database.guard import EngineGuard
 from docservice.store.database.mongodb_address import MongoAddress
 from docservice.store.database.port import AlreadyKept, Contended, DatabaseCollection, Document, Result, Transaction
+from docservice.store.database.raw_documents import RAW, RawDocument
 from docservice.store.database.sessions import Sessions, may_be_open
 from docservice.store.database.traits import EngineTraits
 
@@ -326,14 +327,29 @@ class PyMongoDatabase:
         sort: Sequence[tuple[str, int]] = (),
     ) -> AsyncGenerator[list[Document], None]:
         """See `port.Database.batches`."""
-        async with self._database[collection].find(query, projection, sort=sort or None, batch_size=size) as cursor:
-            while True:
-                with self.guarded():
-                    batch = await cursor.to_list(size)
-                if batch:
-                    yield batch
-                if len(batch) < size:
-                    return
+        cursor = self._database[collection].find(query, projection, sort=sort or None, batch_size=size)
+        async with cursor, aclosing(self._of_size(cursor, size)) as found:
+            async for batch in found:
+                yield batch
+
+    async def raw_batches(
+        self, collection: str, query: Mapping[str, Any], *, size: int, sort: Sequence[tuple[str, int]] = ()
+    ) -> AsyncGenerator[list[RawDocument], None]:
+        """See `port.Database.raw_batches`."""
+        undecoded = self._database[collection].with_options(codec_options=RAW)
+        cursor = undecoded.find(query, sort=sort or None, batch_size=size)
+        async with cursor, aclosing(self._of_size(cursor, size)) as found:
+            async for batch in found:
+                yield [RawDocument(document.raw) for document in batch]
+
+    async def _of_size(self, cursor: Any, size: int) -> AsyncGenerator[list[Any], None]:
+        while True:
+            with self.guarded():
+                batch = await cursor.to_list(size)
+            if batch:
+                yield batch
+            if len(batch) < size:
+                return
 
     async def _batches(self, cursor: Any) -> AsyncGenerator[Document, None]:
         # The deadline is for each batch: held over a yield, it would also run while the reader is busy with a document.

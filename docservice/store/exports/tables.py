@@ -145,7 +145,7 @@ class TableReads:
             masterylog_id: None for loose attempts.
             embedded: those that `summaries` or `loose_sessions` gave.
         """
-        found = self._attempts.of_list(owner, masterylog_id, embedded, fields=_ATTEMPT_FIELDS)
+        found = self._attempts.of_list(owner, masterylog_id, embedded)
         async with aclosing(found) as parts:
             async for part in parts:
                 yield part

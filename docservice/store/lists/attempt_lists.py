@@ -20,7 +20,7 @@ from docservice.store.logs.attempts import AttemptReader, attempt_values
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 AttemptValues = dict[str, Any]
-"""The values of the fields of an `AttemptLog`."""
+"""The values of the fields of an `AttemptLog`; in lists a time may have no zone, and is in UTC then."""
 
 _OWNER_FIELDS = {
     "dataset_id": 1,
@@ -122,7 +122,7 @@ class AttemptListStore:
         if owner is None:
             return []
         holder = AttemptHolder(owner, masterylog_id, 0)
-        parts = self._attempts(holder, LogFilters())
+        parts = self._attempts(holder, LogFilters(), zones=True)
         return [AttemptLog.model_construct(**values) async for part in parts for values in part]
 
     async def _holders(self, selection: Selection, filters: LogFilters) -> AsyncGenerator[AttemptHolder, None]:
@@ -138,11 +138,13 @@ class AttemptListStore:
                 async for session in sessions:
                     yield AttemptHolder(session, None, session["loose_attempt_count"])
 
-    async def _attempts(self, holder: AttemptHolder, filters: LogFilters) -> AsyncGenerator[list[AttemptValues], None]:
+    async def _attempts(
+        self, holder: AttemptHolder, filters: LogFilters, *, zones: bool = False
+    ) -> AsyncGenerator[list[AttemptValues], None]:
         owner, embedded = await self._embedded(holder)
         if owner is None:
             return
-        parts = self._reader.of_list(owner, holder.masterylog_id, embedded, item=filters.item)
+        parts = self._reader.of_list(owner, holder.masterylog_id, embedded, item=filters.item, zones=zones)
         async with aclosing(parts) as chunks:
             async for part in chunks:
                 matching = [attempt for attempt in part if _matches(attempt, filters)]

@@ -18,25 +18,29 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from docservice.domain.logs.content_logs import AttemptLog
 from docservice.domain.logs.schema import ATTEMPT_LOG
 from docservice.store.database.port import Database, Document, Transaction
-from docservice.store.mapping.log_documents import inherited_fields, log_values, read_attempt
+from docservice.store.mapping.log_documents import inherited_fields, log_values, read_attempt, with_zones
 from docservice.store.mapping.schema import OVERFLOW, SESSIONS, SUMMARIES
 
 _BUCKETS_AT_ONCE = 4
-"""Buckets that are read at a time: each may have 8 MiB."""
+"""Buckets that are decoded at a time: each may have 8 MiB."""
+
+_RAW_BUCKETS_AT_ONCE = 32
+"""Buckets that are asked for at a time: a server answers with 16 MiB at most."""
+
+_LITTLE_BYTES = 2 * 1024 * 1024
+"""Buckets that have no more than this together are merged in memory, without a look at what is still to come."""
 
 _ATTEMPT_DEFAULTS = {
     name: field.get_default(call_default_factory=True, validated_data={})
     for name, field in AttemptLog.model_fields.items()
     if not field.is_required()
 }
-
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 def joined(moved: Iterable[Document], embedded: Iterable[Document]) -> list[Document]:
@@ -86,39 +90,41 @@ class AttemptReader:
         embedded: Sequence[Document],
         *,
         item: str | None = None,
-        fields: Sequence[str] = (),
+        zones: bool = True,
     ) -> AsyncGenerator[list[Document], None]:
         """Yield all attempts of a mastery log, or the loose ones of a session, in order; some at a time.
 
-        A few buckets are in memory at once, and what of them begins after attempts of a bucket that is not read yet.
+        What is in memory is little, or one bucket and what of those before begins after attempts of a bucket that is
+        not read yet.
 
         Args:
             owner: the summary or session, with `_id`, `_morango_partition` and `overflow_buckets`.
             masterylog_id: None for loose attempts.
             embedded: the attempts of the list that the document holds.
             item: skip buckets without an attempt at this item.
-            fields: of attempts in buckets, `id` and `start_timestamp` among them; empty: all.
+            zones: whether the times of attempts in buckets get their zone, UTC. That takes as long as all the rest of
+                reading them; a text of the time can do without.
         """
         merge = _Merge(embedded)
         if owner.get("overflow_buckets"):
             query = {**_of_log(owner), "masterylog_id": masterylog_id}
             if item is not None:
                 query["attempts.item"] = item
-            # Buckets that fit into memory together need no look at their first starts, which costs a statement.
-            few = owner["overflow_buckets"] <= _BUCKETS_AT_ONCE
-            if not few:
-                await self._read_first_starts(query, merge)
-            wanted = dict.fromkeys([f"attempts.{name}" for name in fields] or ["attempts"], 1)
+            bytes_read, is_little = 0, True
             # In the order of an index: an engine that reads it need not sort the buckets.
-            found = self._database.batches(
-                OVERFLOW, query, wanted, size=_BUCKETS_AT_ONCE, sort=[("last_start_timestamp", 1)]
-            )
+            order = [("last_start_timestamp", 1)]
+            found = self._database.raw_batches(OVERFLOW, query, size=_RAW_BUCKETS_AT_ONCE, sort=order)
             async with aclosing(found) as batches:
                 async for batch in batches:
                     for bucket in batch:
-                        merge.add(bucket)
-                    if not few and (ready := merge.ready()):
-                        yield ready
+                        bytes_read += bucket.size
+                        if is_little and bytes_read > _LITTLE_BYTES:
+                            await self._read_first_starts(query, merge)
+                            is_little = False
+                        document = bucket.decoded()
+                        merge.add(with_zones(document) if zones else document)
+                        if not is_little and (ready := merge.ready()):
+                            yield ready
         if rest := merge.rest():
             yield rest
 
@@ -240,5 +246,10 @@ def _start(attempt: Document) -> datetime:
 
 
 def _time(value: object) -> datetime:
-    # What is not a time was not written by this service; it comes first, and `verify` reports it.
-    return value if isinstance(value, datetime) else _NO_TIME
+    """A time without its zone, UTC.
+
+    What is not a time was not written by this service; it comes first, and `verify` reports it.
+    """
+    if not isinstance(value, datetime):
+        return datetime.min  # noqa: DTZ901 (compared with others without a zone)
+    return value if value.tzinfo is None else value.replace(tzinfo=None)

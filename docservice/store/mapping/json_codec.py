@@ -41,10 +41,14 @@ def from_bson(value: Any) -> Any:
     """Return the JSON value that `to_bson` was given."""
     if type(value) in _SAME:
         return value
+    # The looks at keys and values save most of the calls, which are what a long list of answers costs.
     if isinstance(value, dict):
-        return {_unescape(key): from_bson(child) for key, child in value.items()}
+        return {
+            key if key[:1] != _WIDE_DOLLAR else _unescape(key): child if type(child) in _SAME else from_bson(child)
+            for key, child in value.items()
+        }
     if isinstance(value, list):
-        return [from_bson(child) for child in value]
+        return [child if type(child) in _SAME else from_bson(child) for child in value]
     if isinstance(value, Int64):
         return int(value)
     if isinstance(value, Decimal128):
@@ -61,7 +65,7 @@ def _escape(key: str) -> str:
 
 
 def _unescape(key: str) -> str:
-    if not key.startswith(_WIDE_DOLLAR) or not _ESCAPED_KEY.fullmatch(key):
+    if not _ESCAPED_KEY.fullmatch(key):
         return key
     rest = key[1:]
     return rest if rest.startswith(_WIDE_DOLLAR) else "$" + rest

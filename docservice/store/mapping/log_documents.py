@@ -5,7 +5,8 @@ An embedded log leaves out what its parent says already: dataset, learner, parti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from docservice.domain.logs.content_logs import (
@@ -34,15 +35,16 @@ from docservice.store.database.port import Document
 from docservice.store.mapping.counters import counters
 from docservice.store.mapping.json_codec import from_bson, to_bson
 
+_MISSING = object()
+
 
 def stored_value(field: StoredField, value: Any) -> Any:
     """Return the value in a document of a model's field."""
     return to_bson(value) if field.is_json else value
 
 
-def _sent_json(field: StoredField, value: Any) -> Any:
-    decoded = from_bson(value)
-    return stored_history(decoded) if field.kind == "history" else decoded
+def _sent_history(value: Any) -> Any:
+    return stored_history(from_bson(value))
 
 
 def log_document(schema: LogSchema[Log], log: Log) -> Document:
@@ -94,6 +96,19 @@ def user_session_document(log: UserSessionLog) -> Document:
     return log_document(USER_SESSION_LOG, log)
 
 
+_ATTEMPT_TIMES = tuple(field.stored for field in ATTEMPT_LOG.own if field.kind == "time")
+
+
+def with_zones(bucket: Document) -> Document:
+    """Give the times of a bucket's attempts, read without a zone, their zone: UTC. The bucket itself is changed."""
+    for attempt in bucket["attempts"]:
+        for name in _ATTEMPT_TIMES:
+            moment = attempt.get(name)
+            if isinstance(moment, datetime):
+                attempt[name] = moment.replace(tzinfo=UTC)
+    return bucket
+
+
 def model_values(model: type[SyncableLog], document: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a stored record has for the fields of a model, with JSON as it was sent; nothing is checked.
 
@@ -123,15 +138,27 @@ def log_values(schema: LogSchema[Any], record: Mapping[str, Any]) -> dict[str, A
         schema: of the record.
         record: as it is stored. What the schema does not describe is not read.
     """
-    values = {}
-    for field in schema.own:
-        if field.stored in record:
-            value = record[field.stored]
-            values[field.name] = _sent_json(field, value) if field.is_json else value
-        elif field.role is FieldRole.RECORDED:
+    values: dict[str, Any] = {}
+    for stored, name, decode, is_recorded in _OWN_FIELDS[schema.model]:
+        value = record.get(stored, _MISSING)
+        if value is not _MISSING:
+            values[name] = value if decode is None else decode(value)
+        elif is_recorded:
             # Left out where nothing was recorded. Given a value, pydantic need not look at the signature of a default.
-            values[field.name] = {}
+            values[name] = {}
     return values
+
+
+def _own_fields(schema: LogSchema[Any]) -> list[tuple[str, str, Callable[[Any], Any] | None, bool]]:
+    """Fields that a record has itself: names in document and model, how JSON is read, if it holds recorded texts."""
+    found: list[tuple[str, str, Callable[[Any], Any] | None, bool]] = []
+    for field in schema.own:
+        decode = None if not field.is_json else _sent_history if field.kind == "history" else from_bson
+        found.append((field.stored, field.name, decode, field.role is FieldRole.RECORDED))
+    return found
+
+
+_OWN_FIELDS = {model: _own_fields(schema) for model, schema in SCHEMAS.items()}
 
 
 def read_log(schema: LogSchema[Log], record: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> Log:
