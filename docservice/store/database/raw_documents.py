@@ -1,7 +1,7 @@
 """Documents as the server sent them, decoded when they are needed.
 
-Whoever reads many large documents knows their size before they take up memory, and need not pay for what the driver
-does for every time: it takes the driver longer to give each a zone than to decode all the rest.
+A reader of many large documents knows their size before they take up memory, and is spared the time zones: it takes
+the driver longer to give each time its zone than to decode all the rest.
 """
 
 from __future__ import annotations
