@@ -233,10 +233,11 @@ def _set(into: Document, path: str, value: object) -> None:
 
 def _changed(old: SyncableLog, new: SyncableLog) -> Document:
     """The fields to set. Rules replace values and never change them in place: a field that is the same object is."""
+    values, before = vars(new), vars(old)
     return {
-        field.stored: stored_value(field, getattr(new, field.name))
+        field.stored: stored_value(field, values[field.name])
         for field in SCHEMAS[type(new)].own
-        if getattr(new, field.name) is not getattr(old, field.name)
+        if values[field.name] is not before[field.name]
     }
 
 
