@@ -22,6 +22,7 @@ from docservice.rest.metrics import Metrics, Others
 from docservice.rest.proxies import Proxies
 from docservice.rest.running_requests import LIMITS, RequestLimits
 from docservice.service import DocService
+from docservice.serving.garbage import look_less_often
 from docservice.serving.signing import signing_secret
 from docservice.settings import Settings
 
@@ -178,6 +179,7 @@ async def serving(
     try:
         site = web.SockSite(runner, listener, backlog=BACKLOG)
         await site.start()
+        look_less_often()
         yield
         app[LIMITS].draining = True
         await asyncio.sleep(settings.drain_seconds)
