@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read, told_ancestors
 from docservice.domain.directory.records import SECTIONS, DirectoryRecord, FacilityUser
+from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.json_columns import column_value, storable
 from docservice.errors import SettingsInvalid
 from docservice.kolibri.assembling import ALTERED
@@ -79,6 +80,11 @@ class DirectoryBatch:
         held = {name: storable(value) for name, value in fields.items()}
         values, altered = fitting_fields({name: one.value for name, one in held.items()})
         altered += [name for name, one in held.items() if not one.is_exact]
+        altered += _without_odd_ids(values)
+        if section == "users" and not values.get("username"):
+            # The account has to be told from others, and who has one is in classes and reads logs.
+            values["username"] = values.get("id")
+            altered.append("username")
         try:
             try:
                 record = model.model_validate(values)
@@ -106,7 +112,7 @@ class DirectoryBatch:
 
     def _keep(self, fields: Mapping[str, Any], reason: str) -> None:
         row = {
-            name: plain(value if isinstance(value, (str, int, float, bytes)) or value is None else json.dumps(value))
+            name: plain(json.dumps(value, default=_text_of) if isinstance(value, (dict, list)) else value)
             for name, value in fields.items()
         }
         record_id = row.get("id")
@@ -120,6 +126,21 @@ class DirectoryBatch:
                 "row": row,
             }
         )
+
+
+def _without_odd_ids(values: dict[str, Any]) -> list[str]:
+    """Take what is not an id out of the lists of those whom a record is for; return the names of these lists."""
+    odd = []
+    for name in ("assignments", "learner_ids"):
+        ids = values.get(name)
+        if isinstance(ids, list) and not all(map(is_hex_id, ids)):
+            values[name] = [each for each in ids if is_hex_id(each)]
+            odd.append(name)
+    return odd
+
+
+def _text_of(value: bytes) -> str:
+    return value.decode(errors="replace")
 
 
 def label_of(collection: str, record: Mapping[str, Any]) -> str:
@@ -197,7 +218,7 @@ def _assigned(tables: Tables, table: str, section: str, assignments: str, key: s
             found.setdefault(record_id, []).append(collection)
         batch = DirectoryBatch(section.replace("_", " "))
         for row in rows:
-            batch.take(section, {**row, "assignments": sorted(set(found.get(row["id"], ())))})
+            batch.take(section, {**row, "assignments": sorted(set(found.get(row["id"], ())), key=str)})
         yield batch
 
 
@@ -310,7 +331,7 @@ def _chunks(tables: Tables, table: str) -> Iterator[list[dict[str, Any]]]:
 
 def _decoded(row: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
     for name, value in row.items():
-        if types.get(name) == "bool" and value in (0, 1):
+        if types.get(name) == "bool" and isinstance(value, (int, float)):
             row[name] = bool(value)
         elif name in _JSON_COLUMNS:
             row[name] = column_value(value)
