@@ -7,7 +7,7 @@ courses/models.py, content/models.py, device/models.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,8 @@ class DirectoryBatch:
         set_aside: documents for `import_set_aside`.
         report: what was read and set aside.
         default_facility: the facility that anonymous content sessions belong to, if this batch says so.
-        partial_ids: of the records that a device has for some learners only; see `domain.directory.partial_copies`.
+        partial_ids: of the records, or the default facility, that a device has for some learners only; see
+            `domain.directory.partial_copies`.
     """
 
     label: str
@@ -173,8 +174,7 @@ def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
     yield from _assigned(
         tables, "courses_coursesession", "course_sessions", "courses_coursesessionassignment", "course_session_id"
     )
-    for row in _all(tables, "device_devicesettings"):
-        yield DirectoryBatch("datasets", default_facility=row.get("default_facility_id"))
+    yield from _default_facility(tables, whole)
     yield from _content(home)
 
 
@@ -248,6 +248,17 @@ def _individual(tables: Tables, table: str, whole: str, section: str, name: str)
             batch.take(section, fields)
         batch.partial_ids = {record.id for record in batch.records}
         yield batch
+
+
+def _default_facility(tables: Tables, whole: Collection[str]) -> Iterator[DirectoryBatch]:
+    """The facility of anonymous visits; a partial one where the device has only some of its learners."""
+    for settings in _all(tables, "device_devicesettings"):
+        named = str(settings.get("default_facility_id"))
+        columns = dict.fromkeys(("id", "dataset_id"), "NULL")
+        for facility_id, dataset_id in tables.related("kolibriauth_collection", columns, "id", [named]):
+            if is_hex_id(facility_id):
+                partial_ids = set() if dataset_id in whole else {facility_id}
+                yield DirectoryBatch("datasets", default_facility=facility_id, partial_ids=partial_ids)
 
 
 def _content(home: KolibriHome) -> Iterator[DirectoryBatch]:
