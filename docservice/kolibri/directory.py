@@ -82,10 +82,6 @@ class DirectoryBatch:
         values, altered = fitting_fields({name: one.value for name, one in held.items()})
         altered += [name for name, one in held.items() if not one.is_exact]
         altered += _without_odd_ids(values)
-        if section == "users" and not values.get("username"):
-            # The account has to be told from others, and who has one is in classes and reads logs.
-            values["username"] = values.get("id")
-            altered.append("username")
         try:
             try:
                 record = model.model_validate(values)
