@@ -604,7 +604,7 @@ async def test_nodes_that_are_not_whole(empty: DocService, part: Path) -> None:
 
     assert report.counts["content nodes"].new == 62
     assert stored["content_nodes"][ids[0]]["level"] is None
-    assert stored["content_nodes"][ids[1]]["title"] == ""
+    assert stored["content_nodes"][ids[1]]["title"] == "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
     assert stored["content_nodes"][ids[2]]["kind"] == ""
     assert set(stored[SET_ASIDE]) == {f"content nodes:{node_id}" for node_id in ids[:2]}
     assert await findings(empty) == []
