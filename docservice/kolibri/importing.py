@@ -162,7 +162,8 @@ class _Import:
                     counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
                     counts.kept = len(batch.records) - len(records)
                 if batch.default_facility is not None:
-                    await self._directory.set_default_facility(batch.default_facility)
+                    replace = batch.default_facility not in batch.partial_ids
+                    await self._directory.set_default_facility(batch.default_facility, replace=replace)
                 await self._set_aside(batch.set_aside, (f"{batch.label}:{record.id}" for record in batch.records))
                 self._report.add(batch.report)
                 self._watch.advance("directory", len(batch.records))
