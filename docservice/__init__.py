@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from docservice.domain.logs.user_sessions import UserSessionLog
     from docservice.domain.person_logs import LogKindName, PersonLogs
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+    from docservice.domain.requests.directory_pages import DirectoryFilters
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
@@ -100,6 +101,7 @@ __all__ = [
     "DatabaseSource",
     "Difference",
     "DifferenceKind",
+    "DirectoryFilters",
     "DirectorySection",
     "DocService",
     "DocServiceError",
@@ -198,6 +200,7 @@ _HOMES = {
     "docservice.domain.logs.user_sessions": ("UserSessionLog",),
     "docservice.domain.person_logs": ("LogKindName", "PersonLogs"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
+    "docservice.domain.requests.directory_pages": ("DirectoryFilters",),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),

@@ -22,6 +22,7 @@ from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
@@ -236,9 +237,49 @@ class LogClient:
         path = f"{_LOGGER}/examattemptlog/{_quoted(attempt_id)}/"
         return _read(ExamAttemptRow, await self._transport.send("PATCH", path, body=request))
 
+    async def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `PersonLogs.directory_records`."""
+        cursor = None
+        while True:
+            page = await self.directory_page(collection, filters, page_size=page_size, cursor=cursor)
+            for record in page.results:
+                yield dict(record)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """See `PersonLogs.directory_page`."""
+        query = {name: value for name, value in asdict(filters or DirectoryFilters()).items() if value is not None}
+        query["page_size"] = str(page_size)
+        if cursor is not None:
+            query["cursor"] = cursor
+        answer = await self._transport.send("GET", _section_path(collection), query=query)
+        return DocumentPage(_field(answer, "results"), _field(answer, "next"))
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """See `PersonLogs.directory_record`."""
+        answer = await self._transport.send("GET", f"{_section_path(collection)}{_quoted(record_id)}/")
+        if not isinstance(answer.body, dict):
+            raise _unexpected(answer)
+        return answer.body
+
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
-        path = f"/api/directory/{_quoted(collection)}/"
+        path = _section_path(collection)
         answer = await self._transport.send("POST", path, body=records)
         return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
 
@@ -285,6 +326,10 @@ def _path_of(kind: str) -> str:
         kinds = ", ".join(get_args(LogKindName))
         raise CollectionNotFound(f"There is no kind of log {kind!r}. The kinds are {kinds}.")
     return f"{_LOGGER}/{kind}/"
+
+
+def _section_path(collection: str) -> str:
+    return f"/api/directory/{_quoted(collection)}/"
 
 
 def _quoted(part: str) -> str:

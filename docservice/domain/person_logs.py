@@ -15,6 +15,7 @@ from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryR
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
@@ -283,6 +284,69 @@ class PersonLogs(Protocol):
 
         Raises:
             LogNotFound: no such attempt.
+        """
+        ...
+
+    def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Return the records of one collection of the directory that the caller may read, as JSON.
+
+        >>> coach = logs.acting_as(school.coach)
+        >>> found = coach.directory_records("users", DirectoryFilters(search="LEARNER"))
+        >>> sorted([person["username"] async for person in found])
+        ['learner0', 'learner1']
+
+        A facility's admins and coaches read all of it, a coach of a class the people, groups, memberships, roles,
+        quizzes, lessons and courses of it; everybody the own record, classes, memberships and roles, what is assigned,
+        and content. A program with a service token reads everything. No answer has a password.
+
+        Args:
+            collection: `users`, `classrooms`, `roles` …
+            filters: what to narrow the list to.
+            page_size: records read at a time, 1 to 500.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            FilterInvalid: the list has no such filter.
+            NotSignedIn: the caller is anonymous.
+            ValidationFailed: `filters.user` fits no person whom the caller may read, or several.
+        """
+        ...
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """Return one page of `directory_records`.
+
+        Args:
+            collection: see `directory_records`.
+            filters: what to narrow the list to.
+            page_size: the most records of a page, 1 to 500. A page may hold fewer, even none, before the last.
+            cursor: `next` of the page before, with the same filters.
+
+        Raises:
+            CollectionNotFound, FilterInvalid, NotSignedIn: see `directory_records`.
+            ValidationFailed: see `directory_records`; or the cursor does not fit.
+        """
+        ...
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """Return one record of the directory as JSON.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the caller is anonymous.
+            RecordNotFound: no such record that the caller may read.
         """
         ...
 

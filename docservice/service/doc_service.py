@@ -21,6 +21,7 @@ from docservice.errors import NotEntered
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.directory_pages import DirectoryPageReader
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
@@ -72,6 +73,7 @@ class _Parts:
             user_sessions=UserSessions(database, actions, lists, clock),
             csv_exports=CsvExportRequests(database, lists, clock),
             directory=DirectoryWriter(database, actions, lists),
+            directory_pages=DirectoryPageReader(database, lists),
         )
         return cls(
             database=database,

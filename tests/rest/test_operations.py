@@ -39,6 +39,8 @@ METHODS = {
     ("POST", f"{LOGGER}examattemptlog/"): "save_exam_attempt",
     ("PATCH", f"{LOGGER}examattemptlog/{{id}}/"): "change_exam_attempt",
     ("PUT", "/api/auth/session/current/"): "update_user_session",
+    ("GET", "/api/directory/{collection}/"): "directory_page",
+    ("GET", "/api/directory/{collection}/{id}/"): "directory_record",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
     ("GET", "/readyz"): "ping",
     ("GET", "/metrics"): "document_counts",

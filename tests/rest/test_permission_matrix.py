@@ -182,6 +182,7 @@ RULES: dict[Rule, Callable[[Case], bool]] = {
     "writers": lambda case: case.is_own or case.administers,
     "facility admins": lambda case: case.administers,
     "directory": lambda case: case.administers or case.is_service,
+    "directory readers": lambda case: case.owner in READS[case.role] or case.is_service,
     "nobody": lambda case: False,
 }
 """Whether a role is served about an owner's record."""
@@ -322,7 +323,7 @@ def wanted(operation: Operation, case: Case) -> int:
         return operation.statuses[0]
     if operation.auth == "required" and case.role == "anonymous":
         return 403 if operation.kolibri_view else 401
-    if case.is_service:
+    if case.is_service and access.rule != "directory readers":
         return 403
     return operation.statuses[0] if access.refused is None else access.refused
 

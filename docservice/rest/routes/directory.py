@@ -1,4 +1,4 @@
-"""`/api/directory/`: records of the directory, created and changed in bulk; all of a request or none."""
+"""`/api/directory/`: records of the directory, read page by page; created and changed in bulk, all or none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from docservice.domain.directory.records import (
     MAX_RECORDS,
-    SECTIONS,
     Channel,
     Collection,
     ContentNode,
@@ -21,10 +20,10 @@ from docservice.domain.directory.records import (
     Membership,
     Role,
 )
-from docservice.errors import CollectionNotFound, PermissionDenied
+from docservice.errors import CollectionNotFound, FilterInvalid, PermissionDenied, RecordNotFound
 from docservice.rest.calls import Call
+from docservice.rest.directory_parameters import COLLECTION, DIRECTORY_LIST, DirectoryQuery
 from docservice.rest.operations import Access, Operations
-from docservice.rest.parameters import Parameter
 
 operations = Operations(tag="Directory")
 
@@ -58,13 +57,55 @@ class DirectoryCounts(BaseModel):
     unchanged: int
 
 
+class DirectoryList(BaseModel):
+    """A page of records.
+
+    Attributes:
+        results: the records; a page may hold fewer than `page_size`, even none, while `next` is there.
+        next: what to send as `cursor` for the next page; null after the last.
+    """
+
+    results: list[Record]
+    next: str | None
+
+
+@operations.get(
+    "/api/directory/{collection}/",
+    access=Access("directory readers", "user", refused=None),
+    auth="required",
+    description="Send `next` back as `cursor` until it is null. A filter that the collection does not have is refused.",
+    placeholders=(COLLECTION,),
+    query=DIRECTORY_LIST,
+    answer=DirectoryList,
+    errors=(CollectionNotFound, FilterInvalid),
+)
+async def find(call: Call[None, DirectoryQuery]) -> dict[str, Any]:
+    """Records of the directory, page by page."""
+    query = call.query
+    page = await call.logs.directory_page(
+        call.path["collection"], query.filters, page_size=query.page_size, cursor=query.cursor
+    )
+    return page.as_json()
+
+
+@operations.get(
+    "/api/directory/{collection}/{id}/",
+    access=Access("directory readers", "user", refused=404),
+    auth="required",
+    placeholders=(COLLECTION,),
+    answer=Record,
+    errors=(CollectionNotFound, RecordNotFound),
+)
+async def get(call: Call[None, None]) -> dict[str, Any]:
+    """One record of the directory."""
+    return await call.logs.directory_record(call.path["collection"], call.path["id"])
+
+
 @operations.post(
     "/api/directory/{collection}/",
     access=Access("directory"),
     auth="required",
-    placeholders=(
-        Parameter("collection", "Which records.", {"type": "string", "enum": list(SECTIONS)}, required=True),
-    ),
+    placeholders=(COLLECTION,),
     body=Records | DirectoryRecords,
     raw_body=True,
     example=[{"id": "0123456789abcdef0123456789abcdef", "name": "Fractions"}],

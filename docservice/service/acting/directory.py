@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.permissions import DirectoryScope, Person, directory_write_scope
 from docservice.domain.directory.records import (
-    SECTIONS,
     Collection,
     DirectoryRecord,
     FacilityDataset,
@@ -27,8 +26,9 @@ from docservice.domain.directory.rules import (
     unique_key,
     violations,
 )
-from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
+from docservice.errors import FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
+from docservice.service.acting.directory_pages import require_section
 from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
@@ -75,8 +75,7 @@ class DirectoryWriter:
     async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
         """See `DocService.upsert_directory`."""
         scope = await self._scope(principal)
-        if section not in SECTIONS:
-            raise CollectionNotFound(f"The directory has no such collection. It has {', '.join(SECTIONS)}.")
+        require_section(section)
         records = requested_records(section, body)
         if not records:
             return Upserted()

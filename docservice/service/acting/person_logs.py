@@ -16,6 +16,7 @@ from docservice.domain.directory.records import DirectorySection
 from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
 from docservice.domain.person_logs import DEFAULT_ROWS, LogKindName
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import (
     DEFAULT_PAGE_SIZE,
     DocumentFilters,
@@ -30,6 +31,7 @@ from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.directory_pages import DirectoryPageReader
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
@@ -49,6 +51,7 @@ class Acting:
     user_sessions: UserSessions
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
+    directory_pages: DirectoryPageReader
 
 
 class ActingLogs:
@@ -204,6 +207,40 @@ class ActingLogs:
     async def change_exam_attempt(self, attempt_id: str, request: ChangeExamAttempt) -> ExamAttemptRow:
         """See `PersonLogs.change_exam_attempt`."""
         return await self._parts.exam_logs.change_attempt(self.principal, attempt_id, request)
+
+    async def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `PersonLogs.directory_records`."""
+        cursor = None
+        while True:
+            page = await self.directory_page(collection, filters, page_size=page_size, cursor=cursor)
+            for record in page.results:
+                yield dict(record)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """See `PersonLogs.directory_page`."""
+        return await self._parts.directory_pages.page(
+            self.principal, collection, filters or DirectoryFilters(), size=page_size, cursor=cursor
+        )
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """See `PersonLogs.directory_record`."""
+        return await self._parts.directory_pages.one(self.principal, collection, record_id)
 
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
