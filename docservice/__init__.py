@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from docservice import errors as errors
     from docservice import identity as identity
-    from docservice.domain.answers.directory import Upserted
+    from docservice.domain.answers.directory import Removed, Replaced, Upserted
     from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
     from docservice.domain.answers.lists import (
         AttemptDiffRow,
@@ -145,6 +145,8 @@ __all__ = [
     "Page",
     "PersonLogs",
     "Principal",
+    "Removed",
+    "Replaced",
     "ReportActivity",
     "RequestedExport",
     "Restore",
@@ -171,7 +173,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "docservice.domain.answers.directory": ("Upserted",),
+    "docservice.domain.answers.directory": ("Removed", "Replaced", "Upserted"),
     "docservice.domain.answers.exam_logs": ("ExamAttemptRow", "ExamLogRow", "ExamLogSaved"),
     "docservice.domain.answers.lists": (
         "AttemptDiffRow",

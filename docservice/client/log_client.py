@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
 from docservice.client.transport import ApiResponse, TokenProvider, Transport
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -282,6 +282,26 @@ class LogClient:
         path = _section_path(collection)
         answer = await self._transport.send("POST", path, body=records)
         return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """See `PersonLogs.remove_directory_record`.
+
+        Raises:
+            RecordNotFound: there is no such record; after a lost answer it may have been removed by this call.
+        """
+        answer = await self._transport.send("DELETE", f"{_section_path(collection)}{_quoted(record_id)}/")
+        return Removed(_field(answer, "removed"), _field(answer, "changed"))
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`; safe to repeat."""
+        query = {"mode": "replace", "force": _text(force)}
+        if facility is not None:
+            query["facility"] = facility
+        answer = await self._transport.send("POST", "/api/directory/", query=query, body=dict(content))
+        written = {section: Upserted(**counts) for section, counts in _field(answer, "written").items()}
+        return Replaced(written, _field(answer, "removed"), _field(answer, "changed"))
 
     async def _rows(
         self, kind: type[Row], name: str, query: Mapping[str, str], page_size: int

@@ -6,10 +6,10 @@ A program written against it runs with either. Both check the same rights and ra
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Literal, Protocol
 
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -362,5 +362,48 @@ class PersonLogs(Protocol):
             NotSignedIn: the caller is anonymous.
             PermissionDenied: the caller may not write one of the records.
             ValidationFailed: with the position and field of every invalid record.
+        """
+        ...
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """Remove one record of the directory, with those that name it, in one transaction. Logs stay.
+
+        A class goes with its groups, memberships, roles, quizzes, lessons and courses; a person with the own
+        memberships and roles. A right that goes with it counts no more from the next request on.
+
+        Args:
+            collection: see `directory_records`.
+            record_id: any spelling of a UUID.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller may not remove it, or it is the caller's own account.
+            RecordNotFound: there is no such record, and the caller may write all of the directory.
+            WithdrawalRefused: more than 20,000 records would go or change.
+        """
+        ...
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """Make lists of a facility what they are in a file: write its records, withdraw what the lists lack.
+
+        One transaction: all of it is done, or nothing. Lists that are not there stay as they are, but for what goes
+        with withdrawn records (see `remove_directory_record`); an empty list withdraws all of its records. Facilities,
+        datasets and content are only added to.
+
+        Args:
+            content: lists of records under the names of a `DirectorySection`, as for `import_directory`; at most 20,000
+                records. `default_facility` is not looked at.
+            facility: id of the facility. If unset, the only one in the list `facilities`.
+            force: withdraw even more than half of the people.
+
+        Raises:
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller may not write a record, or would be withdrawn.
+            RecordNotFound: there is no such facility.
+            ValidationFailed: with the position and field of every invalid record, or of another facility.
+            WithdrawalRefused: more than half of the people would be withdrawn, or there are too many records.
         """
         ...

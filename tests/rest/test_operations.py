@@ -42,6 +42,8 @@ METHODS = {
     ("GET", "/api/directory/{collection}/"): "directory_page",
     ("GET", "/api/directory/{collection}/{id}/"): "directory_record",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
+    ("POST", "/api/directory/"): "replace_directory",
+    ("DELETE", "/api/directory/{collection}/{id}/"): "remove_directory_record",
     ("GET", "/readyz"): "ping",
     ("GET", "/metrics"): "document_counts",
     ("GET", CSV): "csv_requests",

@@ -17,9 +17,12 @@ from docservice import (
     Page,
     PersonLogs,
     Principal,
+    Removed,
+    Replaced,
     ReportActivity,
     StartSession,
     UpdateSession,
+    Upserted,
 )
 from docservice.client import LogClient
 from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -34,6 +37,7 @@ from docservice.errors import (
     RecordNotFound,
     Unauthenticated,
     ValidationFailed,
+    WithdrawalRefused,
 )
 from docservice.identity import issue_token
 from tests.support.signing import SECRET
@@ -207,6 +211,31 @@ async def test_reading_the_directory(logs_of: Logs, recorded_directory: dict[str
         await coach.directory_page("roles", filters)
     with pytest.raises(NotSignedIn):
         await logs_of("anon").directory_page("users")
+
+
+async def test_removing_and_replacing(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:
+    """An admin removes a class with what names it, and replaces a list; both count the same, and a learner may not."""
+    ids, admin = recorded_directory["ids"], logs_of("admin")
+    room = {"id": uuid.uuid4().hex, "name": "New", "parent": ids["facility"], "dataset": ids["dataset"]}
+    group = {"id": uuid.uuid4().hex, "name": "New", "parent": room["id"], "dataset": ids["dataset"]}
+    await admin.upsert_directory("classrooms", [room])
+    await admin.upsert_directory("learnergroups", [group])
+    groups = [each async for each in admin.directory_records("learnergroups")]
+
+    kept = [each for each in groups if each["id"] != group["id"]]
+    replaced = await admin.replace_directory({"learnergroups": kept}, facility=ids["facility"])
+    removed = await admin.remove_directory_record("classrooms", room["id"])
+
+    assert replaced == Replaced({"learnergroups": Upserted(0, 0, len(kept))}, {"learnergroups": 1}, {})
+    assert removed == Removed({"classrooms": 1}, {})
+    with pytest.raises(PermissionDenied):
+        await logs_of("learner1").remove_directory_record("classrooms", ids["class_a"])
+    with pytest.raises(PermissionDenied):
+        await logs_of("learner1").replace_directory({"users": []}, force=True)
+    with pytest.raises(WithdrawalRefused):
+        await admin.replace_directory({"users": []})
+    with pytest.raises(NotSignedIn):
+        await logs_of("anon").remove_directory_record("classrooms", ids["class_a"])
 
 
 async def test_errors(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:

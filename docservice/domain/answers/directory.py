@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from docservice.domain.directory.readable_records import ASSIGNED
@@ -30,6 +30,34 @@ class Upserted:
 
     def __add__(self, other: Upserted) -> Upserted:
         return Upserted(self.created + other.created, self.changed + other.changed, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a removal did, by collection of the directory (`users`, `classrooms` …).
+
+    Attributes:
+        removed: how many records are gone: the one that was named, and those that named it.
+        changed: how many quizzes, lessons and courses are no longer assigned to it.
+    """
+
+    removed: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What a replacement did, by collection of the directory.
+
+    Attributes:
+        written: how many records of each list were created, changed and found unchanged.
+        removed: how many records were withdrawn: those that the lists lack, and those that named them.
+        changed: how many quizzes, lessons and courses are no longer assigned to what was withdrawn.
+    """
+
+    written: Mapping[str, Upserted] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
 
 
 def shown_record(

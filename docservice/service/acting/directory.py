@@ -74,7 +74,7 @@ class DirectoryWriter:
 
     async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
         """See `DocService.upsert_directory`."""
-        scope = await self._scope(principal)
+        scope = await self.scope(principal)
         require_section(section)
         records = requested_records(section, body)
         if not records:
@@ -88,8 +88,8 @@ class DirectoryWriter:
             stored = await self._store.stored(tx, records)
             if not scope.everything:
                 await self._require_own(tx, scope, records, stored)
-                _require_no_superusers(records, stored)
-            await self._require_possible(tx, sent)
+                require_no_superusers(records, stored)
+            await self.require_possible(tx, sent)
             return await self._store.write(tx, records, stored)
 
         return await self._actions.run(action, _QUEUE)
@@ -105,12 +105,12 @@ class DirectoryWriter:
         if len(sent) > _IN_ONE_TRANSACTION:
             # More would keep others waiting for long: all are judged before the first is written.
             await self._require_facility(None, content.get("default_facility"), sent)
-            await self._require_possible(None, sent)
+            await self.require_possible(None, sent)
             return {section: await self._directory.upsert(records) for section, records in sections.items()}
 
         async def action(tx: Transaction) -> dict[str, Upserted]:
             await self._require_facility(tx, content.get("default_facility"), sent)
-            await self._require_possible(tx, sent)
+            await self.require_possible(tx, sent)
             counts: dict[str, Upserted] = {}
             for section, records in sections.items():
                 counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
@@ -136,10 +136,15 @@ class DirectoryWriter:
             message = "There is no such facility."
             raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
-    async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
+    async def require_possible(self, tx: Transaction | None, sent: Sequence[Sent], *, judge_all: bool = False) -> None:
         """Check that all records are possible together with the stored ones and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
+
+        Args:
+            tx: the transaction; None outside of one.
+            sent: the records.
+            judge_all: judge records, too, in which the rules see nothing new: what they name may have been removed.
 
         Raises:
             ValidationFailed: with every impossible record.
@@ -155,7 +160,8 @@ class DirectoryWriter:
         new = [
             one
             for one in sent
-            if (document := stored.get((type(one.record), one.record.id))) is None
+            if judge_all
+            or (document := stored.get((type(one.record), one.record.id))) is None
             or checked_part(type(one.record).model_construct(**_fields(document))) != checked_part(one.record)
         ]
         related = await self._related.of(tx, [one.record for one in new])
@@ -221,7 +227,13 @@ class DirectoryWriter:
                         errors.setdefault(key, moved[key].error(left_behind(record, new)))
         return list(errors.values())
 
-    async def _scope(self, principal: Principal) -> DirectoryScope:
+    async def scope(self, principal: Principal) -> DirectoryScope:
+        """Return the records that a principal may write.
+
+        Raises:
+            NotSignedIn: the principal is anonymous.
+            PermissionDenied: the principal may write none.
+        """
         if principal.user_id is None and not principal.is_service:
             raise NotSignedIn()
         person = Person() if principal.is_service else await self._reader.person(principal)
@@ -276,7 +288,7 @@ def _makes_a_facility(record: DirectoryRecord, stored: DirectoryRecord | None) -
     return False
 
 
-def _require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
+def require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
     """Check that no record makes an account a superuser, or changes a superuser.
 
     Raises:

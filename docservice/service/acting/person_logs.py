@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -32,6 +32,7 @@ from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.directory_pages import DirectoryPageReader
+from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
@@ -52,6 +53,7 @@ class Acting:
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
     directory_pages: DirectoryPageReader
+    directory_removal: DirectoryRemover
 
 
 class ActingLogs:
@@ -245,6 +247,24 @@ class ActingLogs:
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """See `PersonLogs.remove_directory_record`."""
+        return await self._parts.directory_removal.remove(self.principal, collection, record_id)
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`."""
+        return await self._parts.directory_removal.replace(self.principal, content, facility, force=force)
+
+    async def replace_directory_list(
+        self, collection: DirectorySection, records: Any, *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`, for one list. If `facility` is unset: the person's own."""
+        return await self._parts.directory_removal.replace_list(
+            self.principal, collection, records, facility, force=force
+        )
 
     async def csv_requests(
         self, *, facility: str | None = None, log_type: LogType | None = None

@@ -62,6 +62,11 @@ class ReadableRecordStore:
         """Return the ids of a facility and of its classes and groups."""
         return await self._ids("facility_collections", {"dataset_id": dataset_id})
 
+    async def facility_of(self, dataset_id: str) -> str | None:
+        """Return the facility of a dataset, None if there is none."""
+        query = {"dataset_id": dataset_id, "kind": "facility"}
+        return min(await self._ids("facility_collections", query), default=None)
+
     async def _answered_exams(self, user_id: str, joined: AnyOf[str]) -> frozenset[str]:
         """Return the quizzes assigned to a learner which are not active any more, and which the learner has begun.
 

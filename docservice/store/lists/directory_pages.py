@@ -159,9 +159,8 @@ class DirectoryPageStore:
         """Return one record of a list, without regard to rights; None if there is none, or the account was deleted."""
         with self._database.guarded():
             document = await self._database[SECTIONS[section].collection_name].find_one({"_id": record_id})
-        if document is None or document.get("date_deleted"):
-            return None
-        return document if COLLECTION_KINDS.get(section) in (None, document.get("kind")) else None
+        found = record_of_section(section, document)
+        return None if found is None or found.get("date_deleted") else found
 
     async def _page_of_ids(self, plan: RecordPlan, ids: AnyOf[str], reach: Reach, size: int, last: str) -> ReadPage:
         page: list[Document] = []
@@ -226,6 +225,13 @@ class DirectoryPageStore:
     async def _ids(self, collection: str, query: Filter) -> frozenset[str]:
         async with aclosing(self._database.stream(collection, query, {"_id": 1})) as documents:
             return frozenset([document["_id"] async for document in documents])
+
+
+def record_of_section(section: str, document: Document | None) -> Document | None:
+    """Return a stored record if it is one of a list: facilities, classes and groups are in one collection."""
+    if document is None or COLLECTION_KINDS.get(section) in (None, document.get("kind")):
+        return document
+    return None
 
 
 def _without(conditions: Mapping[str, Any], name: str) -> Document:
