@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from .asking import Client, everything, start_body
 
 HeadersOf = Callable[[str], dict[str, str]]
 PROGRAM = Principal(is_service=True)
+START = datetime(2024, 9, 2, tzinfo=UTC)
 LISTS = ("classrooms", "learnergroups", "adhoclearnersgroups", "users", "roles", "memberships", "lessons")
 
 
@@ -64,6 +66,40 @@ async def test_a_person_goes_with_memberships_and_roles(
     with pytest.raises(Unauthenticated):
         await learner.start_session(StartSession.parse(start_body()))
     assert await verified(service) == []
+
+
+async def test_a_list_under_way_is_cut_when_the_right_is_withdrawn(service: DocService, ids: dict[str, str]) -> None:
+    """A coach who reads a long list and loses the class gets at most 500 more rows, and an error in
+    place of the rest; a learner who joins the class meanwhile does not end the list."""
+    for learner in ("learner1", "learner2"):
+        attempt: dict[str, Any] = {
+            "item": "q",
+            "correct": 1.0,
+            "start_timestamp": START,
+            "end_timestamp": START,
+            "sessionlog_id": NOBODY,
+        }
+        tried = {"mastery_level": 1, "start_timestamp": START, "mastery_criterion": {"type": "do_all"}}
+        await service.content_summary_logs.save(
+            {"user_id": ids[learner], "content_id": uuid.uuid4().hex, "kind": "exercise", "start_timestamp": START}
+            | {"mastery_logs": [{**tried, "attempts": [attempt] * 600}]}
+        )
+    admin, coach = service.acting_as(Principal(ids["admin"])), service.acting_as(Principal(ids["coach1"]))
+    roles = [each async for each in admin.directory_records("roles", DirectoryFilters(user="coach1", kind="coach"))]
+    joining = {"id": uuid.uuid4().hex, "user": ids["learner3"], "collection": ids["class_a"]}
+
+    async def read(change: Callable[[], Any]) -> int:
+        count = 0
+        async for _ in coach.attempt_logs():
+            count += 1
+            if count == 1:
+                await change()
+        return count
+
+    assert await read(lambda: admin.upsert_directory("memberships", [joining])) == 1200
+    with pytest.raises(PermissionDenied, match="has changed"):
+        await read(lambda: admin.remove_directory_record("roles", roles[0]["id"]))
+    assert await read(lambda: admin.directory_page("users")) == 0
 
 
 async def test_a_class_goes_with_all_that_is_in_it(service: DocService, database: Any, ids: dict[str, str]) -> None:
