@@ -77,7 +77,7 @@ async def test_a_list_under_way_is_cut_when_the_right_is_withdrawn(service: DocS
             "correct": 1.0,
             "start_timestamp": START,
             "end_timestamp": START,
-            "sessionlog_id": NOBODY,
+            "sessionlog_id": "0" * 32,
         }
         tried = {"mastery_level": 1, "start_timestamp": START, "mastery_criterion": {"type": "do_all"}}
         await service.content_summary_logs.save(

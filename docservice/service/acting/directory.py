@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -37,8 +38,10 @@ from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.directory.writes import DirectoryWriteStore
 
 _QUEUE = "directory"
-_AT_ONCE = 1000
 _IN_ONE_TRANSACTION = 1000
+
+StoredRecords = Mapping[tuple[type[DirectoryRecord], str], Document]
+"""What is stored under the ids of records, by the model and the id of each."""
 
 
 class Sent(NamedTuple):
@@ -136,7 +139,14 @@ class DirectoryWriter:
             message = "There is no such facility."
             raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
-    async def require_possible(self, tx: Transaction | None, sent: Sequence[Sent], *, judge_all: bool = False) -> None:
+    async def require_possible(
+        self,
+        tx: Transaction | None,
+        sent: Sequence[Sent],
+        *,
+        stored: StoredRecords | None = None,
+        gone: AnyOf[str] = (),
+    ) -> None:
         """Check that all records are possible together with the stored ones and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
@@ -144,25 +154,19 @@ class DirectoryWriter:
         Args:
             tx: the transaction; None outside of one.
             sent: the records.
-            judge_all: judge records, too, in which the rules see nothing new: what they name may have been removed.
+            stored: what is stored under their ids, if that was read before.
+            gone: ids of people and classes that were removed in this transaction: what names one is judged, too.
 
         Raises:
             ValidationFailed: with every impossible record.
         """
-        by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
-        for one in sent:
-            by_model.setdefault(type(one.record), []).append(one.record)
-        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
-        for model, records in by_model.items():
-            for start in range(0, len(records), _AT_ONCE):
-                part = await self._store.stored(tx, records[start : start + _AT_ONCE])
-                stored |= {(model, record_id): document for record_id, document in part.items()}
+        stored = await self._stored(tx, sent) if stored is None else stored
         new = [
             one
             for one in sent
-            if judge_all
-            or (document := stored.get((type(one.record), one.record.id))) is None
+            if (document := stored.get((type(one.record), one.record.id))) is None
             or checked_part(type(one.record).model_construct(**_fields(document))) != checked_part(one.record)
+            or (gone and _names(one.record, gone))
         ]
         related = await self._related.of(tx, [one.record for one in new])
         add_to(related, (one.record for one in sent))
@@ -189,11 +193,18 @@ class DirectoryWriter:
         if errors:
             raise ValidationFailed(errors)
 
+    async def _stored(self, tx: Transaction | None, sent: Sequence[Sent]) -> StoredRecords:
+        by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
+        for one in sent:
+            by_model.setdefault(type(one.record), []).append(one.record)
+        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
+        for model, records in by_model.items():
+            part = await self._store.stored(tx, records)
+            stored |= {(model, record_id): document for record_id, document in part.items()}
+        return stored
+
     async def _left_behind(
-        self,
-        tx: Transaction | None,
-        sent: Sequence[Sent],
-        stored: Mapping[tuple[type[DirectoryRecord], str], Document],
+        self, tx: Transaction | None, sent: Sequence[Sent], stored: StoredRecords
     ) -> list[FieldError]:
         """What is wrong with records that change places: what would be impossible of the stored ones that name them."""
         moved = {
@@ -268,6 +279,11 @@ class DirectoryWriter:
                 raise PermissionDenied(f"The record at position {position} is not one of your facility alone.")
             if _makes_a_facility(record, stored.get(record.id)):
                 raise PermissionDenied(f"The record at position {position} would make or unmake a facility.")
+
+
+def _names(record: DirectoryRecord, ids: AnyOf[str]) -> bool:
+    references = record.references()
+    return not frozenset(ids).isdisjoint((*references.collection_ids, *references.user_ids))
 
 
 def _is_own(references: References, own: str | None, datasets: Mapping[str, Mapping[str, str]]) -> bool:

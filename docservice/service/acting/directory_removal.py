@@ -114,7 +114,12 @@ class DirectoryRemover:
                 )
             _require_rights(principal, scope, removal)
             await self._removals.carry_out(tx, removal)
-            await self._writer.require_possible(tx, sent, judge_all=True)
+            by_model = {
+                (type(one.record), one.record.id): document
+                for one in sent
+                if (document := stored.get(one.record.collection_name, {}).get(one.record.id)) is not None
+            }
+            await self._writer.require_possible(tx, sent, stored=by_model, gone=removal.gone)
             written = {
                 section: await self._store.write(tx, records, stored.get(records[0].collection_name, {}))
                 for section, records in lists.items()

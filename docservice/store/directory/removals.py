@@ -50,6 +50,11 @@ class Removal:
     def __len__(self) -> int:
         return sum(map(len, self.removed.values())) + sum(map(len, self.unassigned.values()))
 
+    @property
+    def gone(self) -> frozenset[str]:
+        """The ids of the people, facilities, classes and groups that are removed."""
+        return frozenset(self.removed.get("facility_users", ())) | self.removed.get("facility_collections", {}).keys()
+
     def counts(self) -> Removed:
         """Return how many records of each list of the directory are removed and changed."""
         removed = Counter(section_of(name, each) for name, some in self.removed.items() for each in some.values())
