@@ -132,8 +132,11 @@ def _own(collection: str, scope: DirectoryReadScope, facts: ScopeFacts) -> list[
             return [FieldCondition("_id", facts.facility_ids | facts.joined_ids)]
         case "memberships" | "roles":
             return [FieldCondition("user_id", user)]
+    given = FieldCondition("assignments", facts.joined_ids, active=True)
+    if collection == "course_sessions":
+        return [given]  # courses are for classes and groups
     return [
-        FieldCondition("assignments", facts.joined_ids, active=True),
+        given,
         FieldCondition("learner_ids", user, active=True),
         FieldCondition("_id", facts.answered_exam_ids),
     ]
