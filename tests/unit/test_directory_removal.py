@@ -49,7 +49,13 @@ def test_which_facility() -> None:
     assert named_facility({}, FACILITY.upper()) == FACILITY
     assert named_facility(one, None) == FACILITY
     assert named_facility(one, CLASS) == CLASS
-    for content in ({}, {"facilities": []}, {"facilities": [{"id": FACILITY}, {"id": CLASS}]}, {"facilities": [1]}):
+    wrong: list[dict[str, Any]] = [
+        {},
+        {"facilities": []},
+        {"facilities": [{"id": FACILITY}, {"id": CLASS}]},
+        {"facilities": [1]},
+    ]
+    for content in wrong:
         with pytest.raises(ValidationFailed):
             named_facility(content, None)
 
