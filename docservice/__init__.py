@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from docservice import errors as errors
     from docservice import identity as identity
-    from docservice.domain.answers.directory import Upserted
+    from docservice.domain.answers.directory import Removed, Replaced, Upserted
     from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
     from docservice.domain.answers.lists import (
         AttemptDiffRow,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
-    from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson
+    from docservice.domain.directory.name_lookup import NamedClassroom, NamedFacility, NamedPerson
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.tables import TableName
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from docservice.domain.logs.user_sessions import UserSessionLog
     from docservice.domain.person_logs import LogKindName, PersonLogs
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+    from docservice.domain.requests.directory_pages import DirectoryFilters
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
@@ -100,6 +101,7 @@ __all__ = [
     "DatabaseSource",
     "Difference",
     "DifferenceKind",
+    "DirectoryFilters",
     "DirectorySection",
     "DocService",
     "DocServiceError",
@@ -138,11 +140,14 @@ __all__ = [
     "MasteryModel",
     "MasteryRow",
     "MultipleObjectsReturned",
+    "NamedClassroom",
     "NamedFacility",
     "NamedPerson",
     "Page",
     "PersonLogs",
     "Principal",
+    "Removed",
+    "Replaced",
     "ReportActivity",
     "RequestedExport",
     "Restore",
@@ -169,7 +174,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "docservice.domain.answers.directory": ("Upserted",),
+    "docservice.domain.answers.directory": ("Removed", "Replaced", "Upserted"),
     "docservice.domain.answers.exam_logs": ("ExamAttemptRow", "ExamLogRow", "ExamLogSaved"),
     "docservice.domain.answers.lists": (
         "AttemptDiffRow",
@@ -182,7 +187,7 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
-    "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson"),
+    "docservice.domain.directory.name_lookup": ("NamedClassroom", "NamedFacility", "NamedPerson"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.tables": ("TableName",),
@@ -198,6 +203,7 @@ _HOMES = {
     "docservice.domain.logs.user_sessions": ("UserSessionLog",),
     "docservice.domain.person_logs": ("LogKindName", "PersonLogs"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
+    "docservice.domain.requests.directory_pages": ("DirectoryFilters",),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),

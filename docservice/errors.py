@@ -34,6 +34,8 @@
     │   │   ├── MultipleExamLogsReturned
     │   │   └── MultipleExamAttemptLogsReturned
     │   ├── CollectionNotFound       the directory has no such collection
+    │   ├── RecordNotFound           the directory has no such record that the caller may read
+    │   ├── WithdrawalRefused        a replacement would withdraw most people, or more than a transaction takes
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
@@ -319,6 +321,18 @@ class CollectionNotFound(RequestError):
     """The directory has no such collection."""
 
     code = "collection-not-found"
+
+
+class RecordNotFound(RequestError):
+    """The directory has no such record, or it is not yours to read."""
+
+    code = "record-not-found"
+
+
+class WithdrawalRefused(RequestError):
+    """This would remove too much of the directory at once. Nothing was changed."""
+
+    code = "withdrawal-refused"
 
 
 class PageNotFound(RequestError):

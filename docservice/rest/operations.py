@@ -51,7 +51,17 @@ AnyHandler = TypeVar("AnyHandler", bound=Handler)
 Auth = Literal["none", "optional", "required"]
 """Whether it is asked who calls: not at all; yes, and anonymous visitors are served, too; only who is signed in is."""
 
-Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "facility admins", "directory", "nobody"]
+Rule = Literal[
+    "all",
+    "visitors and users",
+    "owner",
+    "readers",
+    "writers",
+    "facility admins",
+    "directory",
+    "directory readers",
+    "nobody",
+]
 """Who is served, about whose records.
 
 - `all`: it is not asked who calls.
@@ -61,6 +71,7 @@ Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "faci
 - `writers`: the owner, and the admins of the owner's facility.
 - `facility admins`: the admins of the facility that the record belongs to, and superusers.
 - `directory`: like `facility admins`, and programs with a service token.
+- `directory readers`: who may read the records of the owner in the directory, and programs with a service token.
 - `nobody`: all are refused.
 """
 

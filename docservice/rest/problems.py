@@ -23,6 +23,7 @@ from docservice.errors import (
     NotSignedIn,
     PageNotFound,
     PermissionDenied,
+    RecordNotFound,
     RequestTooSlow,
     ServiceBusy,
     SignInUnavailable,
@@ -33,6 +34,7 @@ from docservice.errors import (
     UnstorableValue,
     UnsupportedMediaType,
     ValidationFailed,
+    WithdrawalRefused,
 )
 
 INTERNAL_ERROR = 500
@@ -51,6 +53,8 @@ _STATUSES: dict[type[DocServiceError], int] = {
     NotSignedIn: 401,
     LogNotFound: 404,
     CollectionNotFound: 404,
+    RecordNotFound: 404,
+    WithdrawalRefused: 409,
     MultipleObjectsReturned: 409,
     PageNotFound: 404,
     MissingParameters: 412,

@@ -21,6 +21,8 @@ from docservice.errors import NotEntered
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.directory_pages import DirectoryPageReader
+from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
@@ -64,6 +66,7 @@ class _Parts:
     @classmethod
     def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
         lists = ListReader(database)
+        directory = DirectoryWriter(database, actions, lists)
         acting = Acting(
             tracking=Tracking(database, actions, clock),
             lists=lists,
@@ -71,7 +74,9 @@ class _Parts:
             exam_logs=ExamLogs(database, actions, lists, clock),
             user_sessions=UserSessions(database, actions, lists, clock),
             csv_exports=CsvExportRequests(database, lists, clock),
-            directory=DirectoryWriter(database, actions, lists),
+            directory=directory,
+            directory_pages=DirectoryPageReader(database, lists),
+            directory_removal=DirectoryRemover(database, actions, directory),
         )
         return cls(
             database=database,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
-from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, chosen_facility, chosen_person
+from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
+    NamedFacility,
+    NamedPerson,
+    chosen_classroom,
+    chosen_facility,
+    chosen_person,
+)
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
@@ -126,6 +133,18 @@ class LogsAdmin:
             InvalidReference: none fits, or several do; the message lists those that there are.
         """
         return chosen_facility(text, await self._names.facilities())
+
+    async def classroom_called(self, text: str) -> NamedClassroom:
+        """Return the one class that a text means: an id, a name, or `FACILITY/NAME`.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists those that there are.
+        """
+        return chosen_classroom(text, await self._names.classrooms())
+
+    async def collection_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of facilities, classes and groups, by id; those that are not there are left out."""
+        return await self._names.collections(ids)
 
     async def facility_name(self, facility_id: str) -> str:
         """Return the name of a facility.

@@ -67,11 +67,14 @@ class PeopleStore:
 
     async def members_of_classes(self, classroom_ids: Iterable[str]) -> set[str]:
         """Return the direct members of classes and of the groups in them."""
+        return await self.members(await self.classes_with_groups(classroom_ids))
+
+    async def classes_with_groups(self, classroom_ids: Iterable[str]) -> set[str]:
+        """Return the ids of classes and of the groups in them."""
         ids = sorted(classroom_ids)
         with self._database.guarded():
             groups = self._database["facility_collections"].find({"parent_id": {"$in": ids}}, {"_id": 1})
-            collections = [*ids, *[group["_id"] async for group in groups]]
-        return await self.members(collections)
+            return {*ids, *[group["_id"] async for group in groups]}
 
     async def members(self, collection_ids: Iterable[str]) -> set[str]:
         """Return the direct members of classes or groups."""
