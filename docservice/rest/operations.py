@@ -109,6 +109,7 @@ class Operation:
         other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
         slash_optional: also served without the slash at the end.
+        serves_ended_sessions: a caller whose session has ended is an anonymous visitor; elsewhere that is a 401.
     """
 
     method: str
@@ -132,6 +133,7 @@ class Operation:
     other_answers: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
     idempotent: bool = False
     slash_optional: bool = False
+    serves_ended_sessions: bool = False
 
     @property
     def name(self) -> str:
@@ -198,6 +200,7 @@ class Declaration(TypedDict, total=False):
     other_answers: Mapping[int, tuple[str, Any]]
     idempotent: bool
     slash_optional: bool
+    serves_ended_sessions: bool
 
 
 class Operations:
