@@ -196,7 +196,7 @@ class _Import:
                 counts.unchanged += kept.unchanged
                 without += kept.without
         if without:
-            self._report.notes.append(f"{without:,} people have no password in the Kolibri that could be kept.")
+            self._report.notes.append(f"People without a password that could be kept: {without:,}.")
 
     async def _beside_stored(self, batch: DirectoryBatch) -> list[DirectoryRecord]:
         """The records of a batch that are to be written."""

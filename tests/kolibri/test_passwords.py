@@ -52,7 +52,7 @@ async def test_passwords_come_only_if_asked_for(empty: DocService, database: Any
         await sign_in(empty, home, "dummy")
     assert (first.counts["passwords"].read, first.counts["passwords"].new) == (1, 1)
     assert (again.counts["passwords"].unchanged, again.changes) == (1, 0)
-    assert "66 people have no password in the Kolibri that could be kept." in first.notes
+    assert "People without a password that could be kept: 66." in first.notes
     await export_ndjson(empty, tmp_path / "backup.ndjson.gz")
     backup = gzip.decompress((tmp_path / "backup.ndjson.gz").read_bytes())
     assert b"password_hashes" not in backup

@@ -113,6 +113,18 @@ async def test_cookies_are_as_safe_as_they_can_be(service: DocService, school: d
     assert behind.attributes["kolibri_csrftoken"]["secure"] is True
 
 
+async def test_a_sign_in_begins_a_user_session(door: Client, database: Any, school: dict[str, str]) -> None:
+    """What Kolibri's front end tells of the device when somebody signs in is noted, as it is at Kolibri."""
+    device = {"active": True, "os": {"name": "Linux", "major": ""}, "browser": {"name": "Chrome", "major": "130"}}
+    body = {"username": "coach1", "password": PASSWORD, "facility": school["facility"], **device}
+
+    status, _ = await Browser(door).ask("POST", SESSION, body)
+
+    [log] = await database.user_session_logs.find({"user_id": school["coach1"]}).to_list(10)
+    assert status == 200
+    assert log["device_info"] == "Linux,/Chrome,130"
+
+
 async def test_the_database_has_no_secret(door: Client, database: Any, school: dict[str, str]) -> None:
     """Neither the cookie's value nor a password hash is in the database as it is."""
     browser = Browser(door)

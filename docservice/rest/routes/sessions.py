@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.requests.sign_in import PasswordSignIn
-from docservice.domain.requests.user_sessions import ReportActivity
 from docservice.errors import (
     CredentialsRefused,
     ForgeryRefused,
@@ -98,7 +97,8 @@ async def sign_in(call: Call[PasswordSignIn, bool]) -> web.Response:
     # A new token each time: who knows one that was in the browser before, or put it there, gains nothing.
     token = await sign_ins.begin(account.id)
     person = call.service.acting_as(Principal(user_id=account.id))
-    response = json_answer(await person.update_user_session(ReportActivity(active=False)))
+    agent = request.headers.get("User-Agent")
+    response = json_answer(await person.update_user_session(call.body.activity, user_agent=agent))
     await end_sessions(request, response, sign_ins, base)
     set_session(request, response, KOLIBRI_COOKIES, token, base)
     return response
