@@ -32,5 +32,8 @@ DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTI
 """Gives the API description, without `servers`."""
 METRICS: web.AppKey[Metrics] = web.AppKey("METRICS")
 
+SESSION_COOKIES = ("docservice_session", "kolibri")
+"""The cookies that a person who is signed in may be known by: of a link, and Kolibri's."""
+
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

@@ -28,12 +28,14 @@ from docservice.domain.requests.tracking import Request
 from docservice.errors import (
     BodyTooLarge,
     DocServiceError,
+    ForgeryRefused,
     IdempotencyMismatch,
     MalformedRequest,
     MissingParameters,
     NotSignedIn,
     RequestTooSlow,
     ServiceBusy,
+    SignInUnavailable,
     StoreTimeout,
     StoreUnavailable,
     TooManyRequests,
@@ -165,7 +167,9 @@ class Operation:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
         errors = [*self.errors]
         if self.auth != "none":
-            errors += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
+            errors += [Unauthenticated, TooManyRequests, ServiceBusy, SignInUnavailable, StoreUnavailable, StoreTimeout]
+            if self.method != "GET":
+                errors.append(ForgeryRefused)
         if self.auth == "required":
             errors.append(NotSignedIn)
         if self.body is not None:

@@ -22,6 +22,7 @@ from docservice.domain.sign_in.sessions import (
     same,
 )
 from docservice.errors import ForgeryRefused
+from docservice.rest.app_keys import SESSION_COOKIES
 from docservice.rest.proxies import PREFIX
 from docservice.service.acting.sign_in import SignIns
 
@@ -42,10 +43,10 @@ class CookieNames:
     csrf: str
 
 
-KOLIBRI_COOKIES = CookieNames("kolibri", "kolibri_csrftoken")
+KOLIBRI_COOKIES = CookieNames(SESSION_COOKIES[1], "kolibri_csrftoken")
 """As Kolibri's front end has them. Rule: kolibri/deployment/default/settings/base.py."""
 
-LINK_COOKIES = CookieNames("docservice_session", "docservice_csrftoken")
+LINK_COOKIES = CookieNames(SESSION_COOKIES[0], "docservice_csrftoken")
 """Of who came by a link. They have names of their own, since a Kolibri on the same host has those above."""
 
 COOKIES_USED: web.RequestKey[CookieNames] = web.RequestKey("COOKIES_USED")

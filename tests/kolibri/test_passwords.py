@@ -60,8 +60,12 @@ async def test_passwords_come_only_if_asked_for(empty: DocService, database: Any
 
 
 async def test_passwords_follow_the_kolibri(empty: DocService, database: Any, home: Path) -> None:
-    """One that was changed there is changed by the next import; one that was taken away is taken away."""
+    """The next import changes a password that was changed there, and signs the person out; one that is gone is gone."""
     await import_kolibri(empty, home, passwords_secret=SECRET)
+    sign_ins = empty.sign_ins(SECRET)
+    token = await sign_ins.begin(LEARNER)
+    await import_kolibri(empty, home, passwords_secret=SECRET)
+    unchanged = await sign_ins.user_of(token)
     with changing(home) as file:
         file.execute("UPDATE kolibriauth_facilityuser SET password = ? WHERE id = ?", (OTHER_HASH, LEARNER))
 
@@ -72,6 +76,7 @@ async def test_passwords_follow_the_kolibri(empty: DocService, database: Any, ho
     await import_kolibri(empty, home, passwords_secret=SECRET)
 
     assert changed.counts["passwords"].updated == 1
+    assert (unchanged, await sign_ins.user_of(token)) == (LEARNER, None)
     assert signed_in == LEARNER
     assert await database.password_hashes.count_documents({}) == 0
 

@@ -29,7 +29,7 @@ CSRF = "c" * 64
 
 @dataclass
 class FakeKolibri:
-    """Answers as Kolibri's session route does; the real one is in `test_real_kolibri.py`.
+    """Answers as Kolibri's session route does, by the recorded exchanges.
 
     Attributes:
         users: by the key of a session.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from docservice.domain.requests.field_types import BlankText, Boolean
 from docservice.domain.requests.tracking import Request
@@ -24,7 +26,7 @@ class PasswordSignIn(Request):
     nullable: ClassVar[frozenset[str]] = frozenset({"username", "os", "browser"})
 
     username: BlankText | None = None
-    password: BlankText = ""
+    password: Annotated[BlankText, Field(repr=False)] = ""
     facility: BlankText | None = None
     active: Boolean = False
     os: Software | None = None

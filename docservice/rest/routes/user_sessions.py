@@ -8,7 +8,6 @@ from aiohttp import web
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.requests.user_sessions import ReportActivity
-from docservice.errors import ForgeryRefused
 from docservice.rest.app_keys import SIGN_INS
 from docservice.rest.auth import VISITOR_COOKIE
 from docservice.rest.calls import Call
@@ -28,7 +27,6 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
     body=ReportActivity,
     example={"active": True, "os": {"name": "Android", "major": "14"}, "browser": {"name": "Chrome", "major": "130"}},
     answer=SessionDescription,
-    errors=(ForgeryRefused,),
     serves_ended_sessions=True,
 )
 async def report_activity(call: Call[ReportActivity, None]) -> web.Response:

@@ -16,6 +16,7 @@ from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore
 from docservice.store.sign_in.links import SignInLinkStore, StoredLink
 from docservice.store.sign_in.password_hashes import PasswordHashStore
+from docservice.store.sign_in.web_sessions import WebSessionStore
 
 _BATCH = 500
 
@@ -53,9 +54,12 @@ class SignInAdmin:
         self._hashes = PasswordHashStore(database)
         self._links = SignInLinkStore(database)
         self._people = PeopleStore(database)
+        self._sessions = WebSessionStore(database)
 
     async def keep_passwords(self, hashes: Mapping[str, str], *, secret: str) -> KeptPasswords:
         """Keep the password hashes of people, sealed. Safe to repeat: what is unchanged is not written.
+
+        People whose password is another one now are signed out.
 
         Args:
             hashes: as Django writes them, by the ids of people; those of others are left out.
@@ -77,7 +81,10 @@ class SignInAdmin:
             for user_id, text in usable.items()
             if user_id not in stored or keys.opened(user_id, stored[user_id]) != text
         }
-        await self._hashes.write(differing, sorted(stored.keys() - usable.keys()))
+        gone = stored.keys() - usable.keys()
+        await self._hashes.write(differing, sorted(gone))
+        # Who knew the old password only is signed out, as at Kolibri.
+        await self._sessions.end_of(sorted((differing.keys() & stored.keys()) | gone))
         new = len(differing.keys() - stored.keys())
         return KeptPasswords(new, len(differing) - new, len(usable) - len(differing), len(hashes) - len(usable))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from docservice.store.database.port import Database
+from docservice.store.database.writes import DeleteMany
 from docservice.store.mapping.schema import WEB_SESSIONS
 
 
@@ -63,6 +65,12 @@ class WebSessionStore:
             await self._database[WEB_SESSIONS].update_one(
                 {"_id": session_id}, {"$set": {"used_at": used_at, "expires_at": expires_at}}
             )
+
+    async def end_of(self, user_ids: Sequence[str]) -> None:
+        """Remove all sessions of people."""
+        if user_ids:
+            async with self._database.writing():
+                await self._database[WEB_SESSIONS].bulk_write([DeleteMany({"user_id": {"$in": list(user_ids)}})])
 
     async def end(self, session_id: str) -> None:
         """Remove a session."""
