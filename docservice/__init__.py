@@ -45,8 +45,11 @@ if TYPE_CHECKING:
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
+    from docservice.domain.requests.sign_in import PasswordSignIn
     from docservice.domain.requests.tracking import Interaction, MasteryModel, StartSession, UpdateSession
     from docservice.domain.requests.user_sessions import ReportActivity, Software
+    from docservice.domain.sign_in.accounts import SignInAccount
+    from docservice.domain.sign_in.sessions import SignInRules
     from docservice.domain.upkeep.comparison import Difference, DifferenceKind
     from docservice.domain.upkeep.consistency import Finding
     from docservice.domain.upkeep.consolidation import ConsolidationRule
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from docservice.identity import ANONYMOUS, Principal
     from docservice.service import DocService
     from docservice.service.acting.person_logs import ActingLogs
+    from docservice.service.acting.sign_in import SignIns
     from docservice.service.base.progress import Watch
     from docservice.service.trusted.admin import LogsAdmin
     from docservice.service.trusted.backup import Backups, Restore
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from docservice.service.trusted.data_sets import DataSet, DataSets
     from docservice.service.trusted.document_counts import Census
     from docservice.service.trusted.embedded_collections import EmbeddedCollection
+    from docservice.service.trusted.sign_in import KeptPasswords, SignInAdmin
     from docservice.service.trusted.tables import RowBatch
     from docservice.store.database.activity import Activity
     from docservice.store.database.adapters import DatabaseHandle, DatabaseSource
@@ -126,6 +131,7 @@ __all__ = [
     "Index",
     "IndexReport",
     "Interaction",
+    "KeptPasswords",
     "KnownDatasets",
     "KolibriTime",
     "Line",
@@ -144,6 +150,7 @@ __all__ = [
     "NamedFacility",
     "NamedPerson",
     "Page",
+    "PasswordSignIn",
     "PersonLogs",
     "Principal",
     "Removed",
@@ -158,6 +165,10 @@ __all__ = [
     "SessionDescription",
     "SessionStarted",
     "SessionUpdated",
+    "SignInAccount",
+    "SignInAdmin",
+    "SignInRules",
+    "SignIns",
     "Software",
     "StartSession",
     "StoredCsvRequest",
@@ -208,7 +219,10 @@ _HOMES = {
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),
     "docservice.domain.requests.tracking": ("Interaction", "MasteryModel", "StartSession", "UpdateSession"),
+    "docservice.domain.requests.sign_in": ("PasswordSignIn",),
     "docservice.domain.requests.user_sessions": ("ReportActivity", "Software"),
+    "docservice.domain.sign_in.accounts": ("SignInAccount",),
+    "docservice.domain.sign_in.sessions": ("SignInRules",),
     "docservice.domain.upkeep.comparison": ("Difference", "DifferenceKind"),
     "docservice.domain.upkeep.consistency": ("Finding",),
     "docservice.domain.upkeep.consolidation": ("ConsolidationRule",),
@@ -218,6 +232,7 @@ _HOMES = {
     "docservice.identity": ("ANONYMOUS", "Principal"),
     "docservice.service": ("DocService",),
     "docservice.service.acting.person_logs": ("ActingLogs",),
+    "docservice.service.acting.sign_in": ("SignIns",),
     "docservice.service.base.progress": ("Watch",),
     "docservice.service.trusted.admin": ("LogsAdmin",),
     "docservice.service.trusted.backup": ("Backups", "Restore"),
@@ -227,6 +242,7 @@ _HOMES = {
     "docservice.service.trusted.data_sets": ("DataSet", "DataSets"),
     "docservice.service.trusted.document_counts": ("Census",),
     "docservice.service.trusted.embedded_collections": ("EmbeddedCollection",),
+    "docservice.service.trusted.sign_in": ("KeptPasswords", "SignInAdmin"),
     "docservice.service.trusted.tables": ("RowBatch",),
     "docservice.store.database.activity": ("Activity",),
     "docservice.store.database.adapters": ("DatabaseHandle", "DatabaseSource"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from docservice.domain.values.ids import is_hex_id
+from docservice.domain.values.ids import parse_uuid
 from docservice.domain.values.signing_keys import key_problem
 from docservice.errors import SettingsInvalid, Unauthenticated
 from docservice.jwks import JwksCache
@@ -27,7 +27,9 @@ from docservice.ownership import make_private
 
 _OWN_ALGORITHMS = ["HS256"]
 _PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
-_LEEWAY_SECONDS = 10
+DEFAULT_LEEWAY_SECONDS = 10
+DEFAULT_USER_CLAIM = "sub"
+_LONGEST_NAME = 1000
 SERVICE_SCOPE = "service"
 """The `scope` of a service token. It counts only in tokens signed with the service's own key."""
 
@@ -96,7 +98,9 @@ def _kept_secret(path: Path, data_dir: Path) -> str:
         raise SettingsInvalid(f"The key file {path} cannot be used: it is not text. Remove it.") from error
 
 
-def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -> str:
+def issue_token(
+    secret: str, user_id: str, *, now: datetime, ttl_seconds: int, user_claim: str = DEFAULT_USER_CLAIM
+) -> str:
     """Return a signed token for a user.
 
     Args:
@@ -104,11 +108,12 @@ def issue_token(secret: str, user_id: str, *, now: datetime, ttl_seconds: int) -
         user_id: 32 hex characters.
         now: aware.
         ttl_seconds: how long it is valid.
+        user_claim: the claim that names the user, as `TokenVerifier` is told.
 
     Raises:
         SettingsInvalid: the key is too short.
     """
-    return _signed({"sub": user_id, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}, secret)
+    return _signed({user_claim: user_id, "iat": now, "exp": now + timedelta(seconds=ttl_seconds)}, secret)
 
 
 def issue_service_token(secret: str, *, now: datetime, ttl_seconds: int) -> str:
@@ -144,6 +149,10 @@ def require_public_key(text: str) -> None:
         )
 
 
+PersonCalled = Callable[[str], Awaitable[str | None]]
+"""Gives the id of the person that a username, or `facility/username`, means; None if it means nobody, or several."""
+
+
 class TokenVerifier:
     """Reads tokens signed with the service's own key or by the host's sign-in."""
 
@@ -155,6 +164,8 @@ class TokenVerifier:
         jwks_url: str | None = None,
         audience: str | None = None,
         issuer: str | None = None,
+        user_claim: str = DEFAULT_USER_CLAIM,
+        leeway_seconds: float = DEFAULT_LEEWAY_SECONDS,
     ) -> None:
         """Choose what to trust; at least one of the three keys.
 
@@ -164,6 +175,8 @@ class TokenVerifier:
             jwks_url: where RS256 and ES256 keys are published; fetched when first needed, then cached.
             audience: `aud` that a token must have; None: not asked for.
             issuer: `iss` that a token must have; None: not asked for.
+            user_claim: the claim that names the user, by id or by name.
+            leeway_seconds: how far `exp`, `nbf` and `iat` may be out of time: clocks differ between machines.
 
         Raises:
             SettingsInvalid: `secret` is too short, `public_key` is not a public key of these kinds, or `jwks_url` is
@@ -178,9 +191,15 @@ class TokenVerifier:
         self._published = JwksCache(jwks_url) if jwks_url else None
         self._audience = audience
         self._issuer = issuer
+        self._user_claim = user_claim
+        self._leeway_seconds = leeway_seconds
 
-    async def principal(self, token: str) -> Principal:
+    async def principal(self, token: str, person_called: PersonCalled | None = None) -> Principal:
         """Whom a token names: a user, or a program with a service token.
+
+        Args:
+            token: of a request.
+            person_called: looks a name up that is not an id; None takes ids only.
 
         Raises:
             SignInUnavailable: the host's sign-in does not give its keys now.
@@ -194,15 +213,14 @@ class TokenVerifier:
                 algorithms=algorithms,
                 audience=self._audience,
                 issuer=self._issuer,
-                # Clocks differ between machines; a token of this service was signed by this machine's own.
-                leeway=0 if algorithms == _OWN_ALGORITHMS else _LEEWAY_SECONDS,
+                leeway=self._leeway_seconds,
                 options={"require": ["exp"], "verify_aud": self._audience is not None},
             )
             # A host's sign-in may use the claim `scope` for purposes of its own.
             if algorithms == _OWN_ALGORITHMS and claims.get("scope") == SERVICE_SCOPE:
                 return Principal(is_service=True)
-            if "sub" not in claims:
-                raise jwt.MissingRequiredClaimError("sub")
+            if self._user_claim not in claims:
+                raise jwt.MissingRequiredClaimError(self._user_claim)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired. Sign in again or ask for a new one.") from None
         except RecursionError:
@@ -210,10 +228,23 @@ class TokenVerifier:
         # A key of another kind than the token's algorithm is a TypeError of the library.
         except (jwt.PyJWTError, UnicodeError, TypeError) as error:
             raise Unauthenticated(f"The token is not valid: {error}") from None
-        subject = claims["sub"]
-        if not is_hex_id(subject):
-            raise Unauthenticated("The token's subject (sub) is not a user id of 32 hex characters.")
-        return Principal(user_id=str(subject))
+        return Principal(user_id=await self._user_id(claims[self._user_claim], person_called))
+
+    async def _user_id(self, named: object, person_called: PersonCalled | None) -> str:
+        """Return the id of the user that a claim names; an id is not looked up here."""
+        if isinstance(named, str):
+            try:
+                return parse_uuid(named)
+            except ValueError:
+                pass
+            if person_called is not None and named.strip() and len(named) <= _LONGEST_NAME:
+                user_id = await person_called(named)
+                if user_id is not None:
+                    return user_id
+        raise Unauthenticated(
+            f"The token's claim {self._user_claim} names no user: it takes an id (a UUID in any spelling), or the "
+            "username of one person of the directory (facility/username where several have it)."
+        )
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[Any, list[str]]:
         algorithm = header.get("alg")

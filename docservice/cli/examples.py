@@ -32,6 +32,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         Example("for a learner, by username", "docservice token anna"),
         Example("where two facilities have the username", "docservice token 'Lakeside School/anna' --ttl-seconds 3600"),
         Example("for a program that writes the directory", "docservice token --service"),
+        Example("a link that signs a learner in once", "docservice token anna --link --base-url https://logs.example"),
     ),
     ("status",): (
         Example("how is the service in this folder?", "docservice status --data-dir docservice-data"),
@@ -62,6 +63,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
     ("classes", "show"): (Example("who is in a class", "docservice classes show 'Class A'"),),
     ("import", "kolibri"): (
         Example("a home folder, while Kolibri runs", "docservice import kolibri ~/.kolibri"),
+        Example("with passwords, to sign in here with them", "docservice import kolibri ~/.kolibri --with-passwords"),
         Example("a database that was sent here", "docservice import kolibri school.sqlite3.gz --consolidate"),
     ),
     ("import", "ndjson"): (

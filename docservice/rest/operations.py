@@ -28,12 +28,14 @@ from docservice.domain.requests.tracking import Request
 from docservice.errors import (
     BodyTooLarge,
     DocServiceError,
+    ForgeryRefused,
     IdempotencyMismatch,
     MalformedRequest,
     MissingParameters,
     NotSignedIn,
     RequestTooSlow,
     ServiceBusy,
+    SignInUnavailable,
     StoreTimeout,
     StoreUnavailable,
     TooManyRequests,
@@ -120,6 +122,7 @@ class Operation:
         other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
         slash_optional: also served without the slash at the end.
+        serves_ended_sessions: a caller whose session has ended is an anonymous visitor; elsewhere that is a 401.
     """
 
     method: str
@@ -143,6 +146,7 @@ class Operation:
     other_answers: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
     idempotent: bool = False
     slash_optional: bool = False
+    serves_ended_sessions: bool = False
 
     @property
     def name(self) -> str:
@@ -174,7 +178,9 @@ class Operation:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
         errors = [*self.errors]
         if self.auth != "none":
-            errors += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
+            errors += [Unauthenticated, TooManyRequests, ServiceBusy, SignInUnavailable, StoreUnavailable, StoreTimeout]
+            if self.method != "GET":
+                errors.append(ForgeryRefused)
         if self.auth == "required":
             errors.append(NotSignedIn)
         if self.body is not None:
@@ -209,6 +215,7 @@ class Declaration(TypedDict, total=False):
     other_answers: Mapping[int, tuple[str, Any]]
     idempotent: bool
     slash_optional: bool
+    serves_ended_sessions: bool
 
 
 class Operations:

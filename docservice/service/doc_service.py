@@ -15,6 +15,7 @@ from docservice.domain.answers.directory import Upserted
 from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.sign_in.sessions import SignInRules
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.disk_space import LEAST_BYTES
 from docservice.errors import NotEntered
@@ -27,6 +28,7 @@ from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
+from docservice.service.acting.sign_in import SignIns
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
@@ -41,6 +43,7 @@ from docservice.store.mapping.embedded_kinds import ATTEMPT_LOGS, EXAM_ATTEMPT_L
 from docservice.store.mapping.log_kinds import EXAM_LOGS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
+_DEFAULT_RULES = SignInRules()
 
 
 def _utc_now() -> datetime:
@@ -223,6 +226,18 @@ class DocService:
         """
         return ActingLogs(self._parts.acting, principal)
 
+    def sign_ins(self, secret: str, rules: SignInRules = _DEFAULT_RULES) -> SignIns:
+        """Return what signs people in with passwords and links, and knows them again by a cookie.
+
+        Args:
+            secret: the service's key, with which `admin.sign_in.keep_passwords` sealed the passwords.
+            rules: what is allowed; by default, links and no passwords.
+
+        Raises:
+            NotEntered: the service is not entered.
+        """
+        return SignIns(self._parts.database, self._clock, secret, rules)
+
     @property
     def admin(self) -> LogsAdmin:
         """What an operator does with the whole database: checks, repairs, backups, indexes, tables."""
@@ -294,6 +309,7 @@ class DocService:
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """Return the same entered service under another clock, for loading the past. Do not enter or leave it."""
         parts, other = self._parts, copy(self)
+        other._clock = clock
         acting = parts.acting
         other._entered = replace(
             parts,

@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
 from docservice import DocService
 from docservice.domain.directory.readable_records import CONTENT as CONTENT_LISTS
 from docservice.domain.directory.records import SECTIONS
-from docservice.identity import TokenVerifier, issue_service_token, issue_token
-from docservice.rest import Metrics, create_app
+from docservice.identity import issue_service_token, issue_token
+from docservice.rest import Metrics
 from docservice.rest.app import OPERATIONS
-from docservice.rest.auth import bearer_identity
 from docservice.rest.operations import Operation, Rule
+from tests.support.sign_in import LIKE_KOLIBRI, PASSWORD, keep_recorded_passwords, signing_in
 from tests.support.signing import SECRET
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -82,6 +82,7 @@ class World:
 
     client: TestClient[Any, Any]
     ids: Mapping[str, str]
+    service: DocService
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each person ("anonymous" too) the id of the record of each kind."""
     exports: dict[str, str] = field(default_factory=dict)
@@ -100,7 +101,8 @@ class World:
 
     async def ask(self, role: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and answer."""
-        async with self.client.request(method, path, json=body, headers=self.headers(role)) as response:
+        headers = self.headers(role)
+        async with self.client.request(method, path, json=body, headers=headers, allow_redirects=False) as response:
             is_json = response.content_type.endswith("json")
             return response.status, await response.json(content_type=None) if is_json else await response.text()
 
@@ -238,6 +240,11 @@ BODIES: dict[str, Callable[[Case], Any]] = {
     ],
     "directory_replace": lambda case: {},
     "user_sessions_report_activity": lambda case: {"active": True},
+    "sessions_sign_in": lambda case: {
+        "username": "learner1",
+        "password": PASSWORD,
+        "facility": case.world.ids["facility"],
+    },
 }
 """For each operation with a body one that is right, so that only the caller's rights can be wrong."""
 
@@ -297,9 +304,9 @@ async def world(
     async with DocService(mongodb_uri, database=name, data_dir=tmp_path_factory.mktemp("data")) as service:
         ids = recorded_directory["ids"]
         await service.import_directory({**recorded_directory, "default_facility": ids["facility"]})
-        app = create_app(service, identify=bearer_identity(TokenVerifier(secret=SECRET)), metrics=Metrics())
-        async with TestClient(TestServer(app)) as client:
-            made = World(client, ids)
+        await keep_recorded_passwords(service, ids)
+        async with signing_in(service, LIKE_KOLIBRI, metrics=Metrics()) as client:
+            made = World(client, ids, service)
             people = {*ACTORS.values(), *OWNERS.values()} - {None}
             for person in sorted(str(person) for person in people):
                 await make_records(service, made, person)
@@ -320,6 +327,9 @@ async def path_of(operation: Operation, case: Case) -> str:
                 value = "users"
             case "back":
                 value = "0"
+            case "token":
+                link = case.world.service.admin.sign_in.make_link
+                value = await link(case.world.ids["learner1"], path="/docs/", ttl_seconds=600)
             case "facility_id":
                 value = case.facility
             case "id" if number:

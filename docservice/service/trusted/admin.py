@@ -24,6 +24,7 @@ from docservice.service.trusted.consolidation import Consolidation, Consolidatio
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
 from docservice.service.trusted.document_counts import Census, DocumentCounter, collection_counts
+from docservice.service.trusted.sign_in import SignInAdmin
 from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
@@ -43,12 +44,14 @@ class LogsAdmin:
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
+        sign_in: passwords of an imported Kolibri, and links to sign in with.
     """
 
     database: Database
     backups: Backups
     csv_jobs: ExportJobs
     data_sets: DataSets
+    sign_in: SignInAdmin
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -61,6 +64,7 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
+        self.sign_in = SignInAdmin(database, clock)
         self._tables = TableReader(database)
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)

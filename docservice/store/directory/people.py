@@ -54,6 +54,13 @@ class PeopleStore:
         )
         return Person(user_id, user["dataset_id"], bool(user.get("is_superuser")), roles)
 
+    async def known(self, user_ids: Iterable[str]) -> set[str]:
+        """Return those of these ids that belong to people of the directory."""
+        query, fields = {"_id": {"$in": sorted(user_ids)}}, {"date_deleted": 1}
+        with self._database.guarded():
+            users = self._database["facility_users"].find(query, fields)
+            return {user["_id"] async for user in users if not user.get("date_deleted")}
+
     async def readable(self, scope: ReadScope) -> Readable:
         """Return a scope with its classes resolved to the people who are in them now."""
         if scope.everything:
