@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import uuid
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from docservice import DocService
+from docservice.errors import Unauthenticated
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
@@ -103,6 +105,20 @@ async def test_bad_tokens(client: Client, database: Any, recorded_directory: dic
         assert challenge.startswith("Bearer"), case
         assert body[0]["id"] == "AUTHENTICATION_FAILED", case
     assert await everything(database) == before
+
+
+async def test_a_token_that_was_taken_before_expires() -> None:
+    """It is checked once and remembered, but not beyond its time; one with a changed signature was not taken before."""
+    verifier = TokenVerifier(secret=HS_KEY, leeway_seconds=0)
+    token = issue_token(HS_KEY, UNKNOWN_USER, now=datetime.now(UTC), ttl_seconds=1)
+    taken = await verifier.principal(token)
+
+    with pytest.raises(Unauthenticated):
+        await verifier.principal(f"{token[:-6]}AAAAAA")
+    async with asyncio.timeout(30):
+        with pytest.raises(Unauthenticated, match="expired"):
+            while await verifier.principal(token) == taken:
+                await asyncio.sleep(0.05)
 
 
 async def test_public_key(service: DocService, recorded_directory: dict[str, Any]) -> None:
