@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from docservice.domain.person_logs import LogKindName, PersonLogs
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
+    from docservice.domain.requests.erasure import ErasePerson
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
     from docservice.domain.requests.tracking import Interaction, MasteryModel, StartSession, UpdateSession
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from docservice.domain.upkeep.comparison import Difference, DifferenceKind
     from docservice.domain.upkeep.consistency import Finding
     from docservice.domain.upkeep.consolidation import ConsolidationRule
+    from docservice.domain.upkeep.receipts import ErasureReceipt
     from docservice.domain.values.times import KolibriTime
     from docservice.engine import EmbeddedEngine, EngineEvent
     from docservice.errors import DocServiceError, DoesNotExist, MultipleObjectsReturned
@@ -111,6 +113,8 @@ __all__ = [
     "EmbeddedEngine",
     "EngineEvent",
     "EngineTraits",
+    "ErasePerson",
+    "ErasureReceipt",
     "ExamAttemptLog",
     "ExamAttemptRow",
     "ExamLog",
@@ -199,6 +203,7 @@ _HOMES = {
     "docservice.domain.person_logs": ("LogKindName", "PersonLogs"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
+    "docservice.domain.requests.erasure": ("ErasePerson",),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),
     "docservice.domain.requests.tracking": ("Interaction", "MasteryModel", "StartSession", "UpdateSession"),
@@ -206,6 +211,7 @@ _HOMES = {
     "docservice.domain.upkeep.comparison": ("Difference", "DifferenceKind"),
     "docservice.domain.upkeep.consistency": ("Finding",),
     "docservice.domain.upkeep.consolidation": ("ConsolidationRule",),
+    "docservice.domain.upkeep.receipts": ("ErasureReceipt",),
     "docservice.domain.values.times": ("KolibriTime",),
     "docservice.engine": ("EmbeddedEngine", "EngineEvent"),
     "docservice.errors": ("DocServiceError", "DoesNotExist", "MultipleObjectsReturned"),

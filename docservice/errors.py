@@ -14,6 +14,7 @@
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or without a user
+    │   │   └── PersonErased         the token names a person who was erased here
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── PermissionDenied         the principal may not do this
     │   ├── LogNotFound              no such log, or not the caller's
@@ -58,6 +59,7 @@
     ├── ExportError                  an exported file cannot be written
     │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
     ├── ExtraNotInstalled            a part of docservice needs an extra that is not installed
+    ├── ReceiptInvalid               a receipt of an erasure is not one of this service, or was changed
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -199,6 +201,12 @@ class Unauthenticated(RequestError):
     """The request carries a token that does not prove who is calling."""
 
     code = "unauthenticated"
+
+
+class PersonErased(Unauthenticated):
+    """The token names a person whose data were erased here. It cannot be used any more."""
+
+    code = "person-erased"
 
 
 class NotSignedIn(RequestError):
@@ -489,6 +497,12 @@ class ExtraNotInstalled(DocServiceError, ImportError):
     """This part of docservice needs an extra that is not installed."""
 
     code = "extra-not-installed"
+
+
+class ReceiptInvalid(DocServiceError):
+    """The receipt of an erasure is not one of this service, or was changed after it was made."""
+
+    code = "receipt-invalid"
 
 
 class SettingsInvalid(DocServiceError):

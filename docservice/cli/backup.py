@@ -79,6 +79,8 @@ def _show(report: RestoreReport) -> None:
         numbers = (counts.read, counts.written, counts.replaced, counts.unchanged, counts.refused)
         table.add_row(collection or "(unreadable)", *map(str, numbers))
     Console().print(table)
+    if erased := sum(counts.erased for counts in report.counts.values()):
+        say(f"left out: {erased:,} documents of people who were erased")
     for number, reason in report.refusals.items():
         say(f"refused: line {number}: {reason}")
     if report.refused > SHOWN_REFUSALS:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from docservice.console import StoreOptions, opened, run
+from docservice.console import StoreOptions, opened, run, say
 from docservice.domain.directory.records import SECTIONS
 from docservice.errors import SettingsInvalid
 
@@ -56,3 +56,6 @@ async def _import(content: dict[str, Any], options: StoreOptions) -> None:
     for section, count in counts.items():
         table.add_row(section, str(count.created), str(count.changed), str(count.unchanged))
     Console().print(table)
+    for section, count in counts.items():
+        if count.erased:
+            say(f"left out: {count.erased:,} {section} of people who were erased")

@@ -23,10 +23,12 @@ from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.requests.erasure import ErasePerson
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import CollectionNotFound, UnexpectedAnswer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -241,6 +243,11 @@ class LogClient:
         path = f"/api/directory/{_quoted(collection)}/"
         answer = await self._transport.send("POST", path, body=records)
         return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
+
+    async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
+        """See `PersonLogs.erase_person`."""
+        path = f"/api/directory/users/{_quoted(user_id)}/erase/"
+        return _read(ErasureReceipt, await self._transport.send("POST", path, body=request or ErasePerson()))
 
     async def _rows(
         self, kind: type[Row], name: str, query: Mapping[str, str], page_size: int

@@ -97,13 +97,14 @@ async def _put(file: BinaryIO, lines: list[str]) -> None:
 
 @dataclass
 class RestoreCounts:
-    """What became of the documents of one collection."""
+    """What became of the documents of one collection; `erased` are left out, because their person was erased."""
 
     read: int = 0
     written: int = 0
     replaced: int = 0
     unchanged: int = 0
     refused: int = 0
+    erased: int = 0
 
 
 @dataclass

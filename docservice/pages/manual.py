@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "import",
         "exports",
         "backup",
+        "privacy",
         "operating",
         "engines",
         "kolibri-compatibility",

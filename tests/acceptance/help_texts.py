@@ -18,6 +18,8 @@ OPTIONS = {
     ("consolidate", "quiz-attempts"): ("--dry-run", *STORE),
     ("consolidate", "progress"): ("--dry-run", *STORE),
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
+    ("erase",): ("--dry-run", "--reason", "--thorough", "--output", *STORE),
+    ("erase", "verify"): ("--public-key", *STORE),
     ("export", "csv"): ("--facility", "--output", "--start", "--end", *STORE),
     ("export", "parquet"): ("--facility", "--output", "--start", "--end", *STORE),
     ("export", "ndjson"): ("--output", *STORE),

@@ -265,4 +265,4 @@ async def test_the_directory_curl_of_the_manual_is_taken(demo_service: Service, 
         answer = response.status, await response.json()
 
     assert words[:3] == ["curl", "-X", "POST"]
-    assert answer == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert answer == (200, {"created": 0, "changed": 0, "unchanged": 1, "erased": 0})

@@ -40,6 +40,7 @@ METHODS = {
     ("PATCH", f"{LOGGER}examattemptlog/{{id}}/"): "change_exam_attempt",
     ("PUT", "/api/auth/session/current/"): "update_user_session",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
+    ("POST", "/api/directory/users/{id}/erase/"): "erase_person",
     ("GET", "/readyz"): "ping",
     ("GET", "/metrics"): "document_counts",
     ("GET", CSV): "csv_requests",

@@ -213,6 +213,7 @@ BODIES: dict[str, Callable[[Case], Any]] = {
     "directory_upsert": lambda case: [
         {"id": (new := uuid.uuid4().hex), "username": new, "dataset": case.dataset, "facility": case.facility}
     ],
+    "erasure_erase": lambda case: {"dry_run": True},
     "user_sessions_report_activity": lambda case: {"active": True},
 }
 """For each operation with a body one that is right, so that only the caller's rights can be wrong."""

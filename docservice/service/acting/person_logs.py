@@ -22,15 +22,18 @@ from docservice.domain.requests.document_pages import (
     DocumentPage,
     FieldChoice,
 )
+from docservice.domain.requests.erasure import ErasePerson
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.tracking import Tracking
@@ -49,6 +52,7 @@ class Acting:
     user_sessions: UserSessions
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
+    erasure: PersonErasure
 
 
 class ActingLogs:
@@ -208,6 +212,10 @@ class ActingLogs:
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
+
+    async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
+        """See `PersonLogs.erase_person`."""
+        return await self._parts.erasure.erase(self.principal, user_id, request or ErasePerson())
 
     async def csv_requests(
         self, *, facility: str | None = None, log_type: LogType | None = None

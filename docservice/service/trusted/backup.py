@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from itertools import count
 
+from docservice.service.base.erasure import Eraser
 from docservice.store.database.port import Database, Document
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.mapping.extended_json import to_line
 from docservice.store.mapping.schema import BACKED_UP, LEFT_OUT
 from docservice.store.transfer.backup import BackupStore
@@ -21,8 +23,9 @@ _BATCH_DOCUMENTS = 200
 class Backups:
     """Reads and writes the whole database; for operators, without checks of rights."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, eraser: Eraser) -> None:
         self._database = database
+        self._eraser = eraser
         self._dump = BackupStore(database)
 
     async def counts(self) -> dict[str, int]:
@@ -54,18 +57,20 @@ class Backups:
 
     def restore(self, *, replace: bool = False) -> Restore:
         """Begin to write the lines of one export; see `Restore`."""
-        return Restore(RestoreStore(self._database), replace)
+        return Restore(RestoreStore(self._database), ErasedPeopleStore(self._database), self._eraser, replace)
 
 
 class Restore:
-    """Writes lines of one export, in their order, where they are not there.
+    """Writes lines of one export, in their order, where they are not there; not those of people who were erased.
 
     Args:
         replace: put a document in the place of a different one; otherwise the line is refused.
     """
 
-    def __init__(self, store: RestoreStore, replace: bool) -> None:
+    def __init__(self, store: RestoreStore, erased: ErasedPeopleStore, eraser: Eraser, replace: bool) -> None:
         self._store = store
+        self._erased = erased
+        self._eraser = eraser
         self._replace = replace
 
     async def write(self, first_number: int, texts: Sequence[str]) -> list[Line]:
@@ -79,7 +84,8 @@ class Restore:
             StoreError: some may have been written; do it again.
         """
         lines = await asyncio.to_thread(lambda: list(map(Line.parse, count(first_number), texts)))
-        await self._store.write(lines, replace=self._replace)
+        people = await self._store.write(lines, replace=self._replace)
+        await self._eraser.sweep(await self._erased.among(people))
         return lines
 
 

@@ -32,14 +32,17 @@ CSV_REQUESTS = "csv_log_requests"
 DEVICE_SETTINGS = "device_settings"
 DATA_SETS = "generated_data_sets"
 SET_ASIDE = "import_set_aside"
+ERASED_PEOPLE = "erased_people"
+"""The tombstones of erased people, and the keys of their digests."""
 
 CSV_EXPORTS = "csv_exports"
 DIRECTORY_LOCKS = "directory_turns"
 IDEMPOTENCY_KEYS = "idempotency_keys"
 USER_SESSION_LOCKS = "user_session_turns"
 
-BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
-"""What a backup holds, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
+BACKED_UP = (ERASED_PEOPLE, *DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
+"""What a backup holds, in the order of the file: who was erased, so that nothing of them comes behind it; who and what
+there is; then the logs, buckets beside their logs."""
 
 LEFT_OUT = {
     CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",
