@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from docservice.store.database.activity import Activity
     from docservice.store.database.adapters import DatabaseHandle, DatabaseSource
     from docservice.store.database.traits import EngineTraits
+    from docservice.store.directory.erased_people import ErasureState
     from docservice.store.indexes.applying import Index, IndexReport
     from docservice.store.indexes.views import View, ViewReport
     from docservice.store.transfer.restore import Line, LineOutcome
@@ -115,6 +116,7 @@ __all__ = [
     "EngineTraits",
     "ErasePerson",
     "ErasureReceipt",
+    "ErasureState",
     "ExamAttemptLog",
     "ExamAttemptRow",
     "ExamLog",
@@ -231,6 +233,7 @@ _HOMES = {
     "docservice.store.database.activity": ("Activity",),
     "docservice.store.database.adapters": ("DatabaseHandle", "DatabaseSource"),
     "docservice.store.database.traits": ("EngineTraits",),
+    "docservice.store.directory.erased_people": ("ErasureState",),
     "docservice.store.indexes.applying": ("Index", "IndexReport"),
     "docservice.store.indexes.views": ("View", "ViewReport"),
     "docservice.store.transfer.restore": ("Line", "LineOutcome"),

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from docservice.errors import SettingsInvalid
 from docservice.export.atomic_files import reading, writing
+from docservice.export.erasures import ErasureGuard
 from docservice.service import DocService
 from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Line, LineOutcome
@@ -68,10 +69,11 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
         watch: is called with the progress.
 
     Raises:
-        ExportError: the file cannot be written.
+        ExportError: the file cannot be written, or a person was erased meanwhile.
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
     watch = watch or NoWatch()
+    erasures = await ErasureGuard.of(service)
     expected = await service.admin.backups.counts()
     written: Counter[str] = Counter()
     watch.begin(_PART, sum(expected.values()))
@@ -83,6 +85,7 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
                 await _put(file, [text for _, text in batch])
                 written.update(name for name, _ in batch)
                 watch.advance(_PART, sum(name == collection for name, _ in batch))
+        await erasures.require_none()
         await _put(file, [_mark(end=True, documents=dict(written))])
     return BackupReport(written, await service.admin.backups.left_out())
 

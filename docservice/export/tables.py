@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import TABLES, Table, TableName
 from docservice.export.atomic_files import beside, explained, make_private, put_in_place, replaceable
+from docservice.export.erasures import ErasureGuard
 from docservice.service import DocService
 from docservice.service.base.progress import NoWatch, Watch
 
@@ -71,12 +72,13 @@ async def write_export(
         watch: hears how many percent are read.
 
     Raises:
-        ExportError: the file cannot be written.
+        ExportError: the file cannot be written, or a person was erased meanwhile.
         InvalidReference: the directory has no such facility.
         ParquetNotInstalled: `writer` needs pyarrow, and it is missing.
         StoreError: see `retryable`.
     """
     watch = watch or NoWatch()
+    erasures = await ErasureGuard.of(service)
     part, percent, count = f"{table} rows, percent read", 0, 0
     with explained(path):
         path = await _in_thread(replaceable, path)
@@ -97,6 +99,7 @@ async def write_export(
                         percent = now
             await _in_thread(opened[0].close)
             opened.clear()
+            await erasures.require_none()
             size = await _in_thread(put_in_place, unfinished, path)
         finally:
             # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from docservice import DocService, Principal, UpdateSession
 from docservice.domain.upkeep.erasure import RULES
 from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import ExportError, InvalidReference, PersonErased, ValidationFailed
+from docservice.export import CsvWriter, write_export
 from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.service.base.progress import NoWatch
 from docservice.testing import School, interaction, made_id
@@ -293,6 +295,26 @@ async def test_the_logs_of_others_are_searched_on_request(logs: DocService, data
     assert receipt.changed["content_summary_logs"] == 1
     assert await traces(database, logs.data_dir) == []
     assert (await anext(logs.attempt_logs.find(user_id=SCHOOL.learner(1).user_id))).answer == {"with": None}
+
+
+async def test_an_export_during_an_erasure_is_not_kept(logs: DocService, tmp_path: Path) -> None:
+    """A table that may have read the person fails, says why, and leaves no file."""
+    loop, folder = asyncio.get_running_loop(), tmp_path / "tables"
+    await asyncio.to_thread(folder.mkdir)
+
+    class ErasingWriter(CsvWriter):
+        """Lets somebody be erased when rows are written, which is in a thread."""
+
+        def close(self) -> None:
+            """Finish the file after the erasure."""
+            erasing = logs.admin.erase(str(SCHOOL.coach.user_id))
+            asyncio.run_coroutine_threadsafe(erasing, loop).result()
+            super().close()
+
+    with pytest.raises(ExportError, match="erased while"):
+        await write_export(logs, "attempt", SCHOOL.facility_id, folder / "export.csv", ErasingWriter)
+
+    assert await asyncio.to_thread(os.listdir, folder) == []
 
 
 async def test_a_file_that_cannot_be_removed_is_named(logs: DocService) -> None:

@@ -30,7 +30,7 @@ from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
-from docservice.store.directory.erased_people import ErasedPeopleStore
+from docservice.store.directory.erased_people import ErasedPeopleStore, ErasureState
 from docservice.store.directory.names import NameStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
@@ -221,6 +221,10 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: some of it is done; retryable.
         """
         return await self.eraser.erase(user_id, reason=reason, thorough=thorough, watch=watch)
+
+    async def erasures(self) -> ErasureState:
+        """Return how many erasures have begun, and how many have come to their end."""
+        return await self._erased.state()
 
     async def erased_among(self, user_ids: Iterable[str]) -> set[str]:
         """Return those of some ids that belong to people who were erased, or are being erased."""
