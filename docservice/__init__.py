@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
+    from docservice.domain.exports.pseudonyms import Kept, Pseudonyms
+    from docservice.domain.exports.self_check import DirectoryValues, ValueKind
     from docservice.domain.exports.tables import TableName
     from docservice.domain.logs.content_logs import (
         AttemptLog,
@@ -104,6 +106,7 @@ __all__ = [
     "Difference",
     "DifferenceKind",
     "DirectorySection",
+    "DirectoryValues",
     "DocService",
     "DocServiceError",
     "DocumentCollection",
@@ -130,6 +133,7 @@ __all__ = [
     "Index",
     "IndexReport",
     "Interaction",
+    "Kept",
     "KnownDatasets",
     "KolibriTime",
     "Line",
@@ -149,6 +153,7 @@ __all__ = [
     "Page",
     "PersonLogs",
     "Principal",
+    "Pseudonyms",
     "ReportActivity",
     "RequestedExport",
     "Restore",
@@ -168,6 +173,7 @@ __all__ = [
     "UpdateSession",
     "Upserted",
     "UserSessionLog",
+    "ValueKind",
     "View",
     "ViewReport",
     "Watch",
@@ -191,6 +197,8 @@ _HOMES = {
     "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
+    "docservice.domain.exports.pseudonyms": ("Kept", "Pseudonyms"),
+    "docservice.domain.exports.self_check": ("DirectoryValues", "ValueKind"),
     "docservice.domain.exports.tables": ("TableName",),
     "docservice.domain.logs.content_logs": (
         "AttemptLog",

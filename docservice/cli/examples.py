@@ -78,6 +78,10 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
             "docservice export csv summary --facility 'Lakeside School' "
             "--start 2024-09-01 --end 2024-10-31 --output summary.csv",
         ),
+        Example(
+            "for a study, without names and answers",
+            "docservice export csv attempt --facility 'Lakeside School' --output attempts.csv --pseudonymise study.key",
+        ),
         Example("into a pipe", "docservice export csv attempt --facility 'Lakeside School' --output - | head"),
     ),
     ("export", "parquet"): (

@@ -7,6 +7,7 @@ from functools import cache
 from .running import Finished, run
 
 STORE = ("--mongodb-uri", "--database", "--data-dir")
+PSEUDONYMS = ("--pseudonymise", "--keep", "--shift-times")
 
 OPTIONS = {
     ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
@@ -20,9 +21,9 @@ OPTIONS = {
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
     ("erase",): ("--dry-run", "--reason", "--thorough", "--output", *STORE),
     ("erase", "verify"): ("--public-key", *STORE),
-    ("export", "csv"): ("--facility", "--output", "--start", "--end", *STORE),
-    ("export", "parquet"): ("--facility", "--output", "--start", "--end", *STORE),
-    ("export", "ndjson"): ("--output", *STORE),
+    ("export", "csv"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
+    ("export", "parquet"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
+    ("export", "ndjson"): ("--output", *PSEUDONYMS, *STORE),
     ("import", "ndjson"): ("--replace", *STORE),
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,

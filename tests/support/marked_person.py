@@ -45,7 +45,9 @@ async def leave_traces(logs: DocService, database: Any) -> None:
         database: the same, as the plain driver sees it.
     """
     learner = logs.acting_as(PERSON)
-    answered = [interaction(f"{MARKER} {number}", answer={"text": MARKER}) for number in range(30)]
+    answered = [
+        interaction(f"{MARKER} {number}", answer={"text": MARKER}, simple_answer=f"{MARKER}?") for number in range(30)
+    ]
     for start in (SCHOOL.exercise, SCHOOL.quiz):
         visit = await learner.start_session(start, idempotency_key=f"start {start.quiz_id}")
         for number in range(2):  # more than a document holds

@@ -12,6 +12,8 @@ from docservice.domain.directory.name_lookup import (
     chosen_person,
     id_in,
 )
+from docservice.domain.exports.pseudonyms import Pseudonyms
+from docservice.domain.exports.self_check import DirectoryValues
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
@@ -32,6 +34,7 @@ from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
 from docservice.store.directory.erased_people import ErasedPeopleStore, ErasureState
 from docservice.store.directory.names import NameStore
+from docservice.store.exports.directory_values import DirectoryValueStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
@@ -107,7 +110,13 @@ class LogsAdmin:
         return await collection_counts(self.database, (*BACKED_UP, OVERFLOW))
 
     def table_rows(
-        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+        self,
+        table: TableName,
+        facility_id: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        pseudonyms: Pseudonyms | None = None,
     ) -> AsyncGenerator[RowBatch, None]:
         """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
 
@@ -118,12 +127,17 @@ class LogsAdmin:
             facility_id: the facility.
             start: only logs that began then or later; aware. If unset, from the beginning.
             end: only logs that began at most a day after it; aware. If unset, to the end.
+            pseudonyms: make these in the place of people; whether all are replaced is for the caller to check.
 
         Raises:
             InvalidReference: the directory has no such facility.
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
-        return self._tables.batches(table, facility_id, Span(start, end))
+        return self._tables.batches(table, facility_id, Span(start, end), pseudonyms)
+
+    async def directory_values(self) -> DirectoryValues:
+        """Return the ids, usernames and names of the directory, which an export under pseudonyms may not hold."""
+        return await DirectoryValueStore(self.database).read()
 
     async def person_called(self, text: str) -> NamedPerson:
         """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.

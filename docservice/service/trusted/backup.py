@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from itertools import count
 
+from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.service.base.erasure import Eraser
 from docservice.store.database.port import Database, Document
 from docservice.store.directory.erased_people import ErasedPeopleStore
@@ -36,11 +37,17 @@ class Backups:
         """Return the collections that are not exported, each with the reason."""
         return {**LEFT_OUT, **dict.fromkeys(await self._dump.unknown(), "not one of docservice")}
 
-    async def lines(self, collection: str) -> AsyncGenerator[list[tuple[str, str]], None]:
+    async def lines(
+        self, collection: str, pseudonyms: Pseudonyms | None = None
+    ) -> AsyncGenerator[list[tuple[str, str]], None]:
         """Yield the documents of a collection as batches of lines, each line with the collection it is of.
 
         A log with moved attempts is followed by its buckets of `attempt_overflow`. A document that is
         there all the time comes exactly once; a log and its buckets are of one moment.
+
+        Args:
+            collection: its name.
+            pseudonyms: make these in the place of people; None leaves documents as they are.
 
         Raises:
             StoreError: see `retryable`; an export starts again from the beginning.
@@ -50,10 +57,10 @@ class Backups:
             async for document in documents:
                 batch.append(document)
                 if len(batch) >= _BATCH_DOCUMENTS:
-                    yield await asyncio.to_thread(_encoded, batch)
+                    yield await asyncio.to_thread(_encoded, batch, pseudonyms)
                     batch = []
             if batch:
-                yield await asyncio.to_thread(_encoded, batch)
+                yield await asyncio.to_thread(_encoded, batch, pseudonyms)
 
     def restore(self, *, replace: bool = False) -> Restore:
         """Begin to write the lines of one export; see `Restore`."""
@@ -89,5 +96,7 @@ class Restore:
         return lines
 
 
-def _encoded(batch: Sequence[tuple[str, Document]]) -> list[tuple[str, str]]:
+def _encoded(batch: Sequence[tuple[str, Document]], pseudonyms: Pseudonyms | None) -> list[tuple[str, str]]:
+    if pseudonyms is not None:
+        batch = [(collection, pseudonyms.document(collection, document)) for collection, document in batch]
     return [(collection, to_line(collection, document)) for collection, document in batch]
