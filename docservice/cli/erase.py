@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli.progress import progress
-from docservice.console import StoreOptions, errors, opened, require_data, resumable, run, say
+from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.domain.upkeep.receipts import ErasureReceipt, public_key
+from docservice.engine.rebuild import rebuild
 from docservice.errors import SettingsInvalid
 from docservice.serving.signing import signing_secret
 from docservice.settings import Settings
+from docservice.store.database.copying import copy_everything
 
 app = App(name="erase", help="Remove a person with all logs; a receipt says what was removed.")
 
@@ -30,6 +32,9 @@ def person(
     thorough: Annotated[
         bool, Parameter(negative="", help="search the logs of all others for the id, too, which takes long")
     ] = False,
+    compact: Annotated[
+        bool, Parameter(negative="", help="then clear the database's files of what was removed; stop the service first")
+    ] = False,
     output: Annotated[
         Path | None, Parameter(help="file for the receipt; without it, standard output", allow_leading_hyphen=True)
     ] = None,
@@ -42,11 +47,13 @@ def person(
     a key made from DOCSERVICE_SECRET_KEY, or the key kept in the data folder. Backups and files elsewhere are not
     reached.
     """
-    run(_erase(person, dry_run, reason, thorough, output, options))
+    if compact and dry_run:
+        raise SettingsInvalid("A dry run changes nothing: leave --compact out.")
+    run(_erase(person, dry_run, reason, thorough, compact, output, options))
 
 
 async def _erase(
-    text: str, dry_run: bool, reason: str, thorough: bool, output: Path | None, options: StoreOptions
+    text: str, dry_run: bool, reason: str, thorough: bool, compact: bool, output: Path | None, options: StoreOptions
 ) -> None:
     settings = options.settings()
     require_data(settings)
@@ -60,10 +67,19 @@ async def _erase(
         is_last = await service.admin.is_last_administrator(user_id)
         with resumable(), progress() as watch:
             receipt = await service.admin.erase(user_id, reason=reason, thorough=thorough, watch=watch)
+        refused = await service.admin.compact() if compact and settings.mongodb_uri is not None else {}
     _show(receipt)
     if is_last:
         say("Nobody administers the facility any more: give somebody a role with docservice directory import.")
     _write(receipt.signed(secret), output)
+    if compact and settings.mongodb_uri is None:
+        say("making the engine's files again ...")
+        await rebuild(settings.data_dir, copy_everything)
+        say("The engine's files were made again: nothing of what was removed is in them.")
+    for collection, why in refused.items():
+        say(f"not compacted: {collection}: {why}")
+    if refused:
+        sys.exit(EXIT_FAILED)
 
 
 def _write(receipt: ErasureReceipt, output: Path | None) -> None:

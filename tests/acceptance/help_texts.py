@@ -19,7 +19,7 @@ OPTIONS = {
     ("consolidate", "quiz-attempts"): ("--dry-run", *STORE),
     ("consolidate", "progress"): ("--dry-run", *STORE),
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
-    ("erase",): ("--dry-run", "--reason", "--thorough", "--output", *STORE),
+    ("erase",): ("--dry-run", "--reason", "--thorough", "--compact", "--output", *STORE),
     ("erase", "verify"): ("--public-key", *STORE),
     ("export", "csv"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
     ("export", "parquet"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),

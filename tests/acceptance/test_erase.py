@@ -97,3 +97,38 @@ async def test_killed_and_repeated(running: tuple[DocService, Any]) -> None:
     removed = json.loads(last.out)["removed"]
     assert {name: number for name, number in removed.items() if name != "csv_exports"} == wanted.removed
     assert await traces(database, folder) == []
+
+
+def holding(folder: Path) -> list[str]:
+    """Which files below a folder still have the marker or the id of the person, as `grep -r` finds them."""
+    wanted = (MARKER.encode(), PERSON_ID.encode())
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [str(path.relative_to(folder)) for path in files if any(text in path.read_bytes() for text in wanted)]
+
+
+async def test_compacted_files_hold_nothing(tmp_path: Path) -> None:
+    """With --compact no file of the data folder has the person; all else, indexes and views too, is as it was."""
+    folder = tmp_path / "data"
+    async with DocService(data_dir=folder) as service:
+        async with AsyncMongoClient[dict[str, Any]](service.connection_string, tz_aware=True) as client:
+            await service.import_directory(directory())
+            await leave_traces(service, client["docservice"])
+            await client["another"]["notes"].insert_one({"_id": 1, "text": "kept"})
+        in_use = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder))
+    before = holding(folder)
+    erased = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder), seconds=180)
+    after = holding(folder)
+    checked = await run("verify", "--data-dir", str(folder))
+    async with DocService(data_dir=folder, apply_indexes=False) as service:
+        indexes = await service.admin.check_indexes()
+        counts = await service.admin.collection_counts()
+        async with AsyncMongoClient[dict[str, Any]](service.connection_string) as client:
+            notes = await client["another"]["notes"].find().to_list()
+
+    assert (in_use.code, erased.code, checked.code) == (1, 0, 0), erased.err
+    assert "is running" in in_use.err
+    assert json.loads(in_use.out)["finished"]
+    assert before != []
+    assert after == []
+    assert indexes.complete, indexes
+    assert (counts["facility_users"], notes) == (3, [{"_id": 1, "text": "kept"}])

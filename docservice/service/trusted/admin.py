@@ -38,6 +38,7 @@ from docservice.store.exports.directory_values import DirectoryValueStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
+from docservice.store.transfer.compacting import compact
 
 
 class LogsAdmin:
@@ -235,6 +236,14 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: some of it is done; retryable.
         """
         return await self.eraser.erase(user_id, reason=reason, thorough=thorough, watch=watch)
+
+    async def compact(self) -> dict[str, str]:
+        """Have a MongoDB server give back the space of removed documents, collection by collection.
+
+        Returns:
+            For each collection that it did not compact, why.
+        """
+        return await compact(self.database)
 
     async def erasures(self) -> ErasureState:
         """Return how many erasures have begun, and how many have come to their end."""
