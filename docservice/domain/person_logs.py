@@ -306,7 +306,8 @@ class PersonLogs(Protocol):
     async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
         """Erase a person of a facility that the caller administers: all logs, the account, and what else there is.
 
-        Nothing brings the person back; see the page on privacy of the manual. Over HTTP the receipt is signed.
+        Nothing brings the person back; see the page on privacy of the manual. Once begun it goes on even if the caller
+        goes away; done again after an interruption, it completes. Over HTTP the receipt is signed.
 
         Args:
             user_id: the person.

@@ -75,7 +75,7 @@ class _Parts:
             user_sessions=UserSessions(database, actions, lists, clock),
             csv_exports=CsvExportRequests(database, lists, clock),
             directory=DirectoryWriter(database, actions, lists, eraser),
-            erasure=PersonErasure(database, lists, eraser),
+            erasure=PersonErasure(lists, eraser),
         )
         return cls(
             database=database,
@@ -190,6 +190,7 @@ class DocService:
             if self._apply_indexes:
                 await parts.admin.apply_indexes()
             stack.push_async_callback(actions.finish)
+            stack.push_async_callback(eraser.stop)
             self._entered, self._exit = parts, stack.pop_all()
         return self
 

@@ -130,5 +130,6 @@ async def test_compacted_files_hold_nothing(tmp_path: Path) -> None:
     assert json.loads(in_use.out)["finished"]
     assert before != []
     assert after == []
-    assert indexes.complete, indexes
+    assert (indexes.missing, indexes.outdated, indexes.different) == ([], [], [])
+    assert indexes.views.complete
     assert (counts["facility_users"], notes) == (3, [{"_id": 1, "text": "kept"}])

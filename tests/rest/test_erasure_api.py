@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from docservice.errors import LogNotFound, PermissionDenied, PersonErased
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
+from docservice.service.base.progress import NoWatch
 from tests.support.signing import SECRET
 
 Headers = Callable[[str], dict[str, str]]
@@ -90,3 +92,45 @@ async def test_the_client_erases(
 
     assert over_http.signature is not None
     assert over_http.model_copy(update={"signature": None, "public_key": None}) == inside
+
+
+async def test_an_erasure_goes_on_without_its_caller(service: DocService, recorded_directory: dict[str, Any]) -> None:
+    """A caller who goes away leaves it running, and one that was interrupted is done again by the same request."""
+    ids = recorded_directory["ids"]
+    admin = service.acting_as(Principal(user_id=ids["admin"]))
+    first, second = ids["learner1"], ids["learner2"]
+    database = service.admin.database
+
+    asking = asyncio.create_task(admin.erase_person(first))
+    await eventually(service.admin.erasures, (1, 0))
+    asking.cancel()
+    await eventually(service.admin.erasures, (1, 1))
+    with pytest.raises(KeyError):
+        await service.admin.erase(second, watch=Interrupting("exam logs"))
+    receipt = await admin.erase_person(second)
+
+    assert receipt.finished is not None
+    assert await service.admin.erasures() == (2, 2)
+    with database.guarded():
+        assert await database["facility_users"].count_documents({"_id": {"$in": [first, second]}}) == 0
+
+
+async def eventually(ask: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    """Ask until the answer is the wanted one."""
+    async with asyncio.timeout(60):
+        while True:
+            if await ask() == wanted:
+                return
+            await asyncio.sleep(0.002)
+
+
+class Interrupting(NoWatch):
+    """Stops the work when a part begins."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def begin(self, part: str, total: int | None = None) -> None:
+        """Stop at the part."""
+        if part == self._part:
+            raise KeyError(part)

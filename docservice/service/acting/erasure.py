@@ -10,24 +10,20 @@ from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied
 from docservice.identity import Principal
 from docservice.service.acting.lists import ListReader
 from docservice.service.base.erasure import Eraser
-from docservice.store.database.port import Database
-from docservice.store.directory.records import DirectoryStore
 
 
 class PersonErasure:
     """Checks the rights of who asks, then erases."""
 
-    def __init__(self, database: Database, reader: ListReader, eraser: Eraser) -> None:
-        """Erase from a database.
+    def __init__(self, reader: ListReader, eraser: Eraser) -> None:
+        """Erase with these.
 
         Args:
-            database: connected.
             reader: reads people and scopes.
             eraser: does it.
         """
         self._reader = reader
         self._eraser = eraser
-        self._directory = DirectoryStore(database)
 
     async def erase(self, principal: Principal, user_id: str, request: ErasePerson) -> ErasureReceipt:
         """See `PersonLogs.erase_person`."""
@@ -35,7 +31,7 @@ class PersonErasure:
         if caller.user_id is None:
             raise NotSignedIn()
         stored_id = _stored_id(user_id)
-        person = await self._directory.user(stored_id)
+        person = await self._eraser.account(stored_id)
         if person is None or not administers(caller, person["dataset_id"]):
             raise LogNotFound("There is no such person in a facility that you administer.")
         if person.get("is_superuser") and not caller.is_superuser:
@@ -46,7 +42,7 @@ class PersonErasure:
             raise PermissionDenied(
                 "Nobody else administers this facility. Make somebody else its admin first, or use docservice erase."
             )
-        return await self._eraser.erase(stored_id, reason=request.reason)
+        return await self._eraser.erase_to_the_end(stored_id, reason=request.reason)
 
 
 def _stored_id(spelled: str) -> str:

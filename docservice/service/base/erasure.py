@@ -44,6 +44,7 @@ class Eraser(Clocked):
         self._database = database
         self._data_dir = data_dir
         self._settling_seconds = settling_seconds
+        self._running: set[asyncio.Task[ErasureReceipt]] = set()
         self._store = ErasureStore(database)
         self._erased = ErasedPeopleStore(database)
 
@@ -98,6 +99,26 @@ class Eraser(Clocked):
             thorough=thorough,
             reason=reason,
         )
+
+    async def account(self, user_id: str) -> Document | None:
+        """Return the account of a person, also one that was deleted or is being erased; None if there is none."""
+        return await self._store.account(user_id)
+
+    async def erase_to_the_end(self, user_id: str, *, reason: str) -> ErasureReceipt:
+        """Erase a person as `erase` does; once begun it goes on, even if the caller goes away, while the service lives.
+
+        A learner may have very many attempts, and a request ends after a time.
+        """
+        task = asyncio.create_task(self.erase(user_id, reason=reason), name="docservice-erasure")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def stop(self) -> None:
+        """Stop what is under way; it can be done to its end later."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def begun(self, username: str) -> list[str]:
         """Return the ids of people with a username whose erasure has begun and not come to its end."""

@@ -17,7 +17,8 @@ from docservice.store.database.pymongo_db import ACKNOWLEDGED
 _OWN_DATABASES = {"admin", "config", "local"}
 _BATCH_DOCUMENTS = 500
 _BATCH_BYTES = 8 * 1024 * 1024
-_NOT_OPTIONS = {"v", "ns", "key"}
+_OPTIONS = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression", "collation", "hidden")
+"""Of an index; servers tell more of it than they take."""
 
 
 async def copy_everything(source_uri: str, target_uri: str) -> None:
@@ -56,7 +57,7 @@ async def _copy_database(source: AsyncDatabase[RawBSONDocument], target: AsyncDa
 
 async def _create_index(target: AsyncCollection[RawBSONDocument], name: str, index: Mapping[str, Any]) -> None:
     if name != "_id_":
-        options = {option: value for option, value in index.items() if option not in _NOT_OPTIONS}
+        options = {option: index[option] for option in _OPTIONS if option in index}
         await target.create_index(list(index["key"]), name=name, **options)
 
 

@@ -67,7 +67,8 @@ class ErasedPeopleStore:
         with self._database.guarded():
             collection = self._database[ERASED_PEOPLE]
             begun = await collection.count_documents(tombstones)
-            return ErasureState(begun, await collection.count_documents({"finished_at": {"$gt": None}}) if begun else 0)
+            finished = {**tombstones, "finished_at": {"$ne": None}}
+            return ErasureState(begun, await collection.count_documents(finished) if begun else 0)
 
     async def _found(self, query: Document, projection: Document | None, tx: Transaction | None) -> list[Document]:
         with self._database.guarded() if tx is None else nullcontext():
