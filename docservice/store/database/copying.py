@@ -57,7 +57,7 @@ async def _copy_database(source: AsyncDatabase[RawBSONDocument], target: AsyncDa
 
 async def _create_index(target: AsyncCollection[RawBSONDocument], name: str, index: Mapping[str, Any]) -> None:
     if name != "_id_":
-        options = {option: index[option] for option in _OPTIONS if option in index}
+        options = {option: index[option] for option in _OPTIONS if index.get(option, False) is not False}
         await target.create_index(list(index["key"]), name=name, **options)
 
 
