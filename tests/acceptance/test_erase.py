@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -109,16 +110,17 @@ def holding(folder: Path) -> list[str]:
 async def test_compacted_files_hold_nothing(tmp_path: Path) -> None:
     """With --compact no file of the data folder has the person; all else, indexes and views too, is as it was."""
     folder = tmp_path / "data"
+    same_build = {"DOCSERVICE_ENGINE": os.environ["DOCSERVICE_ENGINE"]}
     async with DocService(data_dir=folder) as service:
         async with AsyncMongoClient[dict[str, Any]](service.connection_string, tz_aware=True) as client:
             await service.import_directory(directory())
             await leave_traces(service, client["docservice"])
             await client["another"]["notes"].insert_one({"_id": 1, "text": "kept"})
-        in_use = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder))
+        in_use = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder), env=same_build)
     before = holding(folder)
-    erased = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder), seconds=180)
+    erased = await run("erase", PERSON_ID, "--compact", "--data-dir", str(folder), env=same_build, seconds=180)
     after = holding(folder)
-    checked = await run("verify", "--data-dir", str(folder))
+    checked = await run("verify", "--data-dir", str(folder), env=same_build)
     async with DocService(data_dir=folder, apply_indexes=False) as service:
         indexes = await service.admin.check_indexes()
         counts = await service.admin.collection_counts()
