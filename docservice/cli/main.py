@@ -10,6 +10,7 @@ from rich.console import Console
 
 import docservice
 from docservice.cli import (
+    classes,
     completion,
     consolidate,
     directory,
@@ -19,6 +20,7 @@ from docservice.cli import (
     generate,
     import_,
     indexes,
+    people,
     serve,
     settings,
     shell,
@@ -41,6 +43,8 @@ app.command(token.token)
 app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
+app.command(people.app)
+app.command(classes.app)
 app.command(export.app)
 app.command(import_.app)
 app.command(consolidate.app)

@@ -17,6 +17,7 @@ from docservice.rest.app_keys import (
     METRICS,
     RECEIPT_SECRET,
     SERVICE,
+    SIGN_INS,
     Identify,
 )
 from docservice.rest.auth import awaited
@@ -38,12 +39,15 @@ from docservice.rest.routes import (
     health,
     lists,
     manual,
+    sessions,
+    sign_in_links,
     tracking,
     user_sessions,
 )
 from docservice.rest.routes import metrics as metrics_route
 from docservice.rest.running_requests import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.service import DocService
+from docservice.service.acting.sign_in import SignIns
 from docservice.service.base.export_files import FOLDER
 
 if TYPE_CHECKING:
@@ -59,6 +63,8 @@ _SUBJECTS = (
     csv_downloads,
     exam_logs,
     user_sessions,
+    sessions,
+    sign_in_links,
     health,
     metrics_route,
     api_page,
@@ -79,6 +85,7 @@ def create_app(
     cors: Cors | None = None,
     proxies: Proxies | None = None,
     receipt_secret: str | None = None,
+    sign_ins: SignIns | None = None,
 ) -> web.Application:
     """Return an application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
@@ -92,6 +99,8 @@ def create_app(
         cors: which pages of other origins may call; if None, none.
         proxies: the proxies whose `X-Forwarded-*` headers are trusted; None trusts none.
         receipt_secret: what receipts of erasures are signed with; if None, they are not signed.
+        sign_ins: what signs people in with passwords and links; `identify` has to know their cookies, too
+            (`bearer_identity(verifier, SessionCookies(sign_ins))`). None: the host has a sign-in of its own.
     """
     app = web.Application(
         middlewares=[
@@ -106,6 +115,8 @@ def create_app(
     app[SERVICE] = service
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
+    if sign_ins is not None:
+        app[SIGN_INS] = sign_ins
     app[LIMITS] = limits or RequestLimits()
     app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:

@@ -80,6 +80,9 @@ async def leave_traces(logs: DocService, database: Any) -> None:
     await admin.create_csv_request(CsvLogRequest.parse({"facility": SCHOOL.facility_id, "log_type": "session"}))
     # A reply that an earlier version kept, which did not note whose it is.
     await database["idempotency_keys"].insert_one({"_id": "old", "fingerprint": "", "reply": b"x", "created_at": _TIME})
+    await database["password_hashes"].insert_one({"_id": PERSON_ID, "sealed": MARKER.encode()})
+    await database["web_sessions"].insert_one({"_id": "a session", "user_id": PERSON_ID})
+    await database["sign_in_links"].insert_one({"_id": "a link", "user_id": PERSON_ID, "path": MARKER})
     folder = logs.data_dir / FOLDER
     _write(folder / f"{SCHOOL.facility_id}-session.csv", MARKER)
     _write(folder / f".{SCHOOL.facility_id}-summary.csv.01.part", MARKER)

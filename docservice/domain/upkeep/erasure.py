@@ -72,6 +72,10 @@ RULES: Mapping[str, ErasureRule] = {
     "attempt_overflow": _LOG,
     "idempotency_keys": ErasureRule(("user_ids",), mentions="never"),
     "user_session_turns": ErasureRule(("_id",), mentions="never"),
+    "password_hashes": ErasureRule(("_id",), mentions="never"),
+    "web_sessions": ErasureRule(("user_id",), mentions="never"),
+    "sign_in_links": ErasureRule(("user_id",), mentions="never"),
+    "sign_in_failures": ErasureRule(mentions="never"),  # digests that name nobody, for minutes
     "import_set_aside": ErasureRule(("row.user_id", "record_id"), mentions="always"),
     "csv_exports": ErasureRule(mentions="never", of_facility=True),
     "csv_log_requests": _ASSIGNED,

@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
 from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
     NamedFacility,
     NamedPerson,
+    chosen_classroom,
     chosen_facility,
     chosen_person,
     id_in,
@@ -28,6 +30,7 @@ from docservice.service.trusted.consolidation import Consolidation, Consolidatio
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
 from docservice.service.trusted.document_counts import Census, DocumentCounter, collection_counts
+from docservice.service.trusted.sign_in import SignInAdmin
 from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
@@ -51,6 +54,7 @@ class LogsAdmin:
         eraser: removes people; for packages of docservice, see `erase`.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
+        sign_in: passwords of an imported Kolibri, and links to sign in with.
     """
 
     database: Database
@@ -58,6 +62,7 @@ class LogsAdmin:
     eraser: Eraser
     csv_jobs: ExportJobs
     data_sets: DataSets
+    sign_in: SignInAdmin
 
     def __init__(self, database: Database, clock: Callable[[], datetime], eraser: Eraser) -> None:
         """Work on a database.
@@ -73,6 +78,7 @@ class LogsAdmin:
         self.backups = Backups(database, self.eraser)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
+        self.sign_in = SignInAdmin(database, clock)
         self._tables = TableReader(database)
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)
@@ -156,6 +162,18 @@ class LogsAdmin:
             InvalidReference: none fits, or several do; the message lists those that there are.
         """
         return chosen_facility(text, await self._names.facilities())
+
+    async def classroom_called(self, text: str) -> NamedClassroom:
+        """Return the one class that a text means: an id, a name, or `FACILITY/NAME`.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists those that there are.
+        """
+        return chosen_classroom(text, await self._names.classrooms())
+
+    async def collection_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of facilities, classes and groups, by id; those that are not there are left out."""
+        return await self._names.collections(ids)
 
     async def facility_name(self, facility_id: str) -> str:
         """Return the name of a facility.
