@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from docservice.domain.directory.name_lookup import NamedClassroom, NamedFacility, NamedPerson
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
+    from docservice.domain.exports.pseudonyms import Kept, Pseudonyms
+    from docservice.domain.exports.self_check import DirectoryValues, ValueKind
     from docservice.domain.exports.tables import TableName
     from docservice.domain.logs.content_logs import (
         AttemptLog,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
     from docservice.domain.requests.directory_pages import DirectoryFilters
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
+    from docservice.domain.requests.erasure import ErasePerson
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
     from docservice.domain.requests.sign_in import PasswordSignIn
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from docservice.domain.upkeep.comparison import Difference, DifferenceKind
     from docservice.domain.upkeep.consistency import Finding
     from docservice.domain.upkeep.consolidation import ConsolidationRule
+    from docservice.domain.upkeep.receipts import ErasureReceipt
     from docservice.domain.values.times import KolibriTime
     from docservice.engine import EmbeddedEngine, EngineEvent
     from docservice.errors import DocServiceError, DoesNotExist, MultipleObjectsReturned
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from docservice.store.database.activity import Activity
     from docservice.store.database.adapters import DatabaseHandle, DatabaseSource
     from docservice.store.database.traits import EngineTraits
+    from docservice.store.directory.erased_people import ErasureState
     from docservice.store.indexes.applying import Index, IndexReport
     from docservice.store.indexes.views import View, ViewReport
     from docservice.store.transfer.restore import Line, LineOutcome
@@ -108,6 +113,7 @@ __all__ = [
     "DifferenceKind",
     "DirectoryFilters",
     "DirectorySection",
+    "DirectoryValues",
     "DocService",
     "DocServiceError",
     "DocumentCollection",
@@ -118,6 +124,9 @@ __all__ = [
     "EmbeddedEngine",
     "EngineEvent",
     "EngineTraits",
+    "ErasePerson",
+    "ErasureReceipt",
+    "ErasureState",
     "ExamAttemptLog",
     "ExamAttemptRow",
     "ExamLog",
@@ -131,6 +140,7 @@ __all__ = [
     "Index",
     "IndexReport",
     "Interaction",
+    "Kept",
     "KeptPasswords",
     "KnownDatasets",
     "KolibriTime",
@@ -153,6 +163,7 @@ __all__ = [
     "PasswordSignIn",
     "PersonLogs",
     "Principal",
+    "Pseudonyms",
     "Removed",
     "Replaced",
     "ReportActivity",
@@ -178,6 +189,7 @@ __all__ = [
     "UpdateSession",
     "Upserted",
     "UserSessionLog",
+    "ValueKind",
     "View",
     "ViewReport",
     "Watch",
@@ -201,6 +213,8 @@ _HOMES = {
     "docservice.domain.directory.name_lookup": ("NamedClassroom", "NamedFacility", "NamedPerson"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
+    "docservice.domain.exports.pseudonyms": ("Kept", "Pseudonyms"),
+    "docservice.domain.exports.self_check": ("DirectoryValues", "ValueKind"),
     "docservice.domain.exports.tables": ("TableName",),
     "docservice.domain.logs.content_logs": (
         "AttemptLog",
@@ -216,6 +230,7 @@ _HOMES = {
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
     "docservice.domain.requests.directory_pages": ("DirectoryFilters",),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
+    "docservice.domain.requests.erasure": ("ErasePerson",),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),
     "docservice.domain.requests.tracking": ("Interaction", "MasteryModel", "StartSession", "UpdateSession"),
@@ -226,6 +241,7 @@ _HOMES = {
     "docservice.domain.upkeep.comparison": ("Difference", "DifferenceKind"),
     "docservice.domain.upkeep.consistency": ("Finding",),
     "docservice.domain.upkeep.consolidation": ("ConsolidationRule",),
+    "docservice.domain.upkeep.receipts": ("ErasureReceipt",),
     "docservice.domain.values.times": ("KolibriTime",),
     "docservice.engine": ("EmbeddedEngine", "EngineEvent"),
     "docservice.errors": ("DocServiceError", "DoesNotExist", "MultipleObjectsReturned"),
@@ -247,6 +263,7 @@ _HOMES = {
     "docservice.store.database.activity": ("Activity",),
     "docservice.store.database.adapters": ("DatabaseHandle", "DatabaseSource"),
     "docservice.store.database.traits": ("EngineTraits",),
+    "docservice.store.directory.erased_people": ("ErasureState",),
     "docservice.store.indexes.applying": ("Index", "IndexReport"),
     "docservice.store.indexes.views": ("View", "ViewReport"),
     "docservice.store.transfer.restore": ("Line", "LineOutcome"),

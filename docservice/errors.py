@@ -15,6 +15,7 @@
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or without a user
+    │   │   └── PersonErased         the token names a person who was erased here
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
     │   ├── CredentialsRefused       the username or the password is not right
     │   │   ├── UsernameUnknown      the facility has no person with this username
@@ -68,6 +69,7 @@
     ├── ExportError                  an exported file cannot be written
     │   └── ParquetNotInstalled      Parquet files need an extra that is not installed
     ├── ExtraNotInstalled            a part of docservice needs an extra that is not installed
+    ├── ReceiptInvalid               a receipt of an erasure is not one of this service, or was changed
     └── SettingsInvalid              a setting or file given by the operator is wrong
 
 `code` is part of the API: it is stable, in kebab-case and appears in problem answers. `retryable` says whether the
@@ -215,6 +217,12 @@ class Unauthenticated(RequestError):
     """The request carries a token that does not prove who is calling."""
 
     code = "unauthenticated"
+
+
+class PersonErased(Unauthenticated):
+    """The token names a person whose data were erased here. It cannot be used any more."""
+
+    code = "person-erased"
 
 
 class NotSignedIn(RequestError):
@@ -559,6 +567,12 @@ class ExtraNotInstalled(DocServiceError, ImportError):
     """This part of docservice needs an extra that is not installed."""
 
     code = "extra-not-installed"
+
+
+class ReceiptInvalid(DocServiceError):
+    """The receipt of an erasure is not one of this service, or was changed after it was made."""
+
+    code = "receipt-invalid"
 
 
 class SettingsInvalid(DocServiceError):

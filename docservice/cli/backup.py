@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from docservice.cli.progress import progress
+from docservice.cli.pseudonyms import PseudonymOptions
 from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
+from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.export.atomic_files import STANDARD
 from docservice.export.backup import SHOWN_REFUSALS, RestoreReport, export_ndjson, import_ndjson
 
@@ -21,22 +23,23 @@ def write(
     output: Annotated[
         Path, Parameter(allow_leading_hyphen=True, help='file, gzipped if it ends with .gz; "-": stdout')
     ],
+    pseudonymous: PseudonymOptions = PseudonymOptions(),
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Write all documents as they are stored, one a line: a backup, and the way to another engine.
 
     The file holds names and answers of learners; only its owner may read it. Writers may go on: a log with all its
-    attempts is of one moment, two logs may not be.
+    attempts is of one moment, two logs may not be. With --pseudonymise the file is for analysis and not a backup.
     """
-    run(_write(output, options))
+    run(_write(output, pseudonymous.pseudonyms(), options))
 
 
-async def _write(output: Path, options: StoreOptions) -> None:
+async def _write(output: Path, pseudonyms: Pseudonyms | None, options: StoreOptions) -> None:
     settings = options.settings()
     require_data(settings)
     async with opened(settings, apply_indexes=False) as service:
         with progress() as watch:
-            done = await export_ndjson(service, output, watch=watch)
+            done = await export_ndjson(service, output, watch=watch, pseudonyms=pseudonyms)
     table = Table("collection", "documents")
     table.columns[1].justify = "right"
     for collection, number in done.documents.items():
@@ -79,6 +82,8 @@ def _show(report: RestoreReport) -> None:
         numbers = (counts.read, counts.written, counts.replaced, counts.unchanged, counts.refused)
         table.add_row(collection or "(unreadable)", *map(str, numbers))
     Console().print(table)
+    if erased := sum(counts.erased for counts in report.counts.values()):
+        say(f"left out: {erased:,} documents of people who were erased")
     for number, reason in report.refusals.items():
         say(f"refused: line {number}: {reason}")
     if report.refused > SHOWN_REFUSALS:

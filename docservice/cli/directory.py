@@ -150,3 +150,6 @@ async def _import(content: dict[str, Any], options: StoreOptions) -> None:
     for section, count in counts.items():
         table.add_row(section, str(count.created), str(count.changed), str(count.unchanged))
     Console().print(table)
+    for section, count in counts.items():
+        if count.erased:
+            say(f"left out: {count.erased:,} {section} of people who were erased")

@@ -86,11 +86,22 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         Example("count what would be done", "docservice consolidate mastery-times --dry-run"),
         Example("do it", "docservice consolidate mastery-times"),
     ),
+    ("erase",): (
+        Example("what would be removed?", "docservice erase anna --dry-run"),
+        Example(
+            "remove it, and keep the receipt", "docservice erase anna --reason 'Letter of 3 May' --output anna.json"
+        ),
+    ),
+    ("erase", "verify"): (Example("is the receipt genuine?", "docservice erase verify anna.json"),),
     ("export", "csv"): (
         Example(
             "two months of a facility",
             "docservice export csv summary --facility 'Lakeside School' "
             "--start 2024-09-01 --end 2024-10-31 --output summary.csv",
+        ),
+        Example(
+            "for a study, without names and answers",
+            "docservice export csv attempt --facility 'Lakeside School' --output attempts.csv --pseudonymise study.key",
         ),
         Example("into a pipe", "docservice export csv attempt --facility 'Lakeside School' --output - | head"),
     ),

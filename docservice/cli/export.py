@@ -13,7 +13,9 @@ from cyclopts import App, Parameter
 
 from docservice.cli import backup as ndjson
 from docservice.cli.progress import progress
+from docservice.cli.pseudonyms import PseudonymOptions
 from docservice.console import StoreOptions, opened, require_data, run, say
+from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.domain.exports.tables import Table, TableName
 from docservice.errors import SettingsInvalid
 from docservice.export import CsvWriter, ParquetWriter, TableWriter, write_export
@@ -40,6 +42,7 @@ def csv(
     output: Output,
     start: Start = None,
     end: End = None,
+    pseudonymous: PseudonymOptions = PseudonymOptions(),
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Write a CSV file; `session` and `summary` are those of Kolibri's exportlogs.
@@ -47,7 +50,8 @@ def csv(
     A file that is there is replaced when the new one is whole. Cells that a spreadsheet would run begin with an
     apostrophe.
     """
-    run(_export(CsvWriter, table, facility, output, _moment("start", start), _moment("end", end), options))
+    span = (_moment("start", start), _moment("end", end))
+    run(_export(CsvWriter, table, facility, output, span, pseudonymous.pseudonyms(), options))
 
 
 @app.command
@@ -59,13 +63,15 @@ def parquet(
     output: Output,
     start: Start = None,
     end: End = None,
+    pseudonymous: PseudonymOptions = PseudonymOptions(),
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Write a Parquet file with the same rows, typed; needs the extra `parquet`.
 
     A file that is there is replaced when the new one is whole.
     """
-    run(_export(ParquetWriter, table, facility, output, _moment("start", start), _moment("end", end), options))
+    span = (_moment("start", start), _moment("end", end))
+    run(_export(ParquetWriter, table, facility, output, span, pseudonymous.pseudonyms(), options))
 
 
 async def _export(
@@ -73,10 +79,11 @@ async def _export(
     rows: TableName,
     facility: str,
     output: Path,
-    start: datetime | None,
-    end: datetime | None,
+    span: tuple[datetime | None, datetime | None],
+    pseudonyms: Pseudonyms | None,
     options: StoreOptions,
 ) -> None:
+    start, end = span
     if start is not None and end is not None and start - end >= timedelta(days=1):  # the end is a day later
         raise SettingsInvalid("--end is before --start.")
     settings = options.settings()
@@ -88,7 +95,7 @@ async def _export(
             facility_id = (await service.admin.facility_called(facility)).id
             with progress() as watch:
                 written = await write_export(
-                    service, rows, facility_id, path, writer, start=start, end=end, watch=watch
+                    service, rows, facility_id, path, writer, start=start, end=end, watch=watch, pseudonyms=pseudonyms
                 )
         if to_pipe:
             with path.open("rb") as whole, standard_output() as pipe:

@@ -74,12 +74,13 @@ def _note(settings: Settings, done: KolibriImport) -> None:
         say(f"docservice status will not name this import: {error}")
 
 
-_COLUMNS = ("read", "new", "updated", "unchanged", "kept", "withdrawn", "set aside")
+_COLUMNS = ("read", "new", "updated", "unchanged", "kept", "withdrawn", "erased", "set aside")
 
 
 def _show(report: ImportReport) -> None:
-    # Terminals are narrow, and mostly nothing is withdrawn.
-    hidden = () if any(counts.withdrawn for counts in report.counts.values()) else ("withdrawn",)
+    # Terminals are narrow, and mostly nothing is withdrawn, and nobody was erased.
+    rare = ("withdrawn", "erased")
+    hidden = [column for column in rare if not any(getattr(counts, column) for counts in report.counts.values())]
     columns = [column for column in _COLUMNS if column not in hidden]
     table = Table("records", *columns)
     for column in table.columns[1:]:
@@ -93,6 +94,8 @@ def _show(report: ImportReport) -> None:
         say(f"set aside: {number:,} {kind}: {reason}")
     for (kind, name), number in report.altered.most_common():
         say(f"imported in part: {number:,} {kind} without all of {name}; their rows are in import_set_aside")
+    if erased := sum(counts.erased for counts in report.counts.values()):
+        say(f"left out: {erased:,} records of people who were erased here")
     if report.copied:
         say(report.copied)
     for note in report.notes:

@@ -15,6 +15,7 @@ from docservice.cli import (
     consolidate,
     directory,
     engine,
+    erase,
     export,
     generate,
     import_,
@@ -47,6 +48,7 @@ app.command(classes.app)
 app.command(export.app)
 app.command(import_.app)
 app.command(consolidate.app)
+app.command(erase.app)
 app.command(indexes.app)
 app.command(generate.generate)
 app.command(verify.verify)

@@ -24,10 +24,12 @@ from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
 from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.requests.erasure import ErasePerson
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import CollectionNotFound, UnexpectedAnswer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -282,6 +284,11 @@ class LogClient:
         path = _section_path(collection)
         answer = await self._transport.send("POST", path, body=records)
         return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
+
+    async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
+        """See `PersonLogs.erase_person`."""
+        path = f"/api/directory/users/{_quoted(user_id)}/erase/"
+        return _read(ErasureReceipt, await self._transport.send("POST", path, body=request or ErasePerson()))
 
     async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
         """See `PersonLogs.remove_directory_record`.

@@ -17,10 +17,12 @@ from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
+from docservice.domain.requests.erasure import ErasePerson
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.domain.upkeep.receipts import ErasureReceipt
 
 LogKindName = Literal["contentsummarylog", "contentsessionlog", "usersessionlog", "examlog"]
 """A kind of log that is a document of its own; Morango's names of the models."""
@@ -362,6 +364,23 @@ class PersonLogs(Protocol):
             NotSignedIn: the caller is anonymous.
             PermissionDenied: the caller may not write one of the records.
             ValidationFailed: with the position and field of every invalid record.
+        """
+        ...
+
+    async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
+        """Erase a person of a facility that the caller administers: all logs, the account, and what else there is.
+
+        Nothing brings the person back; see the page on privacy of the manual. Once begun it goes on even if the caller
+        goes away; done again after an interruption, it completes. Over HTTP the receipt is signed.
+
+        Args:
+            user_id: the person.
+            request: the reason; `ErasePerson(dry_run=True)` only counts. If unset: no reason.
+
+        Raises:
+            LogNotFound: there is no such person in a facility that the caller administers.
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: nobody else administers the facility, or the caller is a program.
         """
         ...
 

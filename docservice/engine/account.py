@@ -160,6 +160,19 @@ def drop_others(uri: str) -> int:
     return dropped
 
 
+def other_users(uri: str) -> list[str]:
+    """Return the names of all users but ours, as `database.user`.
+
+    Raises:
+        NotAnswering: no answer within some seconds.
+    """
+    try:
+        with _client(uri) as client:
+            return [f"{database}.{user}" for database, user in _other_users(client)]
+    except PyMongoError as error:
+        raise NotAnswering(str(error)) from error
+
+
 def _set_password(client: Client, password: str) -> None:
     try:
         client.admin.command("createUser", USER, pwd=password, roles=_ROLES)

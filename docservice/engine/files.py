@@ -13,6 +13,7 @@
         supervisor.log, engine.log, each with one predecessor (`.1`)
         data.new/                 the database while it is being made, see `startup`
         data/                     the database
+        data.old/, rebuild/       while it is made again, see `rebuild`; left if that was killed
 
 Everything here blocks: the command side calls it through `asyncio.to_thread`.
 """
@@ -69,6 +70,8 @@ class EngineFiles:
         self.engine_log = self.directory / "engine.log"
         self.database = self.directory / "data"
         self.unfinished = self.directory / "data.new"
+        self.replaced = self.directory / "data.old"
+        self.rebuilding = self.directory / "rebuild"
 
     def prepare(self) -> None:
         """Make the folders, closed to other users.
@@ -102,7 +105,11 @@ class EngineFiles:
                     f"{self.database} is a link to a folder that is not there: {self.database.readlink()}. Mount its "
                     "disk, or remove the link to begin with an empty database."
                 ) from None
-            return False
+            if not self.replaced.is_dir():
+                return False
+            # A rebuild was killed when it had moved the database aside, and not put the new one in its place.
+            self.replaced.replace(self.database)
+            return self.has_database()
         except NotADirectoryError:
             return True
         if names and not names & _STARTING_POINTS:

@@ -24,8 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from docservice.domain.exports.pseudonyms import COLLECTIONS, Pseudonyms
+from docservice.domain.exports.self_check import DirectoryValues
 from docservice.errors import SettingsInvalid
 from docservice.export.atomic_files import reading, writing
+from docservice.export.erasures import ErasureGuard
+from docservice.export.self_check import require_pseudonymous, texts_of_lines
 from docservice.service import DocService
 from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Line, LineOutcome
@@ -35,6 +39,7 @@ _Made = TypeVar("_Made")
 FORMAT = 1
 SHOWN_REFUSALS = 20
 _MARK = "docservice"
+_NOT_UNDER_PSEUDONYMS = "it cannot be exported under pseudonyms"
 _PART = "documents"
 _BATCH_LINES = 500
 _BATCH_BYTES = 8 * 1024 * 1024
@@ -55,7 +60,9 @@ class BackupReport:
     left_out: dict[str, str]
 
 
-async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None = None) -> BackupReport:
+async def export_ndjson(
+    service: DocService, path: Path, *, watch: Watch | None = None, pseudonyms: Pseudonyms | None = None
+) -> BackupReport:
     """Write all documents to a file, gzipped if its name ends with `.gz`.
 
     Writers may go on meanwhile. A document that is there all the time is in the file once, as it was at a moment of the
@@ -66,25 +73,41 @@ async def export_ndjson(service: DocService, path: Path, *, watch: Watch | None 
         service: entered.
         path: `-`: standard output. Another file appears when it is whole, in the place of what was there.
         watch: is called with the progress.
+        pseudonyms: make these in the place of people. The file then holds directory, content and logs only, cannot be
+            restored, and is not kept if a value of the directory is in it.
 
     Raises:
-        ExportError: the file cannot be written.
+        ExportError: the file cannot be written, a person was erased meanwhile, or a value of the directory is in it.
         StoreError: see `retryable`; nothing was written, an export starts again from the beginning.
     """
     watch = watch or NoWatch()
+    erasures = await ErasureGuard.of(service)
     expected = await service.admin.backups.counts()
+    left_out = await service.admin.backups.left_out()
+    more: dict[str, Any] = {}
+    values = DirectoryValues()
+    if pseudonyms is not None:
+        values = await service.admin.directory_values()
+        more = {"pseudonymised": True}
+        left_out |= {name: _NOT_UNDER_PSEUDONYMS for name in expected if name not in COLLECTIONS}
+        expected = {name: number for name, number in expected.items() if name in COLLECTIONS}
     written: Counter[str] = Counter()
     watch.begin(_PART, sum(expected.values()))
     with writing(path) as file:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        await _put(file, [_mark(format=FORMAT, exported_at=now, documents=expected)])
+        await _put(file, [_mark(format=FORMAT, exported_at=now, documents=expected, **more)])
         for collection in expected:
-            async for batch in service.admin.backups.lines(collection):
-                await _put(file, [text for _, text in batch])
+            async for batch in service.admin.backups.lines(collection, pseudonyms):
+                lines = [text for _, text in batch]
+                if pseudonyms is not None:
+                    texts = texts_of_lines(lines, written.total() + 2)
+                    await asyncio.to_thread(require_pseudonymous, texts, values, pseudonyms)
+                await _put(file, lines)
                 written.update(name for name, _ in batch)
                 watch.advance(_PART, sum(name == collection for name, _ in batch))
+        await erasures.require_none()
         await _put(file, [_mark(end=True, documents=dict(written))])
-    return BackupReport(written, await service.admin.backups.left_out())
+    return BackupReport(written, left_out)
 
 
 def _mark(**content: Any) -> str:
@@ -97,13 +120,14 @@ async def _put(file: BinaryIO, lines: list[str]) -> None:
 
 @dataclass
 class RestoreCounts:
-    """What became of the documents of one collection."""
+    """What became of the documents of one collection; `erased` are left out, because their person was erased."""
 
     read: int = 0
     written: int = 0
     replaced: int = 0
     unchanged: int = 0
     refused: int = 0
+    erased: int = 0
 
 
 @dataclass
@@ -255,6 +279,11 @@ class _Batches:
         if is_end:
             self._end = content
             return
+        if content.get("pseudonymised"):
+            raise SettingsInvalid(
+                "The file was exported under pseudonyms, and cannot be restored: ids of logs follow from the ids of "
+                "people, and do not fit these. Read it with the tools for analysis that you use."
+            )
         if made_by != FORMAT:
             raise SettingsInvalid(
                 f"The file has format {made_by}, and this docservice reads format {FORMAT}: update it."

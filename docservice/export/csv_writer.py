@@ -18,6 +18,7 @@ from typing import Any
 
 from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import FOLDER_LABEL, Column, ColumnKind, Table
+from docservice.export.self_check import Text, texts_of_csv
 
 _STARTS_FORMULA = frozenset("@+-=|%\t\r\n")
 _LONGEST_CELL = 64 * 1024 * 1024
@@ -81,6 +82,7 @@ class CsvWriter:
             table: which columns the rows have.
         """
         self._path = path
+        self._table = table
         self._columns = table.columns
         kinds = [column.kind for column in table.columns]
         self._folders_at = kinds.index("folders") if "folders" in kinds else None
@@ -101,6 +103,10 @@ class CsvWriter:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+
+    def texts(self) -> Iterator[Text]:
+        """Yield all cells of the file, once it is finished."""
+        return texts_of_csv(self._path, self._table)
 
     def _open(self, path: Path) -> None:
         # The file has names of learners: only its owner may read it, whether it existed before or not.

@@ -7,7 +7,7 @@ set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import ColumnKind, Table
 from docservice.domain.values.rounding import rounded_sum
 from docservice.errors import ParquetNotInstalled
+from docservice.export.self_check import Text, texts_of_parquet
 
 _GROUP_ROWS = 20_000
 _SUMS: frozenset[ColumnKind] = frozenset({"seconds", "number"})
@@ -38,6 +39,7 @@ class ParquetWriter:
             import pyarrow.parquet as pq  # noqa: PLC0415
         except ImportError:
             raise ParquetNotInstalled() from None
+        self._path = path
         self._arrow: Any = pa
         self._kinds = [column.kind for column in table.columns]
         types = {
@@ -72,6 +74,10 @@ class ParquetWriter:
         """Finish the file."""
         self._write_group()
         self._file.close()
+
+    def texts(self) -> Iterator[Text]:
+        """Yield all texts of the file, once it is finished."""
+        return texts_of_parquet(self._path)
 
     def _write_group(self) -> None:
         if self._waiting:

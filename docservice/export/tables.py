@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.domain.exports.table_rows import Row
 from docservice.domain.exports.tables import TABLES, Table, TableName
 from docservice.export.atomic_files import beside, explained, make_private, put_in_place, replaceable
+from docservice.export.erasures import ErasureGuard
+from docservice.export.self_check import Text, require_pseudonymous
 from docservice.service import DocService
 from docservice.service.base.progress import NoWatch, Watch
 
@@ -29,6 +32,9 @@ class TableWriter(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+    def texts(self) -> Iterator[Text]:
+        """Yield all texts of the file, once it is finished."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ async def write_export(
     start: datetime | None = None,
     end: datetime | None = None,
     watch: Watch | None = None,
+    pseudonyms: Pseudonyms | None = None,
 ) -> TableReport:
     """Write a table of a facility's logs to a file.
 
@@ -69,14 +76,17 @@ async def write_export(
         start: see `TableReader.batches`.
         end: see `TableReader.batches`.
         watch: hears how many percent are read.
+        pseudonyms: make these in the place of people; the file is read again, and not kept if a value of the directory
+            is in it.
 
     Raises:
-        ExportError: the file cannot be written.
+        ExportError: the file cannot be written, a person was erased meanwhile, or a value of the directory is in it.
         InvalidReference: the directory has no such facility.
         ParquetNotInstalled: `writer` needs pyarrow, and it is missing.
         StoreError: see `retryable`.
     """
     watch = watch or NoWatch()
+    erasures = await ErasureGuard.of(service)
     part, percent, count = f"{table} rows, percent read", 0, 0
     with explained(path):
         path = await _in_thread(replaceable, path)
@@ -86,7 +96,8 @@ async def write_export(
             await _in_thread(make_private, unfinished)
             # Set by the thread: a cancelled caller gets no result, but still has to close the file.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
-            async with aclosing(service.admin.table_rows(table, facility_id, start=start, end=end)) as batches:
+            rows = service.admin.table_rows(table, facility_id, start=start, end=end, pseudonyms=pseudonyms)
+            async with aclosing(rows) as batches:
                 watch.begin(part, PERCENT)
                 async for batch in batches:
                     await _in_thread(opened[0].write, batch.rows, batch.levels)
@@ -95,8 +106,13 @@ async def write_export(
                     if now > percent:
                         watch.advance(part, now - percent)
                         percent = now
-            await _in_thread(opened[0].close)
+            written = opened[0]
+            await _in_thread(written.close)
             opened.clear()
+            if pseudonyms is not None:
+                values = await service.admin.directory_values()
+                await _in_thread(require_pseudonymous, written.texts(), values, pseudonyms)
+            await erasures.require_none()
             size = await _in_thread(put_in_place, unfinished, path)
         finally:
             # Cancelled or failed: whatever closing says, the unfinished file goes. A Parquet file that could not be

@@ -7,12 +7,14 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.partial_copies import beside_stored
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.domain.directory.withdrawal import WITHDRAWN_KINDS
 from docservice.domain.logs.record_schema import LogSchema
 from docservice.domain.logs.schema import EXAM_LOG, SESSION_LOG, SUMMARY_LOG, USER_SESSION_LOG
 from docservice.domain.upkeep.consolidation import RULES, ConsolidationRule
+from docservice.domain.upkeep.erasure import document_without, ids_within, named_people, records_without
 from docservice.kolibri import assembling, records
 from docservice.kolibri.assembling import Batch
 from docservice.kolibri.database_copy import LOCK_WAIT_SECONDS, CopyOrder
@@ -30,6 +32,7 @@ from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.consolidation import consolidated
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Document
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.directory.withdrawals import WithdrawalStore
 from docservice.store.mapping.schema import SET_ASIDE
@@ -128,6 +131,8 @@ class _Import:
         self._home = home
         self._watch = watch
         self._bulk = BulkStore(service.admin.database)
+        self._erased = ErasedPeopleStore(service.admin.database)
+        self._eraser = service.admin.eraser
         self._store = MergingStore(service.admin.database)
         self._directory = DirectoryStore(service.admin.database)
         self._withdrawals = WithdrawalStore(service.admin.database)
@@ -171,11 +176,7 @@ class _Import:
         async with prefetched(iterated_in_thread(directory_batches(self._home), self._home.order.stop)) as batches:
             async for batch in batches:
                 if batch.records:
-                    records = await self._beside_stored(batch)
-                    done = await self._directory.upsert(records)
-                    counts = batch.report.of(batch.label)
-                    counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
-                    counts.kept = len(batch.records) - len(records)
+                    await self._write_records(batch)
                 if batch.default_facility is not None:
                     replace = batch.default_facility not in batch.partial_ids
                     await self._directory.set_default_facility(batch.default_facility, replace=replace)
@@ -191,6 +192,7 @@ class _Import:
         ) as batches:
             async for hashes in batches:
                 kept = await self._sign_in.keep_passwords(hashes, secret=secret)
+                await self._sweep(hashes)
                 counts.read += kept.new + kept.changed + kept.unchanged
                 counts.new += kept.new
                 counts.updated += kept.changed
@@ -199,14 +201,32 @@ class _Import:
         if without:
             self._report.notes.append(f"People without a password that could be kept: {without:,}.")
 
-    async def _beside_stored(self, batch: DirectoryBatch) -> list[DirectoryRecord]:
-        """The records of a batch that are to be written."""
-        if not batch.partial_ids:
-            return batch.records
-        stored = await self._directory.stored([record for record in batch.records if record.id in batch.partial_ids])
+    async def _write_records(self, batch: DirectoryBatch) -> None:
+        """Write the records of a batch; what becomes of them is added to its report."""
+        counts = batch.report.of(batch.label)
+        people = {name for record in batch.records for name in named_people(record)}
+        erased = await self._erased.among(people)
+        known = [record for record in records_without(batch.records, erased) if record is not None]
+        counts.erased = len(batch.records) - len(known)
+        records = await self._beside_stored(batch, known)
+        done = await self._directory.upsert(records) if records else Upserted()
+        counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
+        counts.kept = len(known) - len(records)
+        await self._sweep(people - erased)
+
+    async def _sweep(self, people: Iterable[str]) -> None:
+        """Remove what was just written of people whose erasure began since they were looked for."""
+        await self._eraser.sweep(await self._erased.among(people))
+
+    async def _beside_stored(self, batch: DirectoryBatch, known: Sequence[DirectoryRecord]) -> list[DirectoryRecord]:
+        """The records of a batch that are to be written, of those of people who are not erased."""
+        partial = [record for record in known if record.id in batch.partial_ids]
+        if not partial:
+            return list(known)
+        stored = await self._directory.stored(partial)
         records = (
             beside_stored(record, stored.get(record.id)) if record.id in batch.partial_ids else record
-            for record in batch.records
+            for record in known
         )
         return [record for record in records if record is not None]
 
@@ -229,10 +249,18 @@ class _Import:
             rows: documents for `import_set_aside`.
             imported: the names there of the records that were imported.
         """
+        rows = await self._without_erased(rows)
         if self._aside:
             again = {row["_id"] for row in rows}
             await self._bulk.delete(SET_ASIDE, [name for name in imported if name in self._aside and name not in again])
         await self._bulk.replace(SET_ASIDE, rows, upsert=True)
+        await self._sweep(name for row in rows for name in ids_within(row))
+
+    async def _without_erased(self, rows: Sequence[Document]) -> list[Document]:
+        """Return rows as they may be kept: none of erased people, and no others that name them."""
+        erased = await self._erased.among(name for row in rows for name in ids_within(row))
+        kept = (document_without(SET_ASIDE, row, erased) for row in rows) if erased else rows
+        return [row for row in kept if row is not None]
 
     def _prepared(self, stage: _Stage) -> Iterator[tuple[Batch, list[_Prepared]]]:
         """Yield the batches of a stage with what is to be stored, made in the thread that reads."""
@@ -254,6 +282,12 @@ class _Import:
             prepared: its documents.
             fresh: nothing was there when the stage began, so nothing is looked for first.
         """
+        people = {one.whole["user_id"] for one in prepared} - {None}
+        erased = await self._erased.among(people)
+        for one in prepared:
+            if one.whole["user_id"] in erased:
+                count_records(stage.table, one.whole, batch.report, "erased")
+        prepared = [one for one in prepared if one.whole["user_id"] not in erased]
         brought = {one.whole["_id"]: one.whole for one in prepared}
         stored = {} if fresh else await self._bulk.stored(stage.collection, list(brought))
         new: list[Document] = []
@@ -274,6 +308,7 @@ class _Import:
                 count_records(stage.table, brought[document["_id"]], batch.report, "new")
         for whole in differing:
             await self._combine(stage, whole, batch.report)
+        await self._sweep(people - erased)
 
     def _mended(self, stage: _Stage, whole: Document, report: ImportReport) -> Document:
         if not self._rules or stage.table is not records.SUMMARIES:
@@ -302,7 +337,7 @@ class _Import:
         self._watch.begin("records without a parent")
         async with prefetched(iterated_in_thread(assembling.orphans(self._home.tables))) as batches:
             async for batch in batches:
-                await self._bulk.replace(SET_ASIDE, batch.set_aside, upsert=True)
+                await self._set_aside(batch.set_aside, ())
                 self._report.add(batch.report)
                 self._watch.advance("records without a parent", len(batch.set_aside))
         lone = await called_in_thread(assembling.attempts_without_session, self._home.tables)

@@ -10,7 +10,7 @@ from docservice.service.trusted.consolidation import ConsolidationReport
 
 @dataclass
 class RecordCounts:
-    """What became of the records of one kind; the sum of all but the first and the last is the first.
+    """What became of the records of one kind; the sum of all but the first and `withdrawn` is the first.
 
     Attributes:
         read: rows of the Kolibri.
@@ -20,6 +20,7 @@ class RecordCounts:
         kept: are here otherwise, and newer (or put in order since), so they stay as they are here.
         set_aside: cannot become part of a document; their rows are kept in `import_set_aside`.
         withdrawn: were here and no longer in the Kolibri, so they were removed here.
+        erased: belong to people who were erased here, and were left out.
     """
 
     read: int = 0
@@ -29,6 +30,7 @@ class RecordCounts:
     kept: int = 0
     set_aside: int = 0
     withdrawn: int = 0
+    erased: int = 0
 
     def __iadd__(self, other: RecordCounts) -> RecordCounts:
         for name in vars(self):

@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "import",
         "exports",
         "backup",
+        "privacy",
         "operating",
         "engines",
         "kolibri-compatibility",

@@ -15,6 +15,7 @@ from docservice.rest.app_keys import (
     EXPORTS,
     MAX_BODY_BYTES,
     METRICS,
+    RECEIPT_SECRET,
     SERVICE,
     SIGN_INS,
     Identify,
@@ -33,6 +34,7 @@ from docservice.rest.routes import (
     csv_exports,
     directory,
     document_pages,
+    erasure,
     exam_logs,
     health,
     lists,
@@ -46,6 +48,7 @@ from docservice.rest.routes import metrics as metrics_route
 from docservice.rest.running_requests import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.service import DocService
 from docservice.service.acting.sign_in import SignIns
+from docservice.service.base.export_files import FOLDER
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics
@@ -55,6 +58,7 @@ _SUBJECTS = (
     lists,
     document_pages,
     directory,
+    erasure,
     csv_exports,
     csv_downloads,
     exam_logs,
@@ -80,6 +84,7 @@ def create_app(
     metrics: Metrics | None = None,
     cors: Cors | None = None,
     proxies: Proxies | None = None,
+    receipt_secret: str | None = None,
     sign_ins: SignIns | None = None,
 ) -> web.Application:
     """Return an application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
@@ -93,6 +98,7 @@ def create_app(
         metrics: what to show at `/metrics`; None: that is not there.
         cors: which pages of other origins may call; if None, none.
         proxies: the proxies whose `X-Forwarded-*` headers are trusted; None trusts none.
+        receipt_secret: what receipts of erasures are signed with; if None, they are not signed.
         sign_ins: what signs people in with passwords and links; `identify` has to know their cookies, too
             (`bearer_identity(verifier, SessionCookies(sign_ins))`). None: the host has a sign-in of its own.
     """
@@ -118,7 +124,9 @@ def create_app(
     if metrics:
         app[METRICS] = metrics
         metrics.watch(service, app[LIMITS])
-    app[EXPORTS] = BackgroundExports(service, service.data_dir / "exports")
+    if receipt_secret is not None:
+        app[RECEIPT_SECRET] = receipt_secret
+    app[EXPORTS] = BackgroundExports(service, service.data_dir / FOLDER)
     app.on_cleanup.append(_close_exports)
     dispatcher = Dispatcher(service, awaited(identify))
     for operation in OPERATIONS:

@@ -30,6 +30,8 @@ EXPORTS = web.AppKey("EXPORTS", BackgroundExports)
 MAX_BODY_BYTES = web.AppKey("MAX_BODY_BYTES", int)
 DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTION")
 """Gives the API description, without `servers`."""
+RECEIPT_SECRET = web.AppKey("RECEIPT_SECRET", str)
+"""What receipts of erasures are signed with; not there: they are not signed."""
 METRICS: web.AppKey[Metrics] = web.AppKey("METRICS")
 
 SESSION_COOKIES = ("docservice_session", "kolibri")

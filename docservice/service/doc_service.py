@@ -25,6 +25,7 @@ from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.directory_pages import DirectoryPageReader
 from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
@@ -33,6 +34,7 @@ from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
 from docservice.service.base.connection import Connection
+from docservice.service.base.erasure import Eraser
 from docservice.service.trusted.admin import LogsAdmin
 from docservice.service.trusted.collections import DocumentCollection
 from docservice.service.trusted.embedded_collections import EmbeddedCollection
@@ -57,6 +59,7 @@ class _Parts:
     database: Database
     acting: Acting
     admin: LogsAdmin
+    eraser: Eraser
     directory: DirectoryStore
     summaries: DocumentCollection[ContentSummaryLog]
     sessions: DocumentCollection[ContentSessionLog]
@@ -67,9 +70,9 @@ class _Parts:
     exam_attempts: EmbeddedCollection[ExamAttemptLog]
 
     @classmethod
-    def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
+    def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime], eraser: Eraser) -> _Parts:
         lists = ListReader(database)
-        directory = DirectoryWriter(database, actions, lists)
+        directory = DirectoryWriter(database, actions, lists, eraser)
         acting = Acting(
             tracking=Tracking(database, actions, clock),
             lists=lists,
@@ -80,11 +83,13 @@ class _Parts:
             directory=directory,
             directory_pages=DirectoryPageReader(database, lists),
             directory_removal=DirectoryRemover(database, actions, directory),
+            erasure=PersonErasure(lists, eraser),
         )
         return cls(
             database=database,
             acting=acting,
-            admin=LogsAdmin(database, clock),
+            admin=LogsAdmin(database, clock, eraser),
+            eraser=eraser,
             directory=DirectoryStore(database),
             summaries=DocumentCollection(database, actions, SUMMARY_LOGS),
             sessions=DocumentCollection(database, actions, SESSION_LOGS),
@@ -168,6 +173,7 @@ class DocService:
             on_session=on_session,
         )
         self._clock = clock
+        self._timeout_seconds = timeout_seconds
         self._apply_indexes = apply_indexes
         self._exit = AsyncExitStack()
         self._entered: _Parts | None = None
@@ -187,10 +193,12 @@ class DocService:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(self._connection)
             actions = Actions(database)
-            parts = _Parts.of(database, actions, self._clock)
+            eraser = Eraser(database, self._clock, self._data_dir, self._timeout_seconds)
+            parts = _Parts.of(database, actions, self._clock, eraser)
             if self._apply_indexes:
                 await parts.admin.apply_indexes()
             stack.push_async_callback(actions.finish)
+            stack.push_async_callback(eraser.stop)
             self._entered, self._exit = parts, stack.pop_all()
         return self
 
@@ -320,7 +328,7 @@ class DocService:
                 user_sessions=acting.user_sessions.with_clock(clock),
                 csv_exports=acting.csv_exports.with_clock(clock),
             ),
-            admin=LogsAdmin(parts.database, clock),
+            admin=LogsAdmin(parts.database, clock, parts.eraser),
         )
         return other
 
@@ -329,14 +337,15 @@ class DocService:
 
         >>> counts = await logs.import_directory(school.directory())
         >>> counts["users"]
-        Upserted(created=0, changed=0, unchanged=4)
+        Upserted(created=0, changed=0, unchanged=4, erased=0)
 
         Args:
             content: lists of records under the names of a `DirectorySection` (`users`, `classrooms` …), and
                 `default_facility` (an id).
 
         Returns:
-            For each list that was there, how many records were created, changed and unchanged.
+            For each list that was there, how many records were created, changed and unchanged, and how many were left
+            out because their person was erased.
 
         Raises:
             StoreUnavailable, StoreTimeout: nothing was written of at most 1,000 records; of more, some may have been:

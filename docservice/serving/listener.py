@@ -188,6 +188,7 @@ async def serving(
         metrics=metrics,
         cors=Cors(settings.cors_origin_list) if settings.cors_origin_list else None,
         proxies=Proxies(settings.trusted_proxy_list) if settings.trusted_proxy_list else None,
+        receipt_secret=signing_secret(settings),
     )
     runner = web.AppRunner(
         app,

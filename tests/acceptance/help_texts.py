@@ -7,6 +7,7 @@ from functools import cache
 from .running import Finished, run
 
 STORE = ("--mongodb-uri", "--database", "--data-dir")
+PSEUDONYMS = ("--pseudonymise", "--keep", "--shift-times")
 
 OPTIONS = {
     ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
@@ -25,9 +26,11 @@ OPTIONS = {
     ("consolidate", "quiz-attempts"): ("--dry-run", *STORE),
     ("consolidate", "progress"): ("--dry-run", *STORE),
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
-    ("export", "csv"): ("--facility", "--output", "--start", "--end", *STORE),
-    ("export", "parquet"): ("--facility", "--output", "--start", "--end", *STORE),
-    ("export", "ndjson"): ("--output", *STORE),
+    ("erase",): ("--dry-run", "--reason", "--thorough", "--compact", "--output", *STORE),
+    ("erase", "verify"): ("--public-key", *STORE),
+    ("export", "csv"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
+    ("export", "parquet"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
+    ("export", "ndjson"): ("--output", *PSEUDONYMS, *STORE),
     ("import", "ndjson"): ("--replace", *STORE),
     ("indexes", "apply"): ("--rebuild", *STORE),
     ("indexes", "check"): STORE,

@@ -34,6 +34,8 @@ COMMANDS = {
     "import ndjson": ("import", "ndjson"),
     "generate": ("generate",),
     "consolidate": ("consolidate", "progress"),
+    "erase": ("erase",),
+    "erase verify": ("erase", "verify"),
     "export csv": ("export", "csv"),
     "export parquet": ("export", "parquet"),
     "export ndjson": ("export", "ndjson"),

@@ -20,7 +20,7 @@ LINES = [(command, example.line) for command, examples in EXAMPLES.items() for e
 def commands_of(part: App, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Give all commands of an app that do something."""
     inner = [name for name in part if not name.startswith("-")]
-    if names and not inner:
+    if names and (not inner or part.default_command is not None):
         yield names
     for name in inner:
         yield from commands_of(part[name], (*names, name))

@@ -296,7 +296,7 @@ async def test_the_directory_curls_of_the_manual_are_taken(demo_service: Service
     gone = await sent_like(removed, demo_service, http, program, **{learner["id"]: new})
     found = await sent_like(read, demo_service, http, zawadi)
 
-    assert answers[0] == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert answers[0] == (200, {"created": 0, "changed": 0, "unchanged": 1, "erased": 0})
     assert answers[1][0] == 200
     assert answers[1][1]["removed"] == {}
     assert gone == (200, {"removed": {"users": 1}, "changed": {}})

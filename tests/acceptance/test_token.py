@@ -239,7 +239,7 @@ async def test_a_service_token_writes_the_directory_and_nothing_else(
     claims = jwt.decode(ended.out.strip(), options={"verify_signature": False})
     assert (claims["scope"], claims.get("sub")) == ("service", None)
     assert claims["exp"] - claims["iat"] == 60
-    assert written == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert written == (200, {"created": 0, "changed": 0, "unchanged": 1, "erased": 0})
     assert (read, tracked.status) == (403, 403)
 
 

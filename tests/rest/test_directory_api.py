@@ -54,10 +54,10 @@ async def test_records_are_created_changed_and_left(
     first = await post(client, admin, "users", [user(ids, 1, note={"$ref": 2**80}), user(ids, 2)])
     second = await post(client, admin, "users", {"records": [user(ids, 2), user(ids, 1, full_name="A"), user(ids, 3)]})
 
-    assert first == (200, {"created": 2, "changed": 0, "unchanged": 0})
-    assert second == (200, {"created": 1, "changed": 1, "unchanged": 1})
+    assert first == (200, {"created": 2, "changed": 0, "unchanged": 0, "erased": 0})
+    assert second == (200, {"created": 1, "changed": 1, "unchanged": 1, "erased": 0})
     assert (await database.facility_users.find_one({"_id": uuid.UUID(int=1).hex}))["full_name"] == "A"
-    assert await post(client, admin, "users", []) == (200, {"created": 0, "changed": 0, "unchanged": 0})
+    assert await post(client, admin, "users", []) == (200, {"created": 0, "changed": 0, "unchanged": 0, "erased": 0})
 
 
 async def test_all_or_none(client: Client, headers_of: HeadersOf, database: Any, ids: dict[str, str]) -> None:
@@ -220,7 +220,7 @@ async def test_five_thousand_records(client: Client, service_headers: dict[str, 
 
     assert await post(client, service_headers, "users", records) == (
         200,
-        {"created": 5000, "changed": 0, "unchanged": 0},
+        {"created": 5000, "changed": 0, "unchanged": 0, "erased": 0},
     )
 
 

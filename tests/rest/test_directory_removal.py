@@ -264,7 +264,7 @@ async def test_most_people_are_not_withdrawn_by_mistake(
     assert untouched
     assert forced[0] == 200
     assert forced[1]["removed"]["users"] == len(people) - 3
-    assert forced[1]["written"] == {"users": {"created": 0, "changed": 0, "unchanged": 3}}
+    assert forced[1]["written"] == {"users": {"created": 0, "changed": 0, "unchanged": 3, "erased": 0}}
     assert await verified(service) == []
 
 

@@ -46,6 +46,7 @@ METHODS = {
     ("GET", "/sign-in/{token}"): "linked_person",
     ("POST", "/sign-in/{token}"): "use_link",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
+    ("POST", "/api/directory/users/{id}/erase/"): "erase_person",
     ("POST", "/api/directory/"): "replace_directory",
     ("DELETE", "/api/directory/{collection}/{id}/"): "remove_directory_record",
     ("GET", "/readyz"): "ping",

@@ -238,6 +238,7 @@ BODIES: dict[str, Callable[[Case], Any]] = {
     "directory_upsert": lambda case: [
         {"id": (new := uuid.uuid4().hex), "username": new, "dataset": case.dataset, "facility": case.facility}
     ],
+    "erasure_erase": lambda case: {"dry_run": True},
     "directory_replace": lambda case: {},
     "user_sessions_report_activity": lambda case: {"active": True},
     "sessions_sign_in": lambda case: {

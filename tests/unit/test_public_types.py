@@ -27,7 +27,7 @@ LITERALS = {frozenset(get_args(value)) for value in EXPORTED.values() if get_ori
 CONSTRUCTED = (DocService, LogClient)
 """Classes that a program makes itself. Others it is given: how they are made is not its business."""
 
-OUR_OWN = {("LogsAdmin", "database")}
+OUR_OWN = {("LogsAdmin", "database"), ("LogsAdmin", "eraser")}
 """What is for packages of docservice and says so."""
 
 COLLECTIONS = [

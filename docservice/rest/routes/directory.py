@@ -66,11 +66,12 @@ class DirectoryRecords(BaseModel):
 
 
 class DirectoryCounts(BaseModel):
-    """How many records of a request were created, changed and found unchanged."""
+    """How many records of a request were created, changed, found unchanged, and left out: their person was erased."""
 
     created: int
     changed: int
     unchanged: int
+    erased: int
 
 
 class DirectoryList(BaseModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from docservice.domain.answers.directory import Upserted
@@ -16,13 +17,16 @@ from docservice.domain.directory.records import (
     directory_records,
     requested_records,
 )
+from docservice.domain.upkeep.erasure import named_people, records_without
 from docservice.errors import FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
 from docservice.service.acting.directory_pages import require_section
 from docservice.service.acting.directory_rules import DirectoryRules, Sent, fields_of
 from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions
+from docservice.service.base.erasure import Eraser
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.directory.writes import DirectoryWriteStore
 
@@ -33,8 +37,10 @@ _IN_ONE_TRANSACTION = 1000
 class DirectoryWriter:
     """Writes records for admins of a facility, superusers and programs with a service token."""
 
-    def __init__(self, database: Database, actions: Actions, reader: ListReader) -> None:
+    def __init__(self, database: Database, actions: Actions, reader: ListReader, eraser: Eraser) -> None:
         self._actions = actions
+        self._eraser = eraser
+        self._erased = ErasedPeopleStore(database)
         self._reader = reader
         self._store = DirectoryWriteStore(database)
         self._directory = DirectoryStore(database)
@@ -53,12 +59,17 @@ class DirectoryWriter:
         sent = [Sent(record, (*path, place), listed[place]) for place, record in enumerate(records)]
 
         async def action(tx: Transaction) -> Upserted:
-            stored = await self._store.stored(tx, records)
+            kept = await self.without_erased(tx, sent)
+            left_out = Upserted(erased=len(sent) - len(kept))
+            if not kept:
+                return left_out
+            wanted = [one.record for one in kept]
+            stored = await self._store.stored(tx, wanted)
             if not scope.everything:
-                await self._require_own(tx, scope, records, stored)
-                require_no_superusers(records, stored)
-            await self.rules.require_possible(tx, sent)
-            return await self._store.write(tx, records, stored)
+                await self._require_own(tx, scope, wanted, stored)
+                require_no_superusers(wanted, stored)
+            await self.rules.require_possible(tx, kept)
+            return left_out + await self._store.write(tx, wanted, stored)
 
         return await self._actions.run(action, _QUEUE)
 
@@ -72,19 +83,34 @@ class DirectoryWriter:
         ]
         if len(sent) > _IN_ONE_TRANSACTION:
             # More would keep others waiting for long: all are judged before the first is written.
-            await self._require_facility(None, content.get("default_facility"), sent)
-            await self.rules.require_possible(None, sent)
-            return {section: await self._directory.upsert(records) for section, records in sections.items()}
+            kept = await self.without_erased(None, sent)
+            await self._require_facility(None, content.get("default_facility"), kept)
+            await self.rules.require_possible(None, kept)
+            counts = erased_counts(sections, sent, kept)
+            for section, records in by_section(kept).items():
+                counts[section] += await self._directory.upsert(records)
+            late = await self._erased.among({name for one in kept for name in named_people(one.record)})
+            await self._eraser.sweep(late)
+            return counts
 
         async def action(tx: Transaction) -> dict[str, Upserted]:
-            await self._require_facility(tx, content.get("default_facility"), sent)
-            await self.rules.require_possible(tx, sent)
-            counts: dict[str, Upserted] = {}
-            for section, records in sections.items():
-                counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
+            kept = await self.without_erased(tx, sent)
+            await self._require_facility(tx, content.get("default_facility"), kept)
+            await self.rules.require_possible(tx, kept)
+            counts = erased_counts(sections, sent, kept)
+            for section, records in by_section(kept).items():
+                counts[section] += await self._store.write(tx, records, await self._store.stored(tx, records))
             return counts
 
         return await self._actions.run(action, _QUEUE)
+
+    async def without_erased(self, tx: Transaction | None, sent: Sequence[Sent]) -> list[Sent]:
+        """Return the records as they may be written: none of erased people, and no others that name them."""
+        erased = await self._erased.among({name for one in sent for name in named_people(one.record)}, tx)
+        if not erased:
+            return list(sent)
+        records = records_without((one.record for one in sent), erased)
+        return [one._replace(record=record) for one, record in zip(sent, records, strict=True) if record is not None]
 
     async def _require_facility(self, tx: Transaction | None, facility_id: str | None, sent: Sequence[Sent]) -> None:
         """Check that the default facility is stored or among the records.
@@ -145,6 +171,21 @@ class DirectoryWriter:
                 raise PermissionDenied(f"The record at position {position} is not one of your facility alone.")
             if _makes_a_facility(record, stored.get(record.id)):
                 raise PermissionDenied(f"The record at position {position} would make or unmake a facility.")
+
+
+def by_section(sent: Sequence[Sent]) -> dict[str, list[DirectoryRecord]]:
+    """Return the records of a file by its lists."""
+    sections: dict[str, list[DirectoryRecord]] = {}
+    for one in sent:
+        sections.setdefault(str(one.path[0]), []).append(one.record)
+    return sections
+
+
+def erased_counts(sections: Iterable[str], sent: Sequence[Sent], kept: Sequence[Sent]) -> dict[str, Upserted]:
+    """Return how many records of each list of a file are not written, because their person was erased."""
+    listed = Counter(str(one.path[0]) for one in sent)
+    listed.subtract(str(one.path[0]) for one in kept)
+    return {section: Upserted(erased=listed[section]) for section in sections}
 
 
 def _is_own(references: References, own: str | None, datasets: Mapping[str, Mapping[str, str]]) -> bool:

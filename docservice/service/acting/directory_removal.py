@@ -22,7 +22,12 @@ from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, PermissionDenied, RecordNotFound, ValidationFailed, WithdrawalRefused
 from docservice.identity import Principal
-from docservice.service.acting.directory import DirectoryWriter, require_no_superusers
+from docservice.service.acting.directory import (
+    DirectoryWriter,
+    by_section,
+    erased_counts,
+    require_no_superusers,
+)
 from docservice.service.acting.directory_pages import require_section
 from docservice.service.acting.directory_rules import Sent
 from docservice.service.base.actions import Actions
@@ -79,11 +84,11 @@ class DirectoryRemover:
     ) -> Replaced:
         """See `PersonLogs.replace_directory`."""
         scope = await self._writer.scope(principal)
-        lists = directory_records(content)
+        listed = directory_records(content)
         facility_id = named_facility(content, facility_id or await self._own_facility(scope))
         sent = [
             Sent(record, (section, place), content[section][place])
-            for section, records in lists.items()
+            for section, records in listed.items()
             for place, record in enumerate(records)
         ]
         if len(sent) > MAX_REPLACED:
@@ -94,8 +99,10 @@ class DirectoryRemover:
 
         async def action(tx: Transaction) -> Replaced:
             dataset_id = await self._dataset(tx, scope, facility_id)
+            known = await self._writer.without_erased(tx, sent)
+            lists, left_out = by_section(known), erased_counts(listed, sent, known)
             stored = await self._stored(tx, lists)
-            await self._require_of_facility(tx, scope, dataset_id, sent, stored)
+            await self._require_of_facility(tx, scope, dataset_id, known, stored)
             sections = [section for section in FACILITY_SECTIONS if section in content]
             present = await self._removals.of_facility(tx, dataset_id, {*sections, "users"})
             roots: dict[str, set[str]] = {}
@@ -103,7 +110,7 @@ class DirectoryRemover:
                 lacking = present[section].keys() - {record.id for record in lists.get(section, ())}
                 roots.setdefault(SECTIONS[section].collection_name, set()).update(lacking)
             kept: dict[str, set[str]] = {}
-            for one in sent:
+            for one in known:
                 kept.setdefault(one.record.collection_name, set()).add(one.record.id)
             removal = await self._removals.of(tx, roots, kept=kept, at_most=MAX_REPLACED)
             self._require_bounds(removal)
@@ -117,14 +124,13 @@ class DirectoryRemover:
             await self._removals.carry_out(tx, removal)
             by_model = {
                 (type(one.record), one.record.id): document
-                for one in sent
+                for one in known
                 if (document := stored.get(one.record.collection_name, {}).get(one.record.id)) is not None
             }
-            await self._writer.rules.require_possible(tx, sent, stored=by_model, gone=removal.gone)
-            written = {
-                section: await self._store.write(tx, records, stored.get(records[0].collection_name, {}))
-                for section, records in lists.items()
-            }
+            await self._writer.rules.require_possible(tx, known, stored=by_model, gone=removal.gone)
+            written = dict(left_out)
+            for section, records in lists.items():
+                written[section] += await self._store.write(tx, records, stored.get(records[0].collection_name, {}))
             counts = removal.counts()
             empty = {section: Upserted() for section in sections}
             return Replaced({**empty, **written}, counts.removed, counts.changed)

@@ -73,7 +73,8 @@ class ExamLogs(Clocked):
         _require_writer(person, request.user, learner["dataset_id"])
         now = self.now()
         save = _SaveLog(new_exam_log(request, learner["dataset_id"], now))
-        key = request_key(str(person.user_id), idempotency_key, "save exam log", request, now)
+        people = (person.user_id, request.user)
+        key = request_key(str(person.user_id), idempotency_key, "save exam log", request, now, people)
         answer = await self._groups.carry_out(
             save, ExamLogSaved, queue=save.key.log_id, weight=_WEIGHT_OF_A_WHOLE_LOG, key=key
         )
@@ -104,7 +105,8 @@ class ExamLogs(Clocked):
             raise _does_not_exist(*missing)
         _require_owner(person, owner)
 
-        key = request_key(str(person.user_id), idempotency_key, "save exam attempt", request, self.now())
+        people = (person.user_id, request.user, owner.user_id)
+        key = request_key(str(person.user_id), idempotency_key, "save exam attempt", request, self.now(), people)
         save = _SaveAttempt(owner.key, request)
         answer = await self._groups.carry_out(save, ExamAttemptRow, queue=owner.log_id, key=key)
         return cast("ExamAttemptRow", answer)

@@ -12,9 +12,17 @@ from docservice.domain.directory.permissions import Person, log_read_scope
 from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.domain.requests.lists import ATTEMPT_FILTERS, MASTERY_FILTERS, LogFilters, Page
 from docservice.domain.values.ids import parse_uuid
-from docservice.errors import LogNotFound, PageNotFound, PermissionDenied, Unauthenticated, ValidationFailed
+from docservice.errors import (
+    LogNotFound,
+    PageNotFound,
+    PermissionDenied,
+    PersonErased,
+    Unauthenticated,
+    ValidationFailed,
+)
 from docservice.identity import Principal
 from docservice.store.database.port import Database
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.directory.people import PeopleStore
 from docservice.store.lists.attempt_lists import AttemptListStore, AttemptValues
 from docservice.store.lists.mastery_lists import MasteryListPart, MasteryListStore
@@ -26,11 +34,21 @@ CHECKED_SECONDS = 1.0
 again, before the next part of it is."""
 
 
+def stranger(*, is_erased: bool) -> Unauthenticated:
+    """Return the error for a token that names a user who is not in the directory."""
+    if is_erased:
+        return PersonErased()
+    return Unauthenticated(
+        "The token names a user who is not in the directory. Import the directory, or sign in again."
+    )
+
+
 class ListReader:
     """Reads mastery and attempt logs within the read scope of the principal."""
 
     def __init__(self, database: Database) -> None:
         self._people = PeopleStore(database)
+        self._erased = ErasedPeopleStore(database)
         self._mastery_logs = MasteryListStore(database)
         self._attempts = AttemptListStore(database)
 
@@ -39,6 +57,7 @@ class ListReader:
 
         Raises:
             PermissionDenied: the principal is a program with a service token.
+            PersonErased: the token names a person who was erased.
             Unauthenticated: the token names a user who is not in the directory.
         """
         if principal.is_service:
@@ -47,9 +66,7 @@ class ListReader:
             return Person()
         person = await self._people.person(principal.user_id)
         if person is None:
-            raise Unauthenticated(
-                "The token names a user who is not in the directory. Import the directory, or sign in again."
-            )
+            raise stranger(is_erased=bool(await self._erased.among([principal.user_id])))
         return person
 
     async def mastery_logs(self, principal: Principal, filters: LogFilters, page: Page | None) -> Rows[MasteryRow]:

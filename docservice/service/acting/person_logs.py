@@ -23,10 +23,12 @@ from docservice.domain.requests.document_pages import (
     DocumentPage,
     FieldChoice,
 )
+from docservice.domain.requests.erasure import ErasePerson
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
 from docservice.domain.requests.tracking import StartSession, UpdateSession
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
@@ -34,6 +36,7 @@ from docservice.service.acting.directory import DirectoryWriter
 from docservice.service.acting.directory_pages import DirectoryPageReader
 from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
+from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.tracking import Tracking
@@ -52,6 +55,7 @@ class Acting:
     user_sessions: UserSessions
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
+    erasure: PersonErasure
     directory_pages: DirectoryPageReader
     directory_removal: DirectoryRemover
 
@@ -259,6 +263,10 @@ class ActingLogs:
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
+
+    async def erase_person(self, user_id: str, request: ErasePerson | None = None) -> ErasureReceipt:
+        """See `PersonLogs.erase_person`."""
+        return await self._parts.erasure.erase(self.principal, user_id, request or ErasePerson())
 
     async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
         """See `PersonLogs.remove_directory_record`."""

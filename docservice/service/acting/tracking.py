@@ -27,14 +27,15 @@ from docservice.errors import (
     InvalidReference,
     LogNotFound,
     PermissionDenied,
-    Unauthenticated,
 )
 from docservice.identity import Principal
+from docservice.service.acting.lists import stranger
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
 from docservice.service.base.group_commit import GroupCommit, Outcome, outcome_of
 from docservice.store.database.port import Database, Transaction
 from docservice.store.directory.assignments import Assigned, AssignedKind, Assignment, AssignmentStore
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.directory.records import DirectoryStore
 from docservice.store.logs.keys import LogKey
 from docservice.store.logs.tracking import TrackedLogs
@@ -88,6 +89,7 @@ class Tracking(Clocked):
         self._database = database
         self._directory = DirectoryStore(database)
         self._assignments = AssignmentStore(database)
+        self._erased = ErasedPeopleStore(database)
         self._groups: GroupCommit[_Action, Answer] = actions.groups(self._carry_out)
 
     async def start(
@@ -97,7 +99,8 @@ class Tracking(Clocked):
         visitor = await self._visitor(principal)
         start = _Start(visitor, self.now(), request)
         caller = _caller(visitor)
-        key = request_key(caller, idempotency_key, "start", request, start.now) if caller else None
+        people = (visitor.user_id,)
+        key = request_key(caller, idempotency_key, "start", request, start.now, people) if caller else None
         queue = visitor.user_id or f"start {random_id()}"
         return cast("SessionStarted", await self._groups.carry_out(start, SessionStarted, queue=queue, key=key))
 
@@ -112,7 +115,8 @@ class Tracking(Clocked):
             raise LogNotFound() from None
         visitor = await self._visitor(principal)
         report = _Report(visitor, self.now(), session_id, request)
-        key = request_key(_caller(visitor) or session_id, idempotency_key, f"update {session_id}", request, report.now)
+        caller, people = _caller(visitor) or session_id, (visitor.user_id,)
+        key = request_key(caller, idempotency_key, f"update {session_id}", request, report.now, people)
         queue, weight = visitor.user_id or session_id, 1 + len(request.interactions or ())
         answer = await self._groups.carry_out(report, SessionUpdated, queue=queue, weight=weight, key=key)
         return cast("SessionUpdated", answer)
@@ -136,6 +140,8 @@ class Tracking(Clocked):
         """Fill in the facilities of learners; the actions of those who are not in the directory, with an error."""
         learners = {action.user_id for action in actions if action.user_id is not None}
         datasets = await self._directory.datasets_of_users(tx, learners) if learners else {}
+        unknown = learners - datasets.keys()
+        erased = await self._erased.among(unknown, tx) if unknown else set()
         strangers: dict[_Action, DocServiceError] = {}
         for action in actions:
             if action.user_id is None:
@@ -143,9 +149,7 @@ class Tracking(Clocked):
             if action.user_id in datasets:
                 action.visitor = TrackedPerson(datasets[action.user_id], action.user_id)
             else:
-                strangers[action] = Unauthenticated(
-                    "The token names a user who is not in the directory. Import the directory, or sign in again."
-                )
+                strangers[action] = stranger(is_erased=action.user_id in erased)
         return strangers
 
     async def _visitor(self, principal: Principal) -> TrackedPerson:

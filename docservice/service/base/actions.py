@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -78,7 +78,14 @@ class Actions:
             await asyncio.wait(self._running)
 
 
-def request_key(caller: str, key: str | None, action: str, request: BaseModel, now: datetime) -> RequestKey | None:
+def request_key(
+    caller: str,
+    key: str | None,
+    action: str,
+    request: BaseModel,
+    now: datetime,
+    people: Iterable[str | None] = (),
+) -> RequestKey | None:
     """Return what identifies a request that may be sent twice; None without a key of the caller's.
 
     Args:
@@ -87,9 +94,10 @@ def request_key(caller: str, key: str | None, action: str, request: BaseModel, n
         action: what is asked for, with the id of what it is asked of.
         request: the validated body.
         now: when it came, UTC.
+        people: the ids of those whom the reply is about; None for an anonymous visitor.
     """
     if key is None:
         return None
     body = json.dumps(request.model_dump(exclude_unset=True), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{action}\n{body}".encode()).hexdigest()
-    return RequestKey(caller, key, fingerprint, now)
+    return RequestKey(caller, key, fingerprint, now, tuple(sorted({each for each in people if each is not None})))

@@ -12,12 +12,18 @@ from docservice.domain.directory.name_lookup import (
     chosen_classroom,
     chosen_facility,
     chosen_person,
+    id_in,
 )
+from docservice.domain.exports.pseudonyms import Pseudonyms
+from docservice.domain.exports.self_check import DirectoryValues
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.domain.upkeep.consolidation import ConsolidationRule
+from docservice.domain.upkeep.receipts import ErasureReceipt
+from docservice.errors import InvalidReference
+from docservice.service.base.erasure import Eraser
 from docservice.service.base.progress import NoWatch, Watch
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
@@ -29,10 +35,13 @@ from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
+from docservice.store.directory.erased_people import ErasedPeopleStore, ErasureState
 from docservice.store.directory.names import NameStore
+from docservice.store.exports.directory_values import DirectoryValueStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
+from docservice.store.transfer.compacting import compact
 
 
 class LogsAdmin:
@@ -42,6 +51,7 @@ class LogsAdmin:
         database: as stores see it, for packages of docservice that read and write many documents at a time; not part of
             what the library promises.
         backups: whole documents as lines of text, and back.
+        eraser: removes people; for packages of docservice, see `erase`.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
         sign_in: passwords of an imported Kolibri, and links to sign in with.
@@ -49,19 +59,23 @@ class LogsAdmin:
 
     database: Database
     backups: Backups
+    eraser: Eraser
     csv_jobs: ExportJobs
     data_sets: DataSets
     sign_in: SignInAdmin
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], eraser: Eraser) -> None:
         """Work on a database.
 
         Args:
             database: connected.
             clock: gives the current time, aware.
+            eraser: erases people from it.
         """
         self.database = database
-        self.backups = Backups(database)
+        self.eraser = eraser.with_clock(clock)
+        self._erased = ErasedPeopleStore(database)
+        self.backups = Backups(database, self.eraser)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
         self.sign_in = SignInAdmin(database, clock)
@@ -103,7 +117,13 @@ class LogsAdmin:
         return await collection_counts(self.database, (*BACKED_UP, OVERFLOW))
 
     def table_rows(
-        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+        self,
+        table: TableName,
+        facility_id: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        pseudonyms: Pseudonyms | None = None,
     ) -> AsyncGenerator[RowBatch, None]:
         """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
 
@@ -114,12 +134,17 @@ class LogsAdmin:
             facility_id: the facility.
             start: only logs that began then or later; aware. If unset, from the beginning.
             end: only logs that began at most a day after it; aware. If unset, to the end.
+            pseudonyms: make these in the place of people; whether all are replaced is for the caller to check.
 
         Raises:
             InvalidReference: the directory has no such facility.
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
-        return self._tables.batches(table, facility_id, Span(start, end))
+        return self._tables.batches(table, facility_id, Span(start, end), pseudonyms)
+
+    async def directory_values(self) -> DirectoryValues:
+        """Return the ids, usernames and names of the directory, which an export under pseudonyms may not hold."""
+        return await DirectoryValueStore(self.database).read()
 
     async def person_called(self, text: str) -> NamedPerson:
         """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.
@@ -176,6 +201,75 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: what was repaired until then stays; retryable.
         """
         return await Consolidation(self.database).run(rules, watch or NoWatch(), dry_run=dry_run)
+
+    async def erasable_person(self, text: str) -> str:
+        """Return the id of the person that a text means, also of one who is only in logs, or whose erasure has begun.
+
+        Raises:
+            InvalidReference: no person matches, or several do; the message lists candidates.
+        """
+        try:
+            return (await self.person_called(text)).id
+        except InvalidReference:
+            begun = await self.eraser.begun(text)
+            user_id = id_in(text)
+            if len(begun) != 1 and user_id is None:
+                raise
+            return begun[0] if len(begun) == 1 else str(user_id)
+
+    async def preview_erasure(self, user_id: str, *, thorough: bool = False) -> ErasureReceipt:
+        """Return what `erase` would remove, and change nothing.
+
+        Raises:
+            InvalidReference: nothing belongs to a person with this id, and none was erased.
+            StoreUnavailable, StoreTimeout: retryable.
+        """
+        return await self.eraser.preview(user_id, thorough=thorough)
+
+    async def is_last_administrator(self, user_id: str) -> bool:
+        """Whether a person administers a facility, as its admin or as a superuser, and nobody else does."""
+        return await self.eraser.is_last_administrator(user_id)
+
+    async def erase(
+        self, user_id: str, *, reason: str = "", thorough: bool = False, watch: Watch | None = None
+    ) -> ErasureReceipt:
+        """Erase a person: all logs, the account with its rights, control records, and exported files of the facility.
+
+        A tombstone stays, which holds a keyed digest of the id: no import, backup or directory brings the person back.
+        It can be interrupted at any moment, and is done again to its end; who was erased can be erased again. Exports
+        in other places than the data folder, and backups, are not reached.
+
+        Args:
+            user_id: also of a person who is not in the directory any more.
+            reason: for the receipt; it is not stored.
+            thorough: search the logs of all others, and all content, for the id, too, which reads every document.
+            watch: is called with the progress.
+
+        Returns:
+            What was removed, those of interrupted runs included; `signed(secret)` signs it.
+
+        Raises:
+            ExportError: a file cannot be removed; all else was. Erase again.
+            InvalidReference: nothing belongs to a person with this id, and none was erased.
+            StoreUnavailable, StoreTimeout: some of it is done; retryable.
+        """
+        return await self.eraser.erase(user_id, reason=reason, thorough=thorough, watch=watch)
+
+    async def compact(self) -> dict[str, str]:
+        """Have a MongoDB server give back the space of removed documents, collection by collection.
+
+        Returns:
+            For each collection that it did not compact, why.
+        """
+        return await compact(self.database)
+
+    async def erasures(self) -> ErasureState:
+        """Return how many erasures have begun, and how many have come to their end."""
+        return await self._erased.state()
+
+    async def erased_among(self, user_ids: Iterable[str]) -> set[str]:
+        """Return those of some ids that belong to people who were erased, or are being erased."""
+        return await self._erased.among(user_ids)
 
     async def check_indexes(self) -> IndexReport:
         """Compare the server's indexes and views with the described ones; changes nothing."""

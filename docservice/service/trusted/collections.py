@@ -317,7 +317,7 @@ class DocumentCollection(LogCollection[Log]):
         """Insert many whole logs that are not there, outside a transaction; those that are there are left alone.
 
         For loading the past, and safe to do again. The logs are written as they are: with their ids, counters and
-        dirty bits, and nothing is asked of the directory.
+        dirty bits, and nothing is asked of the directory. Logs of people who were erased are left out.
 
         Args:
             logs: of this kind, `identified`, with the logs embedded in them; a few hundred at a time.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docservice.domain.exports import table_rows as export_rows
+from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.domain.exports.quiz_tries import Fields, numbered_tries
 from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, LearnerColumns, Row, Span, visited_node, visitor
 from docservice.domain.exports.tables import TableName
@@ -56,17 +57,22 @@ class TableReader:
         found = await TableReads(self._database).some_facilities(limit)
         return {facility["_id"]: str(facility.get("name") or "") for facility in found}
 
-    async def batches(self, table: TableName, facility_id: str, span: Span) -> AsyncGenerator[RowBatch, None]:
-        """See `DocService.export_rows`."""
+    async def batches(
+        self, table: TableName, facility_id: str, span: Span, pseudonyms: Pseudonyms | None = None
+    ) -> AsyncGenerator[RowBatch, None]:
+        """See `LogsAdmin.table_rows`."""
         reads = TableReads(self._database)
         dataset_id = (await _facility(reads, facility_id))["dataset_id"]
         catalogue = Catalogue()
         await reads.learn_channels(catalogue)
-        export = _Export(reads, dataset_id, span, catalogue, visitor(table))
+        export = _Export(reads, dataset_id, span, catalogue, visitor(table), by_id=pseudonyms is not None)
         found = export.sessions() if table == "session" else export.by_learner(table)
         async with aclosing(found) as batches:
             async for rows, done in batches:
-                yield RowBatch(rows, catalogue.deepest, done)
+                shown = rows
+                if pseudonyms is not None:
+                    shown = await asyncio.to_thread(pseudonyms.rows, table, rows, export.username)
+                yield RowBatch(shown, catalogue.deepest, done)
         yield RowBatch((), catalogue.deepest, 1.0)
 
 
@@ -81,13 +87,31 @@ class _Export:
     """One export under way."""
 
     def __init__(
-        self, reads: TableReads, dataset_id: str, span: Span, catalogue: Catalogue, visitor: LearnerColumns
+        self,
+        reads: TableReads,
+        dataset_id: str,
+        span: Span,
+        catalogue: Catalogue,
+        visitor: LearnerColumns,
+        *,
+        by_id: bool,
     ) -> None:
+        """Read one table.
+
+        Args:
+            reads: of the database.
+            dataset_id: of the facility.
+            span: which logs.
+            catalogue: of contents.
+            visitor: what rows say of an anonymous visitor.
+            by_id: rows have the id of the learner in the place of the username.
+        """
         self._reads = reads
         self._dataset_id = dataset_id
         self._span = span
         self._catalogue = catalogue
         self._visitor = visitor
+        self._by_id = by_id
         self._learners: dict[str, LearnerColumns] = {}
         self._contents: set[str] = set()
         self._nodes: set[str] = set()
@@ -246,7 +270,15 @@ class _Export:
         return [log for log in logs if log["dataset_id"] == self._dataset_id]
 
     def _learner(self, log: Fields) -> LearnerColumns:
-        return self._visitor if log["user_id"] is None else self._learners.get(log["user_id"], UNKNOWN)
+        user_id = log["user_id"]
+        if user_id is None:
+            return self._visitor
+        columns = self._learners.get(user_id, UNKNOWN)
+        return columns._replace(username=user_id) if self._by_id else columns
+
+    def username(self, user_id: str) -> str | None:
+        """Return the username of a person whose rows were just read; None if the directory has none."""
+        return self._learners.get(user_id, UNKNOWN).username
 
     async def _learn_people(self, user_ids: set[str | None]) -> None:
         unknown = {user_id for user_id in user_ids if user_id is not None} - self._learners.keys()

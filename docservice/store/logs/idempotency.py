@@ -21,12 +21,14 @@ class RequestKey:
         key: as the caller chose it.
         fingerprint: of method, path and body, so that a key used for another request is noticed.
         received_at: when the request came, UTC; its reply is kept for a day from then on.
+        user_ids: the people whom the reply is about, or who asked; empty for an anonymous visitor.
     """
 
     caller: str
     key: str
     fingerprint: str
     received_at: datetime
+    user_ids: tuple[str, ...] = ()
 
     @property
     def document_id(self) -> str:
@@ -68,6 +70,7 @@ class IdempotencyStore:
                 "fingerprint": request.fingerprint,
                 "reply": body,
                 "created_at": request.received_at,
+                "user_ids": list(request.user_ids),
             }
             for request, body in replies
         ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from docservice.domain.logs.record_schema import Log
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.logs.overflow import move_oldest
 from docservice.store.mapping.log_kinds import LogKind
 from docservice.store.mapping.schema import OVERFLOW
@@ -17,9 +18,10 @@ class LoadingStore:
 
     def __init__(self, database: Database) -> None:
         self._bulk = BulkStore(database)
+        self._erased = ErasedPeopleStore(database)
 
     async def insert_missing(self, kind: LogKind[Log], logs: Sequence[Log]) -> int:
-        """Insert logs with all that belongs to them; those that are there are left alone.
+        """Insert logs with all that belongs to them; those that are there are left alone, and so is who was erased.
 
         Returns:
             how many were inserted.
@@ -27,7 +29,8 @@ class LoadingStore:
         Raises:
             StoreError: some may have been inserted; do it again.
         """
-        documents = [kind.write(log) for log in logs]
+        erased = await self._erased.among(log.user_id for log in logs if log.user_id is not None)
+        documents = [kind.write(log) for log in logs if log.user_id not in erased]
         made: list[Document] = []
         if kind.overflows:
             for document in documents:

@@ -32,6 +32,8 @@ CSV_REQUESTS = "csv_log_requests"
 DEVICE_SETTINGS = "device_settings"
 DATA_SETS = "generated_data_sets"
 SET_ASIDE = "import_set_aside"
+ERASED_PEOPLE = "erased_people"
+"""The tombstones of erased people, and the keys of their digests."""
 
 CSV_EXPORTS = "csv_exports"
 DIRECTORY_LOCKS = "directory_turns"
@@ -42,8 +44,9 @@ SIGN_IN_LINKS = "sign_in_links"
 USER_SESSION_LOCKS = "user_session_turns"
 WEB_SESSIONS = "web_sessions"
 
-BACKED_UP = (*DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
-"""What a backup holds, in the order of the file: who and what there is, then the logs, buckets beside their logs."""
+BACKED_UP = (ERASED_PEOPLE, *DIRECTORY, CSV_REQUESTS, DEVICE_SETTINGS, DATA_SETS, SET_ASIDE, *DOCUMENT_SCHEMAS)
+"""What a backup holds, in the order of the file: who was erased, so that nothing of them comes behind it; who and what
+there is; then the logs, buckets beside their logs."""
 
 LEFT_OUT = {
     CSV_EXPORTS: "how far exports of one machine are; their files are on its disk",

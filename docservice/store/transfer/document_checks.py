@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from docservice.domain.logs.record_schema import LogSchema
 from docservice.domain.logs.schema import ATTEMPT_LOG, OWNER_FIELDS, SCHEMA_VERSION
 from docservice.domain.requests.csv_exports import LOG_TYPES
 from docservice.domain.upkeep.consistency import field_problems
+from docservice.domain.upkeep.erasure import KEY_PREFIX, key_id
 from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.times import KolibriTime, to_milliseconds
 from docservice.store.database.port import Document
@@ -30,6 +31,7 @@ from docservice.store.mapping.schema import (
     DEVICE_SETTINGS,
     DIRECTORY,
     DOCUMENT_SCHEMAS,
+    ERASED_PEOPLE,
     OVERFLOW,
     SET_ASIDE,
 )
@@ -169,7 +171,22 @@ def _check_data_set(document: Document) -> None:
         raise NotOurs("written is not an object")
 
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _check_tombstone(document: Document) -> None:
+    name, key = document["_id"], document.get("key")
+    if not isinstance(name, str) or not isinstance(key, str):
+        raise NotOurs("_id or key is not a text")
+    if name.startswith(KEY_PREFIX):
+        if not _DIGEST.fullmatch(key) or name != KEY_PREFIX + key_id(key):
+            raise NotOurs("key is not one of digests")
+    elif not _DIGEST.fullmatch(name) or not isinstance(document.get("erased_at"), datetime):
+        raise NotOurs("_id is not a digest, or erased_at is not a time")
+
+
 CHECKS: dict[str, Check] = {
+    ERASED_PEOPLE: _check_tombstone,
     **{name: _directory_check(model) for name, model in DIRECTORY.items()},
     **{name: _log_check(schema) for name, schema in DOCUMENT_SCHEMAS.items()},
     OVERFLOW: _check_bucket,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from docservice.domain.upkeep.erasure import RULES, document_without, ids_within, owners_of
 from docservice.errors import StoreError
 from docservice.store.database.bulk import BulkStore
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
+from docservice.store.directory.erased_people import ErasedPeopleStore
 from docservice.store.mapping.extended_json import encoded, from_line
-from docservice.store.mapping.schema import OVERFLOW, OVERFLOWING
+from docservice.store.mapping.schema import ERASED_PEOPLE, OVERFLOW, OVERFLOWING
 from docservice.store.transfer.backup import SECRETS
 from docservice.store.transfer.document_checks import NotOurs, require_ours
 
@@ -27,6 +29,7 @@ class LineOutcome(Enum):
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
+    ERASED = "erased"
 
 
 @dataclass
@@ -79,9 +82,10 @@ class RestoreStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bulk = BulkStore(database)
+        self._erased = ErasedPeopleStore(database)
         self._last_log: Line | None = None
 
-    async def write(self, lines: Sequence[Line], *, replace: bool) -> None:
+    async def write(self, lines: Sequence[Line], *, replace: bool) -> set[str]:
         """Write the documents of lines that are not refused yet, and note on each what became of it.
 
         Logs come before their buckets: buckets of a log that is refused are refused too, so that no attempt is stored
@@ -91,9 +95,15 @@ class RestoreStore:
             lines: the next ones of the file; at most some hundred.
             replace: put a document in the place of a different one that is there; otherwise it is refused.
 
+        Returns:
+            The ids of the people whom the lines were about, and of other things: who of them is erased meanwhile has to
+            be swept up.
+
         Raises:
             StoreError: some documents may have been written; write the same lines again.
         """
+        await self._write_tombstones([line for line in lines if line.collection == ERASED_PEOPLE])
+        people = await self._leave_out_erased(lines)
         logs = [line for line in lines if line.collection != OVERFLOW]
         for collection in dict.fromkeys(line.collection for line in logs):
             await self._write(collection, [line for line in logs if line.collection == collection], replace)
@@ -107,6 +117,32 @@ class RestoreStore:
                 elif log.outcome is LineOutcome.REFUSED:
                     line.refuse("its log was refused")
         await self._write(OVERFLOW, [line for line in lines if line.collection == OVERFLOW], replace)
+        return people
+
+    async def _write_tombstones(self, lines: Sequence[Line]) -> None:
+        """Write the tombstones that are missing; those that are there count, whatever the file says."""
+        brought = [line for line in lines if line.outcome is None]
+        documents = {line.id: line.document for line in brought}
+        stored = await self._bulk.insert_missing(ERASED_PEOPLE, list(documents.values()))
+        for line in brought:
+            line.outcome = LineOutcome.UNCHANGED if line.id in stored else LineOutcome.WRITTEN
+
+    async def _leave_out_erased(self, lines: Sequence[Line]) -> set[str]:
+        """Note on the lines of erased people that they are left out, and take their ids out of others.
+
+        Returns:
+            The ids of all others whom the lines may be about.
+        """
+        open_lines = [line for line in lines if line.outcome is None and line.collection in _NAMING]
+        people = {name for line in open_lines for name in _people_of(line)}
+        erased = await self._erased.among(people)
+        for line in open_lines if erased else ():
+            document = document_without(line.collection, line.document, erased)
+            if document is None:
+                line.outcome = LineOutcome.ERASED
+            elif document != line.document:
+                line.document, line.encoded = document, encoded(document)
+        return people - erased
 
     async def _write(self, collection: str, lines: Sequence[Line], replace: bool) -> None:
         open_lines = _without_repetitions([line for line in lines if line.outcome is None])
@@ -164,6 +200,15 @@ class RestoreStore:
             await self._database[collection].replace_one(key, document, upsert=True, session=tx.session)
 
         await self._database.transact(action)
+
+
+_NAMING = frozenset(name for name, rule in RULES.items() if rule.owners or rule.mentions == "always")
+
+
+def _people_of(line: Line) -> set[str]:
+    """Return the ids of whom a line may be about, as far as an erasure looks there."""
+    owners = owners_of(line.collection, line.document)
+    return owners | set(ids_within(line.document)) if RULES[line.collection].mentions == "always" else owners
 
 
 def _without_repetitions(lines: Sequence[Line]) -> list[Line]:
