@@ -40,6 +40,14 @@ if TYPE_CHECKING:
     from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
     from docservice.domain.logs.user_sessions import UserSessionLog
     from docservice.domain.person_logs import LogKindName, PersonLogs
+    from docservice.domain.reports.definitions import (
+        Report,
+        ReportColumn,
+        ReportDefinition,
+        ReportName,
+        ReportUnit,
+    )
+    from docservice.domain.reports.filters import CountedTries, ReportFilters, ReportPeriod, TimeSpan
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -92,6 +100,7 @@ __all__ = [
     "ContentSessionLog",
     "ContentSummaryLog",
     "CorrectnessDiff",
+    "CountedTries",
     "CsvExport",
     "CsvLogRequest",
     "DataSet",
@@ -143,7 +152,14 @@ __all__ = [
     "Page",
     "PersonLogs",
     "Principal",
+    "Report",
     "ReportActivity",
+    "ReportColumn",
+    "ReportDefinition",
+    "ReportFilters",
+    "ReportName",
+    "ReportPeriod",
+    "ReportUnit",
     "RequestedExport",
     "Restore",
     "RowBatch",
@@ -158,6 +174,7 @@ __all__ = [
     "StoredCsvRequest",
     "SyncableLog",
     "TableName",
+    "TimeSpan",
     "TryDiff",
     "UpdateSession",
     "Upserted",
@@ -197,6 +214,14 @@ _HOMES = {
     "docservice.domain.logs.exam_logs": ("ExamAttemptLog", "ExamLog"),
     "docservice.domain.logs.user_sessions": ("UserSessionLog",),
     "docservice.domain.person_logs": ("LogKindName", "PersonLogs"),
+    "docservice.domain.reports.definitions": (
+        "Report",
+        "ReportColumn",
+        "ReportDefinition",
+        "ReportName",
+        "ReportUnit",
+    ),
+    "docservice.domain.reports.filters": ("CountedTries", "ReportFilters", "ReportPeriod", "TimeSpan"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),

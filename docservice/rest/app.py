@@ -36,6 +36,7 @@ from docservice.rest.routes import (
     health,
     lists,
     manual,
+    reports,
     tracking,
     user_sessions,
 )
@@ -50,6 +51,7 @@ _SUBJECTS = (
     tracking,
     lists,
     document_pages,
+    reports,
     directory,
     csv_exports,
     csv_downloads,

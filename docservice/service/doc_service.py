@@ -25,6 +25,7 @@ from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
+from docservice.service.acting.reports import PersonReports
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
@@ -72,6 +73,7 @@ class _Parts:
             user_sessions=UserSessions(database, actions, lists, clock),
             csv_exports=CsvExportRequests(database, lists, clock),
             directory=DirectoryWriter(database, actions, lists),
+            reports=PersonReports(database, lists, clock),
         )
         return cls(
             database=database,
@@ -298,6 +300,7 @@ class DocService:
                 exam_logs=acting.exam_logs.with_clock(clock),
                 user_sessions=acting.user_sessions.with_clock(clock),
                 csv_exports=acting.csv_exports.with_clock(clock),
+                reports=acting.reports.with_clock(clock),
             ),
             admin=LogsAdmin(parts.database, clock),
         )

@@ -8,10 +8,13 @@ from datetime import datetime
 from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, chosen_facility, chosen_person
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
+from docservice.domain.reports.definitions import Report, ReportName
+from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.domain.upkeep.consolidation import ConsolidationRule
 from docservice.service.base.progress import NoWatch, Watch
+from docservice.service.reports.maker import ReportMaker
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
@@ -22,6 +25,7 @@ from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
 from docservice.store.directory.names import NameStore
+from docservice.store.directory.people import Readable
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
@@ -58,6 +62,7 @@ class LogsAdmin:
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)
         self._verifier = Verifier(database)
+        self._reports = ReportMaker(database, clock)
 
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
         """End the transactions that a process has left open which died; see `on_session` of `DocService`.
@@ -109,6 +114,15 @@ class LogsAdmin:
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
         return self._tables.batches(table, facility_id, Span(start, end))
+
+    async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
+        """Return a report of all learners, however few may read their logs; see `PersonLogs.report`.
+
+        Raises:
+            CollectionNotFound: there is no such report.
+            FilterInvalid: the report has no such filter, or needs one that has no value.
+        """
+        return await self._reports.make(name, filters or ReportFilters(), Readable(everything=True))
 
     async def person_called(self, text: str) -> NamedPerson:
         """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.
