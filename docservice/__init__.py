@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
-    from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson
+    from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, NamedRecord, RecordKind
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.tables import TableName
@@ -149,9 +149,11 @@ __all__ = [
     "MultipleObjectsReturned",
     "NamedFacility",
     "NamedPerson",
+    "NamedRecord",
     "Page",
     "PersonLogs",
     "Principal",
+    "RecordKind",
     "Report",
     "ReportActivity",
     "ReportColumn",
@@ -199,7 +201,7 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
-    "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson"),
+    "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson", "NamedRecord", "RecordKind"),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.tables": ("TableName",),

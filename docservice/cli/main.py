@@ -18,6 +18,7 @@ from docservice.cli import (
     generate,
     import_,
     indexes,
+    report,
     serve,
     settings,
     shell,
@@ -40,6 +41,7 @@ app.command(token.token)
 app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
+app.command(report.report)
 app.command(export.app)
 app.command(import_.app)
 app.command(consolidate.app)

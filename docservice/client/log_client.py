@@ -231,7 +231,7 @@ class LogClient:
         if definition is None:
             raise CollectionNotFound(f"There is no report {name!r}. The reports are {', '.join(REPORTS)}.")
         filters = filters or ReportFilters()
-        filters.refuse_unused(definition.filters, definition.required)
+        filters.refuse_unused(definition.filters, definition.required, definition.one_of)
         query = {key: str(value) for key, value in filters.as_json().items()}
         return _read(Report, await self._transport.send("GET", f"{_REPORTS}{_quoted(name)}/", query=query))
 

@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "rest",
         "embedding",
         "shell",
+        "reports",
         "import",
         "exports",
         "backup",

@@ -18,6 +18,10 @@ OPTIONS = {
     ("consolidate", "quiz-attempts"): ("--dry-run", *STORE),
     ("consolidate", "progress"): ("--dry-run", *STORE),
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
+    ("report",): (
+        *("--facility", "--class", "--group", "--learner", "--channel", "--topic", "--content", "--lesson", "--quiz"),
+        *("--from", "--until", "--zone", "--by", "--tries", "--least-learners", "--format", *STORE),
+    ),
     ("export", "csv"): ("--facility", "--output", "--start", "--end", *STORE),
     ("export", "parquet"): ("--facility", "--output", "--start", "--end", *STORE),
     ("export", "ndjson"): ("--output", *STORE),

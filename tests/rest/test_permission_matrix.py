@@ -250,6 +250,18 @@ async def make_records(service: DocService, world: World, person: str) -> None:
             "mastery_logs": [attempted],
         }
     )
+    # A practice quiz with a wrong answer, for statistics.
+    wrong = {**attempt, "correct": 0.0, "simple_answer": "7", "sessionlog_id": session.id}
+    handed_in = {"mastery_level": -1, "start_timestamp": START, "mastery_criterion": {"type": "quiz"}, "complete": True}
+    await service.content_summary_logs.save(
+        {
+            "user_id": user,
+            "content_id": "d" * 32,
+            "kind": "exercise",
+            "start_timestamp": START,
+            "mastery_logs": [{**handed_in, "attempts": [wrong]}],
+        }
+    )
     if person in CLASSES:
         await make_class_work(service, user, world.lessons[CLASSES[person]])
         found["class work"] = user

@@ -16,10 +16,16 @@ ReportName = Literal[
     "lesson-progress",
     "learners-needing-help",
     "difficult-questions",
+    "item-analysis",
+    "quiz-statistics",
+    "wrong-answers",
+    "activity",
+    "learner-timeline",
+    "data-quality",
 ]
 
 ReportUnit = Literal["id", "text", "count", "number", "share", "percent", "seconds", "time", "date", "flag"]
-"""What a column holds: an id of 32 hex characters; a text; an integer; a number; a number from 0 to 1; a number of
+"""What a column holds: an id, for programs; a text; an integer; a number; a number from 0 to 1; a number of
 percent; a number of seconds; a moment with its zone; a day; true or false. Any of them may be empty (null)."""
 
 
@@ -50,6 +56,7 @@ class ReportDefinition(BaseModel):
         columns: in order.
         filters: that it can be narrowed with.
         required: those of them that it needs.
+        one_of: those of them of which it needs one at least; empty: none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +68,7 @@ class ReportDefinition(BaseModel):
     columns: tuple[ReportColumn, ...]
     filters: tuple[str, ...]
     required: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
 
 class Report(BaseModel):
@@ -103,10 +111,15 @@ _PEOPLE = ("facility", "classroom", "learner_group", "user")
 _CONTENT = ("channel", "topic", "content")
 _DAYS = ("since", "until", "zone")
 
+_QUESTIONS = ("content", "quiz", "lesson", "topic", "classroom", "learner_group", "user")
+"""A report of questions needs one of these."""
+
+_STATISTIC_FILTERS = (*_PEOPLE, *_CONTENT, "lesson", "quiz", "tries", "least_learners")
+
 _LEARNER = _columns(("learner_id", "Learner id", "id"), ("learner", "Learner", "text"))
 _LESSON = _columns(("lesson_id", "Lesson id", "id"), ("lesson", "Lesson", "text"))
 _TITLED = _columns(("content_id", "Content id", "id"), ("title", "Title", "text"), ("kind", "Kind", "text"))
-_QUESTION = _columns(("item", "Question id", "text"), ("question", "Question", "text"), ("number", "Number", "count"))
+_QUESTION = _columns(("item", "Question id", "id"), ("question", "Question", "text"), ("number", "Number", "count"))
 
 _COACH = "Kolibri 0.19: the coach's"
 
@@ -197,6 +210,150 @@ DIFFICULT_QUESTIONS = ReportDefinition(
         ),
     ),
     filters=(*_PEOPLE, *_CONTENT, "lesson", "quiz"),
+    one_of=_QUESTIONS,
+)
+
+_MOODLE = (
+    "Moodle's quiz statistics (docs.moodle.org, Quiz statistics calculations); of a quiz each learner's first complete "
+    "try counts, of an exercise each learner's first attempt at a question."
+)
+ITEM_ANALYSIS = ReportDefinition(
+    name="item-analysis",
+    title="Item analysis",
+    about="How hard each question is and how well it tells learners who know more from those who know less.",
+    source=f"{_MOODLE} Confidence interval: Wilson's score, 95 %.",
+    columns=(
+        *_TITLED,
+        *_QUESTION,
+        *_columns(
+            ("learners", "Learners", "count"),
+            ("responses", "Tries counted", "count"),
+            ("answered", "Answers", "count"),
+            ("facility_index", "Facility index", "percent"),
+            ("facility_low", "Facility index, low", "percent"),
+            ("facility_high", "Facility index, high", "percent"),
+            ("facility_sd", "Standard deviation", "percent"),
+            ("discrimination_index", "Discrimination index", "percent"),
+            ("discriminative_efficiency", "Discriminative efficiency", "percent"),
+            ("median_time", "Median time", "seconds"),
+            ("share_hinted", "Share with hints", "share"),
+            ("share_error", "Share with errors", "share"),
+            ("wrong_answer", "Most frequent wrong answer", "text"),
+            ("wrong_answer_count", "Times given", "count"),
+        ),
+    ),
+    filters=_STATISTIC_FILTERS,
+    one_of=_QUESTIONS,
+)
+QUIZ_STATISTICS = ReportDefinition(
+    name="quiz-statistics",
+    title="Quiz statistics",
+    about="How learners did in each quiz as a whole, and how far its score can be relied on.",
+    source=f"{_MOODLE} Internal consistency: Cronbach's alpha. Percent are of the highest possible score.",
+    columns=(
+        *_TITLED,
+        *_columns(
+            ("learners", "Learners", "count"),
+            ("responses", "Tries counted", "count"),
+            ("questions", "Questions", "count"),
+            ("mean", "Mean", "percent"),
+            ("median", "Median", "percent"),
+            ("sd", "Standard deviation", "percent"),
+            ("skewness", "Skewness", "number"),
+            ("kurtosis", "Kurtosis", "number"),
+            ("cronbach_alpha", "Internal consistency", "percent"),
+            ("error_ratio", "Error ratio", "percent"),
+            ("standard_error", "Standard error", "percent"),
+        ),
+    ),
+    filters=_STATISTIC_FILTERS,
+    one_of=_QUESTIONS,
+)
+WRONG_ANSWERS = ReportDefinition(
+    name="wrong-answers",
+    title="Wrong answers",
+    about="Which wrong answers are given to each question, and how often.",
+    source="The answers that `item-analysis` counts.",
+    columns=(
+        *_TITLED,
+        *_QUESTION,
+        *_columns(
+            ("answer", "Answer", "text"),
+            ("count", "Times given", "count"),
+            ("learners", "Learners", "count"),
+            ("share", "Share of all answers", "share"),
+        ),
+    ),
+    filters=_STATISTIC_FILTERS,
+    one_of=_QUESTIONS,
+)
+ACTIVITY = ReportDefinition(
+    name="activity",
+    title="Activity",
+    about="How many learners were active, what they visited, how long they worked and what they completed.",
+    source=(
+        "Content sessions by their start; completions by the completion time of content summaries; by device: user "
+        "sessions, which know no content."
+    ),
+    columns=_columns(
+        ("day", "Day", "date"),
+        ("topic_id", "Topic id", "id"),
+        ("topic", "Topic", "text"),
+        ("device", "Device", "text"),
+        ("learners", "Learners", "count"),
+        ("visits", "Visits", "count"),
+        ("time_spent", "Time spent", "seconds"),
+        ("completions", "Completions", "count"),
+    ),
+    filters=(*_PEOPLE, *_CONTENT, *_DAYS, "by"),
+)
+LEARNER_TIMELINE = ReportDefinition(
+    name="learner-timeline",
+    title="Learner",
+    about="All that one learner did, in the order of time: user sessions, visits, tries, answers and completions.",
+    source="The learner's logs, each by its start.",
+    columns=(
+        *_columns(("time", "Time", "time"), ("event", "What", "text")),
+        *_LEARNER,
+        *_TITLED,
+        *_columns(
+            ("lesson_id", "Lesson id", "id"),
+            ("lesson", "Lesson", "text"),
+            ("try_number", "Try", "count"),
+            ("item", "Question id", "id"),
+            ("question", "Question", "text"),
+            ("answer", "Answer", "text"),
+            ("correct", "Correct", "number"),
+            ("complete", "Complete", "flag"),
+            ("hinted", "Hint", "flag"),
+            ("error", "Error", "flag"),
+            ("progress", "Progress", "share"),
+            ("time_spent", "Time spent", "seconds"),
+            ("end", "End", "time"),
+            ("device", "Device", "text"),
+        ),
+    ),
+    filters=("user", *_CONTENT, *_DAYS),
+    required=("user",),
+)
+DATA_QUALITY = ReportDefinition(
+    name="data-quality",
+    title="Data quality",
+    about="What to know of the data before it is believed: clocks, duplicates, rows set aside, and the latest data.",
+    source=(
+        "Content sessions, content summaries, user sessions, people of the directory, and the rows that imports have "
+        "set aside."
+    ),
+    columns=_columns(
+        ("facility_id", "Facility id", "id"),
+        ("facility", "Facility", "text"),
+        ("check", "Check", "text"),
+        ("subject", "About", "text"),
+        ("count", "Count", "count"),
+        ("first", "First", "time"),
+        ("last", "Last", "time"),
+    ),
+    filters=_PEOPLE,
 )
 
 REPORTS: dict[ReportName, ReportDefinition] = {
@@ -204,5 +361,11 @@ REPORTS: dict[ReportName, ReportDefinition] = {
     "lesson-progress": LESSON_PROGRESS,
     "learners-needing-help": LEARNERS_NEEDING_HELP,
     "difficult-questions": DIFFICULT_QUESTIONS,
+    "item-analysis": ITEM_ANALYSIS,
+    "quiz-statistics": QUIZ_STATISTICS,
+    "wrong-answers": WRONG_ANSWERS,
+    "activity": ACTIVITY,
+    "learner-timeline": LEARNER_TIMELINE,
+    "data-quality": DATA_QUALITY,
 }
 """All reports by name."""

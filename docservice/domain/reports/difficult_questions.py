@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docservice.domain.logs.migrated_quizzes import QUIZ
-from docservice.domain.reports.class_progress import Fields, ReportRow
+from docservice.domain.reports.class_progress import EXERCISE, Fields, ReportRow
 from docservice.domain.upkeep.consolidation import exact
+
+PRACTICE_QUIZ = "practice quiz"
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -43,7 +45,7 @@ class AskedContent:
         items = list(self.questions or {})
         return {
             "item": item,
-            "question": (self.questions or {}).get(item, ""),
+            "question": (self.questions or {}).get(item) or item,
             "number": items.index(item) + 1 if item in items else None,
         }
 
@@ -81,11 +83,22 @@ def difficult_question_rows(content: AskedContent, summaries: Sequence[Fields]) 
         content: what it is.
         summaries: of the selected learners and this content, with all attempts of their tries.
     """
-    if any(summary["kind"] == QUIZ for summary in summaries):
-        return _quiz_rows(content, summaries)
-    if any(log["mastery_level"] < 0 for summary in summaries for log in summary.get("mastery_logs", ())):
-        return _practice_quiz_rows(content, summaries)
-    return _exercise_rows(content, summaries)
+    rows_of = {QUIZ: _quiz_rows, PRACTICE_QUIZ: _practice_quiz_rows, EXERCISE: _exercise_rows}
+    return rows_of[content_kind(summaries)](content, summaries)
+
+
+def content_kind(summaries: Iterable[Fields]) -> str:
+    """Return how a content is counted: as a coach's quiz, a practice quiz or an exercise.
+
+    Tries at quizzes have levels below zero, whatever the directory says of the content.
+    """
+    kind = EXERCISE
+    for summary in summaries:
+        if summary["kind"] == QUIZ:
+            return QUIZ
+        if any(log["mastery_level"] < 0 for log in summary.get("mastery_logs", ())):
+            kind = PRACTICE_QUIZ
+    return kind
 
 
 def hardest_first(rows: Iterable[ReportRow]) -> list[ReportRow]:
@@ -98,7 +111,7 @@ def _exercise_rows(content: AskedContent, summaries: Iterable[Fields]) -> list[R
     totals: dict[str, int] = {}
     for attempt in attempts:
         totals[attempt["item"]] = totals.get(attempt["item"], 0) + 1
-    return [_row(content, "exercise", item, totals[item], right) for item, right in _right(attempts).items()]
+    return [_row(content, EXERCISE, item, totals[item], right) for item, right in _right(attempts).items()]
 
 
 def _quiz_rows(content: AskedContent, summaries: Iterable[Fields]) -> list[ReportRow]:
@@ -119,7 +132,7 @@ def _practice_quiz_rows(content: AskedContent, summaries: Iterable[Fields]) -> l
         complete = [log for log in summary.get("mastery_logs", ()) if log["complete"] and log["mastery_level"] < 0]
         if complete:
             latest.append(max(complete, key=_completed))
-    return _of_tries(content, "practice quiz", len(latest), latest)
+    return _of_tries(content, PRACTICE_QUIZ, len(latest), latest)
 
 
 def _of_tries(content: AskedContent, kind: str, total: int, tries: Iterable[Fields]) -> list[ReportRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, get_args
@@ -87,8 +87,13 @@ class ReportFilters:
             raise _invalid("until", "The last day is before the first one.")
         zone_of(self.zone)
 
-    def refuse_unused(self, offered: Iterable[str], required: Iterable[str] = ()) -> None:
+    def refuse_unused(self, offered: Iterable[str], required: Iterable[str] = (), one_of: Sequence[str] = ()) -> None:
         """Check that only filters of this report have a value, and those that it needs have one.
+
+        Args:
+            offered: that the report has.
+            required: that it needs.
+            one_of: of which it needs one at least.
 
         Raises:
             FilterInvalid: with every other one.
@@ -97,6 +102,9 @@ class ReportFilters:
         missing = [name for name in required if getattr(self, name) is None]
         if missing:
             raise FilterInvalid([FieldError((name,), "required", "The report needs this filter.") for name in missing])
+        if one_of and all(getattr(self, name) is None for name in one_of):
+            message = f"The report needs one of {', '.join(one_of)}: without, it would read all logs."
+            raise FilterInvalid([FieldError((one_of[0],), "required", message)])
 
     @property
     def people(self) -> LogFilters:

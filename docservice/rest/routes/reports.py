@@ -119,15 +119,19 @@ def _declare(name: ReportName, definition: ReportDefinition) -> None:
     ]
     operations.get(
         f"{COLLECTION}{name}/",
-        access=Access("readers", "class work" if definition.required else "report", refused=None),
+        access=Access("readers", "class work" if "classroom" in definition.required else "report", refused=None),
         auth="required",
         summary=f"Report: {definition.title.lower()}",
-        description=f"{definition.about}\n\nSource: {definition.source}",
+        description="\n\n".join((definition.about, f"Source: {definition.source}", *_narrowed(definition))),
         query=QueryString((*parameters, _FORMAT), _query),
         answer=Report,
         other_media_types=("text/csv",),
         errors=(PermissionDenied,),
     )(partial(report, name))
+
+
+def _narrowed(definition: ReportDefinition) -> tuple[str, ...]:
+    return (f"One of {', '.join(definition.one_of)} is needed.",) if definition.one_of else ()
 
 
 for _name, _definition in REPORTS.items():

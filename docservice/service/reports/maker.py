@@ -14,8 +14,11 @@ from docservice.domain.reports.definitions import REPORTS, Report, ReportDefinit
 from docservice.domain.reports.filters import ReportFilters
 from docservice.errors import CollectionNotFound
 from docservice.service.base.clock import Clocked
+from docservice.service.reports.activity import ActivityReads
 from docservice.service.reports.class_progress import ClassPage, ClassPages
-from docservice.service.reports.difficult_questions import QuestionReads
+from docservice.service.reports.data_quality import QualityReads
+from docservice.service.reports.learner_timeline import TimelineReads
+from docservice.service.reports.questions import QuestionReads
 from docservice.service.reports.scope import ReportScope
 from docservice.store.database.port import Database
 from docservice.store.directory.people import Readable
@@ -37,11 +40,20 @@ class ReportMaker(Clocked):
         self._database = database
         self._pages = ClassPages(database)
         self._questions = QuestionReads(database)
+        self._activities = ActivityReads(database)
+        self._timelines = TimelineReads(database)
+        self._quality = QualityReads(database)
         self._rows: dict[ReportName, _Rows] = {
             "class-progress": self._class_progress,
             "lesson-progress": self._lesson_progress,
             "learners-needing-help": self._learners_needing_help,
             "difficult-questions": self._difficult_questions,
+            "item-analysis": self._questions.item_analysis,
+            "quiz-statistics": self._questions.quiz_statistics,
+            "wrong-answers": self._questions.wrong_answers,
+            "activity": self._activity,
+            "learner-timeline": self._learner_timeline,
+            "data-quality": self._data_quality,
         }
 
     async def make(self, name: ReportName, filters: ReportFilters, readable: Readable) -> Report:
@@ -52,7 +64,7 @@ class ReportMaker(Clocked):
             FilterInvalid: the report has no such filter, or needs one that has no value.
         """
         definition = definition_of(name)
-        filters.refuse_unused(definition.filters, definition.required)
+        filters.refuse_unused(definition.filters, definition.required, definition.one_of)
         scope = await ReportScope.of(self._database, filters, readable)
         notes: list[str] = []
         generated = self.now()
@@ -81,6 +93,15 @@ class ReportMaker(Clocked):
 
     async def _difficult_questions(self, scope: ReportScope, notes: list[str]) -> list[ReportRow]:
         return await self._questions.difficult_questions(scope)
+
+    async def _activity(self, scope: ReportScope, notes: list[str]) -> list[ReportRow]:
+        return await self._activities.activity(scope)
+
+    async def _learner_timeline(self, scope: ReportScope, notes: list[str]) -> list[ReportRow]:
+        return await self._timelines.learner_timeline(scope)
+
+    async def _data_quality(self, scope: ReportScope, notes: list[str]) -> list[ReportRow]:
+        return await self._quality.data_quality(scope, self.now())
 
 
 def definition_of(name: str) -> ReportDefinition:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
-from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, chosen_facility, chosen_person
+from docservice.domain.directory.name_lookup import (
+    NamedFacility,
+    NamedPerson,
+    NamedRecord,
+    RecordKind,
+    chosen_facility,
+    chosen_person,
+    chosen_record,
+)
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
 from docservice.domain.reports.definitions import Report, ReportName
@@ -25,7 +33,7 @@ from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
 from docservice.store.directory.names import NameStore
-from docservice.store.directory.people import Readable
+from docservice.store.directory.people import PeopleStore, Readable
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
 from docservice.store.mapping.schema import BACKED_UP, OVERFLOW
@@ -61,6 +69,7 @@ class LogsAdmin:
         self._tables = TableReader(database)
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)
+        self._people = PeopleStore(database)
         self._verifier = Verifier(database)
         self._reports = ReportMaker(database, clock)
 
@@ -140,6 +149,30 @@ class LogsAdmin:
             InvalidReference: none fits, or several do; the message lists those that there are.
         """
         return chosen_facility(text, await self._names.facilities())
+
+    async def record_called(
+        self,
+        kind: RecordKind,
+        text: str,
+        *,
+        facility: NamedFacility | None = None,
+        classroom: NamedRecord | None = None,
+    ) -> NamedRecord:
+        """Return the one class, group, lesson, quiz, channel, topic or content that a text means: an id or a name.
+
+        Args:
+            kind: what is looked for.
+            text: upper and lower case are the same.
+            facility: where to look for classes, groups, lessons and quizzes. If unset, everywhere.
+            classroom: where to look for groups, lessons and quizzes. If unset, everywhere.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists these.
+        """
+        dataset_id = None if facility is None else await self._people.facility_dataset(facility.id)
+        classroom_id = None if classroom is None else classroom.id
+        found = await self._names.records(kind, text, dataset_id=dataset_id, classroom_id=classroom_id)
+        return chosen_record(text, kind, found)
 
     async def facility_name(self, facility_id: str) -> str:
         """Return the name of a facility.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 
 from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
+from docservice.store.lists.scope import Selection
 
 _PERSON = ("username", "full_name", "dataset_id", "date_deleted")
 _NODE = ("content_id", "channel_id", "title", "kind", "lft", "parent_id")
@@ -47,6 +49,25 @@ class ReportDirectory:
         """Return name and dataset of people by id, without those whose account was deleted."""
         people = await self.by_id("facility_users", user_ids, _PERSON)
         return {user_id: person for user_id, person in people.items() if not person.get("date_deleted")}
+
+    async def people_of(self, selection: Selection) -> AsyncGenerator[Document, None]:
+        """Yield name and dataset of all selected people, without those whose account was deleted."""
+        if selection.user_ids is not None:
+            for person in (await self.people(selection.user_ids)).values():
+                if selection.dataset_id in (None, person["dataset_id"]):
+                    yield person
+            return
+        query = {} if selection.dataset_id is None else {"dataset_id": selection.dataset_id}
+        async with aclosing(self._database.stream("facility_users", query, dict.fromkeys(_PERSON, 1))) as people:
+            async for person in people:
+                if not person.get("date_deleted"):
+                    yield person
+
+    async def facilities(self) -> dict[str, Document]:
+        """Return the facilities by their datasets."""
+        query, fields = {"kind": "facility"}, {"name": 1, "dataset_id": 1}
+        async with aclosing(self._database.stream("facility_collections", query, fields)) as found:
+            return {facility["dataset_id"]: facility async for facility in found}
 
     async def work_of_class(self, collection: str, classroom_id: str) -> list[Document]:
         """Return the lessons or quizzes (`exams`) of a class, oldest first."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 
+from docservice.domain.reports.filters import TimeSpan
 from docservice.store.database.port import Database, Document, Filter, one_of
 from docservice.store.database.reads import chunks
 from docservice.store.lists.scope import Selection
 from docservice.store.logs.attempts import AttemptReader
-from docservice.store.mapping.schema import SESSIONS, SUMMARIES
+from docservice.store.mapping.schema import SESSIONS, SET_ASIDE, SUMMARIES, USER_SESSIONS
 
 _BATCH = 500
 _HEAVY_BATCH = 50
@@ -78,6 +79,7 @@ class ReportLogs:
         content_ids: Collection[str] | None = None,
         *,
         fields: Mapping[str, int],
+        span: TimeSpan | None = None,
     ) -> AsyncGenerator[Document, None]:
         """Yield the content sessions of selected people.
 
@@ -85,14 +87,68 @@ class ReportLogs:
             selection: whose.
             content_ids: to these contents; None: to all.
             fields: to read, each with 1.
+            span: those of named people that began in it; of a whole facility all come, in it or not.
         """
-        fields = {"dataset_id": 1, "user_id": 1, **fields}
+        started = (
+            span.condition() if span is not None and content_ids is None and selection.user_ids is not None else {}
+        )
         for query in self._queries(selection, content_ids):
-            async with aclosing(self._database.batches(SESSIONS, query, fields, size=_BATCH)) as batches:
+            timed = {**query, "start_timestamp": started} if started else query
+            async with aclosing(self._selected(SESSIONS, timed, selection, fields)) as found:
+                async for session in found:
+                    yield session
+
+    async def sessions_with_attempts(
+        self, selection: Selection, *, fields: Mapping[str, int], attempts: Sequence[str]
+    ) -> AsyncGenerator[Document, None]:
+        """Yield the content sessions of selected people, each with its attempts that belong to no try, in order."""
+        wanted = tuple(dict.fromkeys((*_NEEDED_OF_ATTEMPTS, *attempts)))
+        fields = {**fields, **dict.fromkeys(_OWNER_FIELDS, 1), **{f"attempts.{name}": 1 for name in wanted}}
+        async with aclosing(self.sessions(selection, fields=fields)) as found:
+            async for session in found:
+                parts = self._attempts.of_list(session, None, session.get("attempts", []), fields=wanted)
+                async with aclosing(parts) as chunked:
+                    yield {**session, "attempts": [attempt async for part in chunked for attempt in part]}
+
+    async def user_sessions(self, selection: Selection, fields: Mapping[str, int]) -> AsyncGenerator[Document, None]:
+        """Yield the user sessions of selected people."""
+        for query in self._queries(selection, None):
+            async with aclosing(self._selected(USER_SESSIONS, query, selection, fields)) as found:
+                async for session in found:
+                    yield session
+
+    async def plain_summaries(
+        self, selection: Selection, content_ids: Collection[str] | None, fields: Mapping[str, int]
+    ) -> AsyncGenerator[Document, None]:
+        """Yield fields of the summaries of selected people, without mastery logs."""
+        for query in self._queries(selection, content_ids):
+            async with aclosing(self._selected(SUMMARIES, query, selection, fields)) as found:
+                async for summary in found:
+                    yield summary
+
+    async def set_aside(self, partitions: Sequence[Filter]) -> AsyncGenerator[Document, None]:
+        """Yield the rows that imports have set aside: model, reason and partition.
+
+        Args:
+            partitions: the conditions on the partition of a row, one query each; an empty one: all rows.
+        """
+        fields = {"model_name": 1, "reason": 1, "_morango_partition": 1}
+        for condition in partitions:
+            query = {"_morango_partition": condition} if condition else {}
+            async with aclosing(self._database.batches(SET_ASIDE, query, fields, size=_BATCH)) as batches:
                 async for batch in batches:
-                    for session in batch:
-                        if selection.admits(session):
-                            yield session
+                    for row in batch:
+                        yield row
+
+    async def _selected(
+        self, collection: str, query: Filter, selection: Selection, fields: Mapping[str, int]
+    ) -> AsyncGenerator[Document, None]:
+        fields = {"dataset_id": 1, "user_id": 1, **fields}
+        async with aclosing(self._database.batches(collection, query, fields, size=_BATCH)) as batches:
+            async for batch in batches:
+                for document in batch:
+                    if selection.admits(document):
+                        yield document
 
     def _queries(self, selection: Selection, content_ids: Collection[str] | None) -> list[Filter]:
         """Return the queries that find the documents; each has the first fields of an index and no others."""
