@@ -53,6 +53,7 @@ async def write_export(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
+    people: frozenset[str] | None = None,
     watch: Watch | None = None,
 ) -> TableReport:
     """Write a table of a facility's logs to a file.
@@ -68,6 +69,7 @@ async def write_export(
         writer: makes the file: `CsvWriter` or `ParquetWriter`.
         start: see `TableReader.batches`.
         end: see `TableReader.batches`.
+        people: see `TableReader.batches`.
         watch: hears how many percent are read.
 
     Raises:
@@ -86,7 +88,9 @@ async def write_export(
             await _in_thread(make_private, unfinished)
             # Set by the thread: a cancelled caller gets no result, but still has to close the file.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
-            async with aclosing(service.admin.table_rows(table, facility_id, start=start, end=end)) as batches:
+            async with aclosing(
+                service.admin.table_rows(table, facility_id, start=start, end=end, people=people)
+            ) as batches:
                 watch.begin(part, PERCENT)
                 async for batch in batches:
                     await _in_thread(opened[0].write, batch.rows, batch.levels)

@@ -30,7 +30,8 @@ from docservice.store.reports.directory import ReportDirectory
 from docservice.store.reports.logs import ReportLogs
 
 _ATTEMPTS = ("item", "correct")
-_STATISTIC_ATTEMPTS = (*_ATTEMPTS, "time_spent", "hinted", "error", "simple_answer", "answer")
+STATISTIC_ATTEMPTS = (*_ATTEMPTS, "time_spent", "hinted", "error", "simple_answer", "answer")
+"""The fields of attempts that statistics of questions need."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class QuestionReads:
         return [quiz_statistics_row(*each) for each in shown]
 
     async def _responses(self, scope: ReportScope, notes: list[str]) -> list[tuple[AskedContent, ContentResponses]]:
-        answered = await self.answered(scope, _STATISTIC_ATTEMPTS)
+        answered = await self.answered(scope, STATISTIC_ATTEMPTS)
         found = [
             (
                 answered.contents[content_id],

@@ -106,7 +106,13 @@ class LogsAdmin:
         return await collection_counts(self.database, (*BACKED_UP, OVERFLOW))
 
     def table_rows(
-        self, table: TableName, facility_id: str, *, start: datetime | None = None, end: datetime | None = None
+        self,
+        table: TableName,
+        facility_id: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        people: frozenset[str] | None = None,
     ) -> AsyncGenerator[RowBatch, None]:
         """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
 
@@ -117,12 +123,24 @@ class LogsAdmin:
             facility_id: the facility.
             start: only logs that began then or later; aware. If unset, from the beginning.
             end: only logs that began at most a day after it; aware. If unset, to the end.
+            people: only logs of these people, see `people_in`. If unset, of all, and of anonymous visitors.
 
         Raises:
             InvalidReference: the directory has no such facility.
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
-        return self._tables.batches(table, facility_id, Span(start, end))
+        return self._tables.batches(table, facility_id, Span(start, end), people)
+
+    async def people_in(
+        self, *, classroom_id: str | None = None, group_id: str | None = None, user_id: str | None = None
+    ) -> frozenset[str] | None:
+        """Return the people whom all of a class (with its groups), a group and an id leave; None if all are unset."""
+        allowed: list[set[str]] = [] if user_id is None else [{user_id}]
+        if classroom_id is not None:
+            allowed.append(await self._people.members_of_classes([classroom_id]))
+        if group_id is not None:
+            allowed.append(await self._people.members([group_id]))
+        return frozenset(set.intersection(*allowed)) if allowed else None
 
     async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
         """Return a report of all learners, however few may read their logs; see `PersonLogs.report`.

@@ -65,12 +65,24 @@ class ReportLogs:
                         if selection.admits(summary):
                             yield await self._with_attempts(summary, wanted) if attempts else summary
 
+    async def contents_with_tries(self, dataset_id: str) -> list[str]:
+        """Return the contents that learners of a facility have tries at, by id."""
+        # Grouped: what `distinct` answers has to fit into one document.
+        pipeline: list[Document] = [
+            {"$match": {"dataset_id": dataset_id}},
+            {"$match": {"mastery_logs.attempt_count": {"$gt": 0}}},
+            {"$group": {"_id": "$content_id"}},
+        ]
+        async with aclosing(self._database.aggregate(SUMMARIES, pipeline)) as contents:
+            return sorted([content["_id"] async for content in contents])
+
     async def _with_attempts(self, summary: Document, fields: Sequence[str]) -> Document:
         logs = []
         for log in summary.get("mastery_logs", ()):
-            parts = self._attempts.of_list(summary, log["id"], log.get("attempts", []), fields=fields)
+            parts = self._attempts.of_list(summary, log["id"], log.get("attempts", []))
             async with aclosing(parts) as found:
-                logs.append({**log, "attempts": [attempt async for part in found for attempt in part]})
+                attempts = [_only(fields, attempt) async for part in found for attempt in part]
+            logs.append({**log, "attempts": attempts})
         return {**summary, "mastery_logs": logs}
 
     async def sessions(
@@ -106,9 +118,10 @@ class ReportLogs:
         fields = {**fields, **dict.fromkeys(_OWNER_FIELDS, 1), **{f"attempts.{name}": 1 for name in wanted}}
         async with aclosing(self.sessions(selection, fields=fields)) as found:
             async for session in found:
-                parts = self._attempts.of_list(session, None, session.get("attempts", []), fields=wanted)
+                parts = self._attempts.of_list(session, None, session.get("attempts", []))
                 async with aclosing(parts) as chunked:
-                    yield {**session, "attempts": [attempt async for part in chunked for attempt in part]}
+                    loose = [_only(wanted, attempt) async for part in chunked for attempt in part]
+                yield {**session, "attempts": loose}
 
     async def user_sessions(self, selection: Selection, fields: Mapping[str, int]) -> AsyncGenerator[Document, None]:
         """Yield the user sessions of selected people."""
@@ -163,3 +176,9 @@ class ReportLogs:
             return [{"user_id": one_of(some), **contents} for some in some_people for contents in of_contents]
         of_facility = {} if selection.dataset_id is None else {"dataset_id": selection.dataset_id}
         return [{**of_facility, **contents} for contents in of_contents]
+
+
+def _only(fields: Sequence[str], attempt: Document) -> Document:
+    """Return the wanted parts of an attempt: buckets are read whole, and a report keeps many attempts."""
+    names = [name.partition(".")[0] for name in fields]
+    return {name: attempt[name] for name in names if name in attempt}
