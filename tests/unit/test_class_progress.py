@@ -18,9 +18,9 @@ from docservice.domain.reports.class_progress import (
     learners_needing_help_rows,
     lesson_progress_rows,
     lesson_status,
-    needs_help,
     quiz_result,
     resource_status,
+    sessions_in_need,
 )
 
 START = datetime(2024, 9, 2, 8, tzinfo=UTC)
@@ -94,12 +94,12 @@ def test_completed_goes_before_help() -> None:
 )
 def test_four_wrong_answers_in_a_lesson_need_help(attempts: list[dict[str, Any]], needed: bool) -> None:
     """Wrong answers and hints of a try are counted when an attempt in a lesson ends."""
-    assert needs_help([attempts], {LESSON_SESSION}) == needed
+    assert (LESSON_SESSION in sessions_in_need([attempts])) == needed
 
 
 def test_tries_are_counted_apart() -> None:
     """Two wrong answers in each of two tries are not four."""
-    assert not needs_help([[attempt(0, wrong=2)], [attempt(1, wrong=2)]], {LESSON_SESSION})
+    assert sessions_in_need([[attempt(0, wrong=2)], [attempt(1, wrong=2)]]) == set()
 
 
 def test_who_may_need_help() -> None:

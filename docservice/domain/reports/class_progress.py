@@ -7,9 +7,11 @@ modules/classSummary/index.js.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Literal
 
 from docservice.domain.upkeep.consolidation import exact
@@ -77,7 +79,7 @@ class ClassLogs:
 
     Attributes:
         summaries: by learner and content, without attempts but for quizzes.
-        needing_help: learners and contents that fit `needs_help`.
+        needing_help: learners and contents: where one of `sessions_in_need` is part of a lesson.
     """
 
     summaries: dict[tuple[str, str], Fields] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class ClassLogs:
 
 
 def may_need_help(summary: Fields) -> bool:
-    """Whether `needs_help` can be true: an exercise with attempts that was never completed."""
+    """Whether a learner may need help: an exercise with attempts that was never completed."""
     return (
         summary["kind"] == EXERCISE
         and summary["progress"] < 1
@@ -109,27 +111,24 @@ def help_candidates(summaries: Iterable[Fields], lessons: Iterable[AssignedWork]
     ]
 
 
-def needs_help(tries: Iterable[Sequence[Fields]], lesson_sessions: Collection[str]) -> bool:
-    """Whether a learner needs help with an exercise that `may_need_help` has let through.
+def sessions_in_need(tries: Iterable[Sequence[Fields]]) -> set[str]:
+    """Return the content sessions in which a learner had trouble: if one is part of a lesson, the learner needs help.
 
     Kolibri keeps a notification, which is made when an attempt in a lesson is reported while its try holds four wrong
     answers and hints. The logs say the same: such an attempt is there, and so many were wrong when it ended.
 
     Args:
-        tries: the attempts of each mastery log.
-        lesson_sessions: ids of the content sessions that were part of a lesson.
+        tries: the attempts of each mastery log, in order; of a summary that `may_need_help` has let through.
     """
-    return any(
-        attempt["sessionlog_id"] in lesson_sessions
-        and sum(
-            wrong_interactions(other)
-            for other in attempts
-            if exact(other, "start_timestamp") <= exact(attempt, "end_timestamp")
-        )
-        >= WRONG_INTERACTIONS
-        for attempts in tries
-        for attempt in attempts
-    )
+    found: set[str] = set()
+    for attempts in tries:
+        starts = [attempt["start_timestamp"] for attempt in attempts]
+        wrong = list(accumulate(wrong_interactions(attempt) for attempt in attempts))
+        for attempt in attempts:
+            begun = bisect_right(starts, attempt["end_timestamp"])
+            if begun and wrong[begun - 1] >= WRONG_INTERACTIONS:
+                found.add(attempt["sessionlog_id"])
+    return found
 
 
 def wrong_interactions(attempt: Fields) -> int:
@@ -190,11 +189,19 @@ def quiz_result(summary: Fields) -> ReportRow:
     right = {each["item"] for each in earlier[0].get("attempts", ()) if each["correct"] == 1} if earlier else set()
     return {
         "status": "Completed" if latest["complete"] else "Started",
-        "last_activity": max((exact(each, "end_timestamp") for each in attempts), default=None),
+        "last_activity": _latest_end(attempts),
         "num_correct": sum(each["correct"] for each in attempts) if attempts else None,
         "num_answered": len(attempts) or None,
         "previous_num_correct": len(right),
     }
+
+
+def _latest_end(attempts: Collection[Fields]) -> datetime | None:
+    if not attempts:
+        return None
+    latest = max(attempt["end_timestamp"] for attempt in attempts)
+    # Only of these the microseconds decide.
+    return max(exact(attempt, "end_timestamp") for attempt in attempts if attempt["end_timestamp"] == latest)
 
 
 def class_progress_rows(

@@ -14,7 +14,7 @@ from docservice.domain.reports.class_progress import (
     Resource,
     class_progress_rows,
     help_candidates,
-    needs_help,
+    sessions_in_need,
 )
 from docservice.service.reports.scope import ReportScope, name_of
 from docservice.store.database.port import Database, Document
@@ -22,7 +22,12 @@ from docservice.store.lists.scope import Selection
 from docservice.store.reports.directory import ReportDirectory
 from docservice.store.reports.logs import ReportLogs
 
-_QUIZ_ATTEMPTS = ("item", "correct", "end_timestamp")
+_SUMMARY = (
+    *("dataset_id", "user_id", "content_id", "kind", "progress", "completion_timestamp", "end_timestamp"),
+    *("time_spent", "_recorded.end_timestamp"),
+)
+_TRY = ("id", "mastery_level", "attempt_count")
+_QUIZ_ATTEMPTS = ("item", "correct", "end_timestamp", "_recorded")
 _HELP_ATTEMPTS = ("end_timestamp", "sessionlog_id", "interaction_history.correct")
 
 
@@ -92,7 +97,7 @@ class ClassPages:
     async def _class_logs(self, learners: Selection, page: ClassPage) -> ClassLogs:
         contents = {resource.content_id for lesson in page.lessons for resource in lesson.resources}
         logs = ClassLogs()
-        async for summary in self._logs.summaries(learners, contents):
+        async for summary in self._logs.summaries(learners, contents, fields=_SUMMARY, tries=_TRY):
             logs.summaries[summary["user_id"], summary["content_id"]] = summary
         quizzes = {quiz.id for quiz in page.quizzes} | {
             summary["content_id"]
@@ -103,26 +108,33 @@ class ClassPages:
             logs.summaries[summary["user_id"], summary["content_id"]] = summary
         candidates = help_candidates(logs.summaries.values(), page.lessons)
         if candidates:
-            logs.needing_help = await self._needing_help(candidates, learners.dataset_id)
+            logs.needing_help = await self._needing_help(candidates)
         return logs
 
-    async def _needing_help(self, candidates: Sequence[Fields], dataset_id: str | None) -> set[tuple[str, str]]:
-        """Return who of those who may need help does: their attempts and the content sessions of these are read."""
-        learners = Selection(frozenset(summary["user_id"] for summary in candidates), dataset_id)
-        contents = {summary["content_id"] for summary in candidates}
-        wanted = {summary["_id"] for summary in candidates}
-        fields = {"extra_fields.context.lesson_id": 1}
-        sessions = {
-            session["_id"]
-            async for session in self._logs.sessions(learners, contents, fields=fields)
-            if session.get("extra_fields", {}).get("context", {}).get("lesson_id")
-        }
-        found = set()
-        async for summary in self._logs.summaries(learners, contents, attempts=_HELP_ATTEMPTS):
-            tries = [log["attempts"] for log in summary["mastery_logs"]]
-            if summary["_id"] in wanted and needs_help(tries, sessions):
-                found.add((summary["user_id"], summary["content_id"]))
-        return found
+    async def _needing_help(self, candidates: Sequence[Fields]) -> set[tuple[str, str]]:
+        """Return who of those who may need help does.
+
+        Most summaries say so by the attempts that they embed; only of the others those that moved are read.
+        """
+        needing: set[tuple[str, str]] = set()
+        undecided = {summary["_id"]: summary for summary in candidates}
+        for moved in (False, True):
+            sessions: dict[str, set[str]] = {}
+            found = self._logs.summaries_with_ids(undecided, attempts=_HELP_ATTEMPTS, moved=moved)
+            async for summary in found:
+                tries = [log.get("attempts", ()) for log in summary.get("mastery_logs", ())]
+                sessions[summary["_id"]] = sessions_in_need(tries)
+            in_lessons = await self._logs.sessions_in_lessons(set().union(*sessions.values()))
+            decided = {summary_id for summary_id, in_need in sessions.items() if in_need & in_lessons}
+            needing |= {(undecided[id_]["user_id"], undecided[id_]["content_id"]) for id_ in decided}
+            undecided = {
+                id_: summary
+                for id_, summary in undecided.items()
+                if id_ not in decided and summary.get("overflow_buckets")
+            }
+            if not undecided:
+                break
+        return needing
 
 
 def resources_of(lesson: Document) -> list[Fields]:

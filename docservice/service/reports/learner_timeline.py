@@ -20,6 +20,7 @@ _VISIT = dict.fromkeys(
 )
 _ATTEMPT = (
     *("item", "end_timestamp", "time_spent", "correct", "complete", "hinted", "error", "simple_answer", "answer"),
+    "_recorded",
 )
 _USER_SESSION = dict.fromkeys(("start_timestamp", "last_interaction_timestamp", "device_info", "_recorded"), 1)
 

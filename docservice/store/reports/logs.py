@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 from docservice.domain.reports.filters import TimeSpan
+from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document, Filter, one_of
 from docservice.store.database.reads import chunks
 from docservice.store.lists.scope import Selection
-from docservice.store.logs.attempts import AttemptReader
+from docservice.store.logs.attempts import AttemptReader, in_order
 from docservice.store.mapping.schema import SESSIONS, SET_ASIDE, SUMMARIES, USER_SESSIONS
 
 _BATCH = 500
@@ -27,7 +28,7 @@ TRY_FIELDS = (
 )
 """The fields of a mastery log without its attempts."""
 
-_NEEDED_OF_ATTEMPTS = ("id", "start_timestamp", "_recorded")
+_NEEDED_OF_ATTEMPTS = ("id", "start_timestamp")
 _OWNER_FIELDS = ("_morango_partition", "overflow_buckets")
 
 
@@ -37,12 +38,15 @@ class ReportLogs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._attempts = AttemptReader(database)
+        self._reads = reads_of(database)
 
     async def summaries(
         self,
         selection: Selection,
         content_ids: Collection[str] | None = None,
         *,
+        fields: Sequence[str] = SUMMARY_FIELDS,
+        tries: Sequence[str] = TRY_FIELDS,
         attempts: Sequence[str] = (),
     ) -> AsyncGenerator[Document, None]:
         """Yield the summaries of selected people, each with its mastery logs.
@@ -50,20 +54,48 @@ class ReportLogs:
         Args:
             selection: whose.
             content_ids: of these contents; None: of all.
+            fields: of summaries, `dataset_id` and `user_id` among them.
+            tries: fields of mastery logs, `id` among them.
             attempts: fields of attempts. If empty, mastery logs come without attempts; else with all of theirs, in
                 order, wherever they are stored.
         """
-        fields = dict.fromkeys((*SUMMARY_FIELDS, *_OWNER_FIELDS), 1)
-        fields |= {f"mastery_logs.{name}": 1 for name in TRY_FIELDS}
+        projection = dict.fromkeys((*fields, *_OWNER_FIELDS), 1)
+        projection |= {f"mastery_logs.{name}": 1 for name in tries}
         wanted = tuple(dict.fromkeys((*_NEEDED_OF_ATTEMPTS, *attempts))) if attempts else ()
-        fields |= {f"mastery_logs.attempts.{name}": 1 for name in wanted}
+        projection |= {f"mastery_logs.attempts.{name}": 1 for name in wanted}
         for query in self._queries(selection, content_ids):
-            found = self._database.batches(SUMMARIES, query, fields, size=_HEAVY_BATCH if attempts else _BATCH)
+            found = self._database.batches(SUMMARIES, query, projection, size=_HEAVY_BATCH if attempts else _BATCH)
             async with aclosing(found) as batches:
                 async for batch in batches:
                     for summary in batch:
                         if selection.admits(summary):
                             yield await self._with_attempts(summary, wanted) if attempts else summary
+
+    async def summaries_with_ids(
+        self, ids: Iterable[str], *, attempts: Sequence[str], moved: bool
+    ) -> AsyncGenerator[Document, None]:
+        """Yield summaries by their ids: owner and attempts of each mastery log.
+
+        Args:
+            ids: any number.
+            attempts: fields of attempts.
+            moved: whether those that moved to buckets are among them, or only those that are embedded.
+        """
+        wanted = tuple(dict.fromkeys((*_NEEDED_OF_ATTEMPTS, *attempts)))
+        fields = dict.fromkeys((*_OWNER_FIELDS, "mastery_logs.id"), 1)
+        fields |= {f"mastery_logs.attempts.{name}": 1 for name in wanted}
+        async with aclosing(self._reads.with_values(SUMMARIES, "_id", set(ids), {"_id": 1, **fields})) as found:
+            async for summary in found:
+                yield await self._with_attempts(summary, wanted) if moved else in_order(summary)
+
+    async def sessions_in_lessons(self, ids: Iterable[str]) -> set[str]:
+        """Return those of some content sessions that were part of a lesson."""
+        fields = {"_id": 1, "extra_fields.context.lesson_id": 1}
+        return {
+            session["_id"]
+            async for session in self._reads.with_values(SESSIONS, "_id", set(ids), fields)
+            if session.get("extra_fields", {}).get("context", {}).get("lesson_id")
+        }
 
     async def contents_with_tries(self, dataset_id: str) -> list[str]:
         """Return the contents that learners of a facility have tries at, by id."""
