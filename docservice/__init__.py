@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from docservice import errors as errors
     from docservice import identity as identity
-    from docservice.domain.answers.directory import Upserted
+    from docservice.domain.answers.directory import Removed, Replaced, Upserted
     from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
     from docservice.domain.answers.lists import (
         AttemptDiffRow,
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
-    from docservice.domain.directory.name_lookup import NamedFacility, NamedPerson, NamedRecord, RecordKind
+    from docservice.domain.directory.name_lookup import (
+        NamedClassroom,
+        NamedFacility,
+        NamedPerson,
+        NamedRecord,
+        RecordKind,
+    )
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.tables import TableName
@@ -49,11 +55,15 @@ if TYPE_CHECKING:
     )
     from docservice.domain.reports.filters import CountedTries, ReportFilters, ReportPeriod, TimeSpan
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+    from docservice.domain.requests.directory_pages import DirectoryFilters
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
     from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
     from docservice.domain.requests.lists import LogFilters, Page
+    from docservice.domain.requests.sign_in import PasswordSignIn
     from docservice.domain.requests.tracking import Interaction, MasteryModel, StartSession, UpdateSession
     from docservice.domain.requests.user_sessions import ReportActivity, Software
+    from docservice.domain.sign_in.accounts import SignInAccount
+    from docservice.domain.sign_in.sessions import SignInRules
     from docservice.domain.upkeep.comparison import Difference, DifferenceKind
     from docservice.domain.upkeep.consistency import Finding
     from docservice.domain.upkeep.consolidation import ConsolidationRule
@@ -63,6 +73,7 @@ if TYPE_CHECKING:
     from docservice.identity import ANONYMOUS, Principal
     from docservice.service import DocService
     from docservice.service.acting.person_logs import ActingLogs
+    from docservice.service.acting.sign_in import SignIns
     from docservice.service.base.progress import Watch
     from docservice.service.trusted.admin import LogsAdmin
     from docservice.service.trusted.backup import Backups, Restore
@@ -72,6 +83,7 @@ if TYPE_CHECKING:
     from docservice.service.trusted.data_sets import DataSet, DataSets
     from docservice.service.trusted.document_counts import Census
     from docservice.service.trusted.embedded_collections import EmbeddedCollection
+    from docservice.service.trusted.sign_in import KeptPasswords, SignInAdmin
     from docservice.service.trusted.tables import RowBatch
     from docservice.store.database.activity import Activity
     from docservice.store.database.adapters import DatabaseHandle, DatabaseSource
@@ -109,6 +121,7 @@ __all__ = [
     "DatabaseSource",
     "Difference",
     "DifferenceKind",
+    "DirectoryFilters",
     "DirectorySection",
     "DocService",
     "DocServiceError",
@@ -133,6 +146,7 @@ __all__ = [
     "Index",
     "IndexReport",
     "Interaction",
+    "KeptPasswords",
     "KnownDatasets",
     "KolibriTime",
     "Line",
@@ -147,13 +161,17 @@ __all__ = [
     "MasteryModel",
     "MasteryRow",
     "MultipleObjectsReturned",
+    "NamedClassroom",
     "NamedFacility",
     "NamedPerson",
     "NamedRecord",
     "Page",
+    "PasswordSignIn",
     "PersonLogs",
     "Principal",
     "RecordKind",
+    "Removed",
+    "Replaced",
     "Report",
     "ReportActivity",
     "ReportColumn",
@@ -171,6 +189,10 @@ __all__ = [
     "SessionDescription",
     "SessionStarted",
     "SessionUpdated",
+    "SignInAccount",
+    "SignInAdmin",
+    "SignInRules",
+    "SignIns",
     "Software",
     "StartSession",
     "StoredCsvRequest",
@@ -188,7 +210,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "docservice.domain.answers.directory": ("Upserted",),
+    "docservice.domain.answers.directory": ("Removed", "Replaced", "Upserted"),
     "docservice.domain.answers.exam_logs": ("ExamAttemptRow", "ExamLogRow", "ExamLogSaved"),
     "docservice.domain.answers.lists": (
         "AttemptDiffRow",
@@ -201,7 +223,13 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
-    "docservice.domain.directory.name_lookup": ("NamedFacility", "NamedPerson", "NamedRecord", "RecordKind"),
+    "docservice.domain.directory.name_lookup": (
+        "NamedClassroom",
+        "NamedFacility",
+        "NamedPerson",
+        "NamedRecord",
+        "RecordKind",
+    ),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.tables": ("TableName",),
@@ -225,11 +253,15 @@ _HOMES = {
     ),
     "docservice.domain.reports.filters": ("CountedTries", "ReportFilters", "ReportPeriod", "TimeSpan"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
+    "docservice.domain.requests.directory_pages": ("DirectoryFilters",),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),
     "docservice.domain.requests.exam_logs": ("ChangeExamAttempt", "ChangeExamLog", "SaveExamAttempt", "SaveExamLog"),
     "docservice.domain.requests.lists": ("LogFilters", "Page"),
     "docservice.domain.requests.tracking": ("Interaction", "MasteryModel", "StartSession", "UpdateSession"),
+    "docservice.domain.requests.sign_in": ("PasswordSignIn",),
     "docservice.domain.requests.user_sessions": ("ReportActivity", "Software"),
+    "docservice.domain.sign_in.accounts": ("SignInAccount",),
+    "docservice.domain.sign_in.sessions": ("SignInRules",),
     "docservice.domain.upkeep.comparison": ("Difference", "DifferenceKind"),
     "docservice.domain.upkeep.consistency": ("Finding",),
     "docservice.domain.upkeep.consolidation": ("ConsolidationRule",),
@@ -239,6 +271,7 @@ _HOMES = {
     "docservice.identity": ("ANONYMOUS", "Principal"),
     "docservice.service": ("DocService",),
     "docservice.service.acting.person_logs": ("ActingLogs",),
+    "docservice.service.acting.sign_in": ("SignIns",),
     "docservice.service.base.progress": ("Watch",),
     "docservice.service.trusted.admin": ("LogsAdmin",),
     "docservice.service.trusted.backup": ("Backups", "Restore"),
@@ -248,6 +281,7 @@ _HOMES = {
     "docservice.service.trusted.data_sets": ("DataSet", "DataSets"),
     "docservice.service.trusted.document_counts": ("Census",),
     "docservice.service.trusted.embedded_collections": ("EmbeddedCollection",),
+    "docservice.service.trusted.sign_in": ("KeptPasswords", "SignInAdmin"),
     "docservice.service.trusted.tables": ("RowBatch",),
     "docservice.store.database.activity": ("Activity",),
     "docservice.store.database.adapters": ("DatabaseHandle", "DatabaseSource"),

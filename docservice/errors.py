@@ -11,11 +11,19 @@
     │   ├── DocumentTooLarge         the document would pass its limit
     │   ├── RequestTooSlow           the body did not arrive in time
     │   ├── TooManyRequests          one caller has too many requests under way (retryable)
+    │   │   └── TooManySignIns       too many wrong passwords in the last minute (retryable)
     │   ├── UnsupportedMediaType     neither JSON nor a form
     │   │   └── UnsupportedEncoding  packed in a way that is not known
     │   ├── Unauthenticated          the token is bad, expired or without a user
     │   ├── NotSignedIn              an anonymous visitor asks for what needs a sign-in
+    │   ├── CredentialsRefused       the username or the password is not right
+    │   │   ├── UsernameUnknown      the facility has no person with this username
+    │   │   ├── PasswordMissing      a password is needed
+    │   │   └── PasswordNotSet       no password of the person is kept here
+    │   ├── SignInDisabled           this service takes no passwords
+    │   ├── SignInLinkUsed           the link was used, or is too old
     │   ├── PermissionDenied         the principal may not do this
+    │   │   └── ForgeryRefused       a request with a cookie lacks the CSRF token
     │   ├── LogNotFound              no such log, or not the caller's
     │   │   └── DoesNotExist         no log fits; one class for each model
     │   │       ├── ContentSummaryLogDoesNotExist
@@ -34,6 +42,8 @@
     │   │   ├── MultipleExamLogsReturned
     │   │   └── MultipleExamAttemptLogsReturned
     │   ├── CollectionNotFound       the directory has no such collection
+    │   ├── RecordNotFound           the directory has no such record that the caller may read
+    │   ├── WithdrawalRefused        a replacement would withdraw most people, or more than a transaction takes
     │   ├── PageNotFound             the list has no such page
     │   ├── MissingParameters        the query lacks parameters that the route requires
     │   └── IdempotencyMismatch      the key was used for another request
@@ -183,6 +193,12 @@ class TooManyRequests(RequestError):
     retryable = True
 
 
+class TooManySignIns(TooManyRequests):
+    """There were too many wrong passwords in the last minute. Wait a minute, then try again."""
+
+    code = "too-many-sign-ins"
+
+
 class UnsupportedMediaType(RequestError):
     """The content type of the body is not supported. Send application/json."""
 
@@ -207,10 +223,52 @@ class NotSignedIn(RequestError):
     code = "not-signed-in"
 
 
+class CredentialsRefused(RequestError):
+    """The username or the password is not right."""
+
+    code = "credentials-refused"
+
+
+class UsernameUnknown(CredentialsRefused):
+    """Username not found."""
+
+    code = "username-unknown"
+
+
+class PasswordMissing(CredentialsRefused):
+    """Username is valid, but password is missing."""
+
+    code = "password-missing"
+
+
+class PasswordNotSet(CredentialsRefused):
+    """Username is valid, but password needs to be set before login."""
+
+    code = "password-not-set"
+
+
+class SignInDisabled(RequestError):
+    """This service takes no passwords, unless DOCSERVICE_KOLIBRI_SIGN_IN says so."""
+
+    code = "sign-in-disabled"
+
+
+class SignInLinkUsed(RequestError):
+    """The link was used, or is too old. Ask for a new one."""
+
+    code = "sign-in-link-used"
+
+
 class PermissionDenied(RequestError):
     """The caller may not do this."""
 
     code = "permission-denied"
+
+
+class ForgeryRefused(PermissionDenied):
+    """A request that is known by a cookie and changes something needs the CSRF token in the header X-CSRFToken."""
+
+    code = "forgery-refused"
 
 
 class LogNotFound(RequestError):
@@ -319,6 +377,18 @@ class CollectionNotFound(RequestError):
     """The directory has no such collection."""
 
     code = "collection-not-found"
+
+
+class RecordNotFound(RequestError):
+    """The directory has no such record, or it is not yours to read."""
+
+    code = "record-not-found"
+
+
+class WithdrawalRefused(RequestError):
+    """This would remove too much of the directory at once. Nothing was changed."""
+
+    code = "withdrawal-refused"
 
 
 class PageNotFound(RequestError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -86,6 +86,36 @@ class Settings(BaseSettings):
     ] = None
     jwt_audience: Annotated[str | None, Field(description="audience that a token must name")] = None
     jwt_issuer: Annotated[str | None, Field(description="issuer that a token must name")] = None
+    jwt_user_claim: Annotated[
+        str, Field(min_length=1, description="claim that names the user, by id, username or `facility/username`")
+    ] = "sub"
+    jwt_leeway_seconds: Annotated[
+        float, Field(ge=0, le=3600, description="how far the times of a token may be out, since clocks differ")
+    ] = 10.0
+    kolibri_sign_in: Annotated[
+        bool,
+        Field(description="whether people sign in with a password, as at a Kolibri"),
+    ] = False
+    kolibri_sign_in_without_password: Annotated[
+        bool,
+        Field(description="whether learners may leave the password out where their Kolibri's facility lets them"),
+    ] = False
+    kolibri_url: Annotated[
+        str | None,
+        Field(description="address of a Kolibri whose session cookie says who calls"),
+    ] = None
+    sign_in_tries_per_person: Annotated[
+        int, Field(ge=1, description="wrong passwords for one person in a minute; more are refused")
+    ] = 10
+    sign_in_tries_per_address: Annotated[
+        int, Field(ge=1, description="wrong passwords from one address in a minute; more are refused")
+    ] = 100
+    session_idle_seconds: Annotated[
+        int, Field(ge=60, description="how long after its last request a session ends that is known by a cookie")
+    ] = 1200
+    session_longest_seconds: Annotated[
+        int, Field(ge=60, description="how long after the sign-in it ends in any case")
+    ] = 43_200
     workers: Annotated[int, Field(ge=1, le=256, description="processes that `serve` answers with, on one port")] = 1
     log_format: Annotated[
         Literal["console", "json"],
@@ -170,6 +200,21 @@ class Settings(BaseSettings):
             parts = urlsplit(value)
             if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
                 raise ValueError("it is not an http or https address, as https://login.example/jwks.json is one")
+        return value
+
+    @field_validator("kolibri_url")
+    @classmethod
+    def _check_kolibri_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            if info.data.get("kolibri_sign_in"):
+                raise ValueError(
+                    "it excludes DOCSERVICE_KOLIBRI_SIGN_IN: the cookie `kolibri` is either this service's or that "
+                    "Kolibri's"
+                )
+            parts = urlsplit(value)
+            extra = parts.query or parts.fragment or parts.username or parts.password
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or extra:
+                raise ValueError("it is not the address of a Kolibri, as http://127.0.0.1:8080 is one")
         return value
 
     @field_validator("cors_origins")

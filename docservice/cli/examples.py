@@ -32,6 +32,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         Example("for a learner, by username", "docservice token anna"),
         Example("where two facilities have the username", "docservice token 'Lakeside School/anna' --ttl-seconds 3600"),
         Example("for a program that writes the directory", "docservice token --service"),
+        Example("a link that signs a learner in once", "docservice token anna --link --base-url https://logs.example"),
     ),
     ("status",): (
         Example("how is the service in this folder?", "docservice status --data-dir docservice-data"),
@@ -41,8 +42,28 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         Example("from a file", "docservice directory import school.json"),
         Example("from a program", "my-school-export | docservice directory import -"),
     ),
+    ("directory", "remove"): (
+        Example("a person who left, by username", "docservice directory remove users 'Lakeside School/anna'"),
+        Example("a class, without a question", "docservice directory remove classrooms 'Class A' --yes"),
+    ),
+    ("directory", "replace"): (
+        Example("make a school what the file says", "docservice directory replace school.json"),
+        Example(
+            "from a program, of one of several schools",
+            "my-school-export | docservice directory replace - --facility 'Lakeside School'",
+        ),
+    ),
+    ("people", "list"): (
+        Example("everybody in a class", "docservice people list --class 'Class A'"),
+        Example("the coaches of a school, for a program", "docservice people list --role coach --json"),
+    ),
+    ("people", "find"): (Example("by a part of the name", "docservice people find achieng"),),
+    ("people", "show"): (Example("one person, by username", "docservice people show anna"),),
+    ("classes", "list"): (Example("the classes of a school", "docservice classes list --facility 'Lakeside School'"),),
+    ("classes", "show"): (Example("who is in a class", "docservice classes show 'Class A'"),),
     ("import", "kolibri"): (
         Example("a home folder, while Kolibri runs", "docservice import kolibri ~/.kolibri"),
+        Example("with passwords, to sign in here with them", "docservice import kolibri ~/.kolibri --with-passwords"),
         Example("a database that was sent here", "docservice import kolibri school.sqlite3.gz --consolidate"),
     ),
     ("import", "ndjson"): (

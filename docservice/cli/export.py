@@ -115,7 +115,7 @@ async def _people(
 ) -> frozenset[str] | None:
     in_class = None
     if classroom is not None:
-        in_class = await service.admin.record_called("class", classroom, facility=facility)
+        in_class = await service.admin.classroom_called(classroom, facility=facility)
     in_group = None
     if group is not None:
         in_group = await service.admin.record_called("group", group, facility=facility, classroom=in_class)

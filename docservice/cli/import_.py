@@ -16,6 +16,7 @@ from docservice.cli.progress import progress
 from docservice.console import StoreOptions, opened, resumable, run, say
 from docservice.kolibri import ImportReport, import_kolibri
 from docservice.kolibri.import_notes import ImportNotes, KolibriImport
+from docservice.serving.signing import signing_secret
 from docservice.settings import Settings
 
 app = App(name="import", help="Bring data from elsewhere.")
@@ -34,6 +35,9 @@ def kolibri(
         bool,
         Parameter(help="leave people, roles, classes, quizzes, lessons that are gone in the Kolibri"),
     ] = False,
+    with_passwords: Annotated[
+        bool, Parameter(negative="", help="also keep the passwords, sealed, to sign in here with them")
+    ] = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Bring a Kolibri's people, content tree and logs; safe to repeat.
@@ -43,15 +47,21 @@ def kolibri(
     People, roles, memberships, classes, quizzes and lessons of the Kolibri's facilities that it does not have any more
     are withdrawn here, too; logs and content never are.
     """
-    run(_kolibri(path, consolidate, keep_missing, options))
-
-
-async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, options: StoreOptions) -> None:
     settings = options.settings()
+    secret = signing_secret(settings) if with_passwords else None
+    run(_kolibri(path, consolidate, keep_missing, secret, settings))
+
+
+async def _kolibri(path: Path, consolidate: bool, keep_missing: bool, secret: str | None, settings: Settings) -> None:
     async with opened(settings) as service:
         with resumable(), progress() as watch:
             report = await import_kolibri(
-                service, path, consolidate=consolidate, keep_missing=keep_missing, watch=watch
+                service,
+                path,
+                consolidate=consolidate,
+                keep_missing=keep_missing,
+                passwords_secret=secret,
+                watch=watch,
             )
     _show(report)
     _note(settings, KolibriImport.of(path, datetime.now(UTC), report))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import docservice
 from docservice.cli import (
+    classes,
     completion,
     consolidate,
     directory,
@@ -18,6 +19,7 @@ from docservice.cli import (
     generate,
     import_,
     indexes,
+    people,
     report,
     serve,
     settings,
@@ -42,6 +44,8 @@ app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
 app.command(report.report)
+app.command(people.app)
+app.command(classes.app)
 app.command(export.app)
 app.command(import_.app)
 app.command(consolidate.app)

@@ -21,8 +21,6 @@ from docservice.service import DocService
 
 Format = Literal["table", "csv", "json"]
 _NUMBERS: set[ReportUnit] = {"count", "number", "share", "percent", "seconds"}
-_FILTER_OF: dict[RecordKind, str] = {"class": "classroom", "group": "learner_group"}
-"""The filters that are not called like the kind of record."""
 
 
 def report(
@@ -57,7 +55,6 @@ def report(
     and refuses others.
     """
     records: dict[RecordKind, str | None] = {
-        "class": classroom,
         "group": group,
         "lesson": lesson,
         "quiz": quiz,
@@ -69,13 +66,14 @@ def report(
     values = {"since": since, "until": until, "zone": zone, "by": by, "tries": tries, "least_learners": least_learners}
     ReportFilters(**values)  # type: ignore[arg-type]  # days are read of their text
     chosen = format or ("table" if sys.stdout.isatty() else "csv")
-    run(_report(name, values, facility, learner, records, chosen, options))
+    run(_report(name, values, facility, classroom, learner, records, chosen, options))
 
 
 async def _report(
     name: ReportName,
     values: dict[str, Any],
     facility: str | None,
+    classroom: str | None,
     learner: str | None,
     records: dict[RecordKind, str | None],
     chosen: Format,
@@ -84,7 +82,7 @@ async def _report(
     settings = options.settings()
     require_data(settings)
     async with opened(settings) as service:
-        filters = ReportFilters(**values, **await _ids(service, facility, learner, records))
+        filters = ReportFilters(**values, **await _ids(service, facility, classroom, learner, records))
         made = await service.admin.report(name, filters)
     if chosen == "json":
         print(made.model_dump_json(indent=2))
@@ -97,21 +95,26 @@ async def _report(
 
 
 async def _ids(
-    service: DocService, facility: str | None, learner: str | None, records: dict[RecordKind, str | None]
+    service: DocService,
+    facility: str | None,
+    classroom: str | None,
+    learner: str | None,
+    records: dict[RecordKind, str | None],
 ) -> dict[str, Any]:
-    """Return the ids of what is named, by filter; a class narrows what is looked for in it."""
+    """Return the ids of what is named, by filter; facility and class narrow where the rest is looked for."""
     found: dict[str, Any] = {}
-    named_facility = None if facility is None else await service.admin.facility_called(facility)
-    if named_facility is not None:
-        found["facility"] = named_facility.id
+    in_facility = None if facility is None else await service.admin.facility_called(facility)
+    if in_facility is not None:
+        found["facility"] = in_facility.id
+    in_class = None if classroom is None else await service.admin.classroom_called(classroom, facility=in_facility)
+    if in_class is not None:
+        found["classroom"] = in_class.id
     if learner is not None:
         found["user"] = (await service.admin.person_called(learner)).id
-    classroom = None
     for kind, text in records.items():
         if text is not None:
-            record = await service.admin.record_called(kind, text, facility=named_facility, classroom=classroom)
-            found[_FILTER_OF.get(kind, kind)] = record.id
-            classroom = record if kind == "class" else classroom
+            record = await service.admin.record_called(kind, text, facility=in_facility, classroom=in_class)
+            found["learner_group" if kind == "group" else kind] = record.id
     return found
 
 

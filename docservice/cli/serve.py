@@ -84,7 +84,13 @@ def _say_where(event_log: EventLog, base: str, settings: Settings, service: DocS
 
 
 def _show_demo(shown: demo.Demo, base: str, settings: Settings, service: DocService) -> None:
-    token = issue_token(signing_secret(settings), shown.learner_id, now=datetime.now(UTC), ttl_seconds=DAY_SECONDS)
+    token = issue_token(
+        signing_secret(settings),
+        shown.learner_id,
+        now=datetime.now(UTC),
+        ttl_seconds=DAY_SECONDS,
+        user_claim=settings.jwt_user_claim,
+    )
     address = service.connection_string
     if service.engine is not None:
         address = shell_address(address, settings.database)

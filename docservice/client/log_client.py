@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from docservice.client.retries import Retries
 from docservice.client.transport import ApiResponse, TokenProvider, Transport
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, RowPage, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -24,6 +24,7 @@ from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
 from docservice.domain.reports.definitions import REPORTS, Report, ReportDefinition, ReportName
 from docservice.domain.reports.filters import ReportFilters
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
@@ -258,11 +259,71 @@ class LogClient:
         path = f"{_LOGGER}/examattemptlog/{_quoted(attempt_id)}/"
         return _read(ExamAttemptRow, await self._transport.send("PATCH", path, body=request))
 
+    async def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `PersonLogs.directory_records`."""
+        cursor = None
+        while True:
+            page = await self.directory_page(collection, filters, page_size=page_size, cursor=cursor)
+            for record in page.results:
+                yield dict(record)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """See `PersonLogs.directory_page`."""
+        query = {name: value for name, value in asdict(filters or DirectoryFilters()).items() if value is not None}
+        query["page_size"] = str(page_size)
+        if cursor is not None:
+            query["cursor"] = cursor
+        answer = await self._transport.send("GET", _section_path(collection), query=query)
+        return DocumentPage(_field(answer, "results"), _field(answer, "next"))
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """See `PersonLogs.directory_record`."""
+        answer = await self._transport.send("GET", f"{_section_path(collection)}{_quoted(record_id)}/")
+        if not isinstance(answer.body, dict):
+            raise _unexpected(answer)
+        return answer.body
+
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
-        path = f"/api/directory/{_quoted(collection)}/"
+        path = _section_path(collection)
         answer = await self._transport.send("POST", path, body=records)
         return Upserted(*(int(_field(answer, each.name)) for each in fields(Upserted)))
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """See `PersonLogs.remove_directory_record`.
+
+        Raises:
+            RecordNotFound: there is no such record; after a lost answer it may have been removed by this call.
+        """
+        answer = await self._transport.send("DELETE", f"{_section_path(collection)}{_quoted(record_id)}/")
+        return Removed(_field(answer, "removed"), _field(answer, "changed"))
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`; safe to repeat."""
+        query = {"mode": "replace", "force": _text(force)}
+        if facility is not None:
+            query["facility"] = facility
+        answer = await self._transport.send("POST", "/api/directory/", query=query, body=dict(content))
+        written = {section: Upserted(**counts) for section, counts in _field(answer, "written").items()}
+        return Replaced(written, _field(answer, "removed"), _field(answer, "changed"))
 
     async def _rows(
         self, kind: type[Row], name: str, query: Mapping[str, str], page_size: int
@@ -307,6 +368,10 @@ def _path_of(kind: str) -> str:
         kinds = ", ".join(get_args(LogKindName))
         raise CollectionNotFound(f"There is no kind of log {kind!r}. The kinds are {kinds}.")
     return f"{_LOGGER}/{kind}/"
+
+
+def _section_path(collection: str) -> str:
+    return f"/api/directory/{_quoted(collection)}/"
 
 
 def _quoted(part: str) -> str:

@@ -6,10 +6,10 @@ A program written against it runs with either. Both check the same rights and ra
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Literal, Protocol
 
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -17,6 +17,7 @@ from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.reports.definitions import Report, ReportDefinition, ReportName
 from docservice.domain.reports.filters import ReportFilters
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.exam_logs import ChangeExamAttempt, ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.domain.requests.lists import LogFilters, Page
@@ -313,6 +314,69 @@ class PersonLogs(Protocol):
         """
         ...
 
+    def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Return the records of one collection of the directory that the caller may read, as JSON.
+
+        >>> coach = logs.acting_as(school.coach)
+        >>> found = coach.directory_records("users", DirectoryFilters(search="LEARNER"))
+        >>> sorted([person["username"] async for person in found])
+        ['learner0', 'learner1']
+
+        A facility's admins and coaches read all of it, a coach of a class the people, groups, memberships, roles,
+        quizzes, lessons and courses of it; everybody the own record, classes, memberships and roles, what is assigned,
+        and content. A program with a service token reads everything. No answer has a password.
+
+        Args:
+            collection: `users`, `classrooms`, `roles` …
+            filters: what to narrow the list to.
+            page_size: records read at a time, 1 to 500.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            FilterInvalid: the list has no such filter.
+            NotSignedIn: the caller is anonymous.
+            ValidationFailed: `filters.user` fits no person whom the caller may read, or several.
+        """
+        ...
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """Return one page of `directory_records`.
+
+        Args:
+            collection: see `directory_records`.
+            filters: what to narrow the list to.
+            page_size: the most records of a page, 1 to 500. A page may hold fewer, even none, before the last.
+            cursor: `next` of the page before, with the same filters.
+
+        Raises:
+            CollectionNotFound, FilterInvalid, NotSignedIn: see `directory_records`.
+            ValidationFailed: see `directory_records`; or the cursor does not fit.
+        """
+        ...
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """Return one record of the directory as JSON.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the caller is anonymous.
+            RecordNotFound: no such record that the caller may read.
+        """
+        ...
+
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """Create and change records of one collection of the directory, all of them or none.
 
@@ -325,5 +389,48 @@ class PersonLogs(Protocol):
             NotSignedIn: the caller is anonymous.
             PermissionDenied: the caller may not write one of the records.
             ValidationFailed: with the position and field of every invalid record.
+        """
+        ...
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """Remove one record of the directory, with those that name it, in one transaction. Logs stay.
+
+        A class goes with its groups, memberships, roles, quizzes, lessons and courses; a person with the own
+        memberships and roles. A right that goes with it counts no more from the next request on.
+
+        Args:
+            collection: see `directory_records`.
+            record_id: any spelling of a UUID.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller may not remove it, or it is the caller's own account.
+            RecordNotFound: there is no such record, and the caller may write all of the directory.
+            WithdrawalRefused: more than 20,000 records would go or change.
+        """
+        ...
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """Make lists of a facility what they are in a file: write its records, withdraw what the lists lack.
+
+        One transaction: all of it is done, or nothing. Lists that are not there stay as they are, but for what goes
+        with withdrawn records (see `remove_directory_record`); an empty list withdraws all of its records. Facilities,
+        datasets and content are only added to.
+
+        Args:
+            content: lists of records under the names of a `DirectorySection`, as for `import_directory`; at most 20,000
+                records. `default_facility` is not looked at.
+            facility: id of the facility. If unset, the only one in the list `facilities`.
+            force: withdraw even more than half of the people.
+
+        Raises:
+            NotSignedIn: the caller is anonymous.
+            PermissionDenied: the caller may not write a record, or would be withdrawn.
+            RecordNotFound: there is no such facility.
+            ValidationFailed: with the position and field of every invalid record, or of another facility.
+            WithdrawalRefused: more than half of the people would be withdrawn, or there are too many records.
         """
         ...

@@ -43,11 +43,19 @@ def _number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
+def _cut(value: float) -> float:
+    """Return a progress with four decimals, not rounded: what is not finished never shows as 1."""
+    has_decimals = abs(value) < _FIRST_WITHOUT_DECIMALS
+    return math.floor(value * 10000) / 10000 if has_decimals else value
+
+
+_FIRST_WITHOUT_DECIMALS = 2.0**52
+"""From here on a float is a whole number; a very large one has no room for the factor either."""
+
 _SHOWN: dict[ColumnKind, Callable[[Any], str]] = {
     "text": harmless,
     "seconds": _or_empty(lambda value: f"{value:.1f}"),
-    # Cut, not rounded: what is not finished never shows as 1.
-    "progress": _or_empty(lambda value: f"{math.floor(value * 10000) / 10000:.4f}"),
+    "progress": _or_empty(lambda value: f"{_cut(value):.4f}"),
     "number": _or_empty(_number),
     "flag": _or_empty(lambda value: "true" if value else "false"),
 }

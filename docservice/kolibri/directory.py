@@ -7,7 +7,7 @@ courses/models.py, content/models.py, device/models.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read, told_ancestors
 from docservice.domain.directory.records import SECTIONS, DirectoryRecord, FacilityUser
+from docservice.domain.values.ids import is_hex_id
 from docservice.domain.values.json_columns import column_value, storable
 from docservice.errors import SettingsInvalid
 from docservice.kolibri.assembling import ALTERED
@@ -62,7 +63,8 @@ class DirectoryBatch:
         set_aside: documents for `import_set_aside`.
         report: what was read and set aside.
         default_facility: the facility that anonymous content sessions belong to, if this batch says so.
-        partial_ids: of the records that a device has for some learners only; see `domain.directory.partial_copies`.
+        partial_ids: of the records, or the default facility, that a device has for some learners only; see
+            `domain.directory.partial_copies`.
     """
 
     label: str
@@ -79,6 +81,7 @@ class DirectoryBatch:
         held = {name: storable(value) for name, value in fields.items()}
         values, altered = fitting_fields({name: one.value for name, one in held.items()})
         altered += [name for name, one in held.items() if not one.is_exact]
+        altered += _without_odd_ids(values)
         try:
             try:
                 record = model.model_validate(values)
@@ -106,7 +109,7 @@ class DirectoryBatch:
 
     def _keep(self, fields: Mapping[str, Any], reason: str) -> None:
         row = {
-            name: plain(value if isinstance(value, (str, int, float, bytes)) or value is None else json.dumps(value))
+            name: plain(json.dumps(value, default=_text_of) if isinstance(value, (dict, list)) else value)
             for name, value in fields.items()
         }
         record_id = row.get("id")
@@ -120,6 +123,21 @@ class DirectoryBatch:
                 "row": row,
             }
         )
+
+
+def _without_odd_ids(values: dict[str, Any]) -> list[str]:
+    """Take what is not an id out of the lists of those whom a record is for; return the names of these lists."""
+    odd = []
+    for name in ("assignments", "learner_ids"):
+        ids = values.get(name)
+        if isinstance(ids, list) and not all(map(is_hex_id, ids)):
+            values[name] = [each for each in ids if is_hex_id(each)]
+            odd.append(name)
+    return odd
+
+
+def _text_of(value: bytes) -> str:
+    return value.decode(errors="replace")
 
 
 def label_of(collection: str, record: Mapping[str, Any]) -> str:
@@ -152,8 +170,7 @@ def directory_batches(home: KolibriHome) -> Iterator[DirectoryBatch]:
     yield from _assigned(
         tables, "courses_coursesession", "course_sessions", "courses_coursesessionassignment", "course_session_id"
     )
-    for row in _all(tables, "device_devicesettings"):
-        yield DirectoryBatch("datasets", default_facility=row.get("default_facility_id"))
+    yield from _default_facility(tables, whole)
     yield from _content(home)
 
 
@@ -197,7 +214,7 @@ def _assigned(tables: Tables, table: str, section: str, assignments: str, key: s
             found.setdefault(record_id, []).append(collection)
         batch = DirectoryBatch(section.replace("_", " "))
         for row in rows:
-            batch.take(section, {**row, "assignments": sorted(set(found.get(row["id"], ())))})
+            batch.take(section, {**row, "assignments": sorted(set(found.get(row["id"], ())), key=str)})
         yield batch
 
 
@@ -227,6 +244,17 @@ def _individual(tables: Tables, table: str, whole: str, section: str, name: str)
             batch.take(section, fields)
         batch.partial_ids = {record.id for record in batch.records}
         yield batch
+
+
+def _default_facility(tables: Tables, whole: Collection[str]) -> Iterator[DirectoryBatch]:
+    """The facility of anonymous visits; a partial one where the device has only some of its learners."""
+    for settings in _all(tables, "device_devicesettings"):
+        named = str(settings.get("default_facility_id"))
+        columns = dict.fromkeys(("id", "dataset_id"), "NULL")
+        for facility_id, dataset_id in tables.related("kolibriauth_collection", columns, "id", [named]):
+            if is_hex_id(facility_id):
+                partial_ids = set() if dataset_id in whole else {facility_id}
+                yield DirectoryBatch("datasets", default_facility=facility_id, partial_ids=partial_ids)
 
 
 def _content(home: KolibriHome) -> Iterator[DirectoryBatch]:
@@ -310,7 +338,7 @@ def _chunks(tables: Tables, table: str) -> Iterator[list[dict[str, Any]]]:
 
 def _decoded(row: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
     for name, value in row.items():
-        if types.get(name) == "bool" and value in (0, 1):
+        if types.get(name) == "bool" and isinstance(value, (int, float)):
             row[name] = bool(value)
         elif name in _JSON_COLUMNS:
             row[name] = column_value(value)

@@ -20,6 +20,7 @@ from docservice.kolibri.directory import DirectoryBatch, directory_batches, labe
 from docservice.kolibri.facilities import held_facilities
 from docservice.kolibri.home import KolibriHome, opened_home
 from docservice.kolibri.merging import count_records, merged, record_names
+from docservice.kolibri.passwords import password_batches
 from docservice.kolibri.records import LogTable
 from docservice.kolibri.report import ImportReport
 from docservice.kolibri.tables import Tables
@@ -67,6 +68,7 @@ async def import_kolibri(
     *,
     consolidate: bool = False,
     keep_missing: bool = False,
+    passwords_secret: str | None = None,
     lock_wait_seconds: float = LOCK_WAIT_SECONDS,
     watch: Watch | None = None,
 ) -> ImportReport:
@@ -80,6 +82,7 @@ async def import_kolibri(
         path: a Kolibri home folder, its `db.sqlite3`, or that file gzipped. It may be in use; nothing is written there.
         consolidate: put right in each summary what old Kolibris recorded wrongly; see `domain.upkeep.consolidation`.
         keep_missing: leave people, roles and other records of the directory that the Kolibri does not have (any more).
+        passwords_secret: the service's key, to keep the passwords of people sealed with it; None leaves them out.
         lock_wait_seconds: how long a program that writes to the Kolibri is waited for.
         watch: hears how far the import is.
 
@@ -90,7 +93,14 @@ async def import_kolibri(
     order = CopyOrder(lock_wait_seconds)
     async with _opened(Path(path), order) as home:
         rules = list(RULES) if consolidate else []
-        return await _Import(service, home, watch or NoWatch(), rules, keep_missing=keep_missing).run()
+        return await _Import(
+            service,
+            home,
+            watch or NoWatch(),
+            rules,
+            keep_missing=keep_missing,
+            passwords_secret=passwords_secret,
+        ).run()
 
 
 @asynccontextmanager
@@ -109,7 +119,10 @@ class _Import:
         rules: Sequence[ConsolidationRule],
         *,
         keep_missing: bool,
+        passwords_secret: str | None,
     ) -> None:
+        self._sign_in = service.admin.sign_in
+        self._passwords_secret = passwords_secret
         self._rules = rules
         self._keep_missing = keep_missing
         self._home = home
@@ -127,6 +140,8 @@ class _Import:
             await self._withdraw()
         self._aside = await self._store.ids(SET_ASIDE)
         await self._import_directory()
+        if self._passwords_secret is not None:
+            await self._import_passwords(self._passwords_secret)
         for stage in _STAGES:
             await self._import_logs(stage)
         await self._set_orphans_aside()
@@ -162,10 +177,27 @@ class _Import:
                     counts.new, counts.updated, counts.unchanged = done.created, done.changed, done.unchanged
                     counts.kept = len(batch.records) - len(records)
                 if batch.default_facility is not None:
-                    await self._directory.set_default_facility(batch.default_facility)
+                    replace = batch.default_facility not in batch.partial_ids
+                    await self._directory.set_default_facility(batch.default_facility, replace=replace)
                 await self._set_aside(batch.set_aside, (f"{batch.label}:{record.id}" for record in batch.records))
                 self._report.add(batch.report)
                 self._watch.advance("directory", len(batch.records))
+
+    async def _import_passwords(self, secret: str) -> None:
+        counts = self._report.of("passwords")
+        without = 0
+        async with prefetched(
+            iterated_in_thread(password_batches(self._home.tables), self._home.order.stop)
+        ) as batches:
+            async for hashes in batches:
+                kept = await self._sign_in.keep_passwords(hashes, secret=secret)
+                counts.read += kept.new + kept.changed + kept.unchanged
+                counts.new += kept.new
+                counts.updated += kept.changed
+                counts.unchanged += kept.unchanged
+                without += kept.without
+        if without:
+            self._report.notes.append(f"People without a password that could be kept: {without:,}.")
 
     async def _beside_stored(self, batch: DirectoryBatch) -> list[DirectoryRecord]:
         """The records of a batch that are to be written."""

@@ -19,10 +19,10 @@ from docservice.kolibri.values import (
     boolean,
     hex_id,
     integer,
+    is_key_text,
     json_list,
     json_object,
     json_value,
-    key_text,
     number,
     optional_text,
     optional_time,
@@ -110,13 +110,13 @@ def _morango(
         partition: of a document of its own; None: that of the document around it.
     """
     source_id = row[1]
-    if source_id in (None, ""):
+    if not is_key_text(source_id, _LONGEST_SOURCE_ID):
         # Without one a backup would not come back.
         source_id = follows or row[0]
         altered.append("_morango_source_id")
-    document["_morango_source_id"] = key_text(source_id, "_morango_source_id", _LONGEST_SOURCE_ID)
+    document["_morango_source_id"] = source_id
     if partition is not None:
-        document["_morango_partition"] = key_text(partition, "_morango_partition", _LONGEST_PARTITION)
+        document["_morango_partition"] = partition
     document["_morango_dirty_bit"] = boolean(row[3], "_morango_dirty_bit", altered)
     if recorded:
         document["_recorded"] = recorded
@@ -128,7 +128,7 @@ def _whole(
 ) -> Document:
     """Return a log that is a document of its own."""
     dataset_id, partition = key["dataset_id"], row[2]
-    if not isinstance(partition, str) or not partition.startswith(dataset_id) or len(partition) > _LONGEST_PARTITION:
+    if not is_key_text(partition, _LONGEST_PARTITION) or not partition.startswith(dataset_id):
         # It follows from the rest, and one of another facility would be of no use.
         is_exam = "exam_id" in fields
         partition = exam_log_partition(dataset_id) if is_exam else log_partition(dataset_id, key["user_id"])

@@ -56,13 +56,15 @@ def optional_uuid(value: Any, column: str, altered: list[str]) -> str | None:
 
 
 def text(value: Any, column: str, altered: list[str]) -> str:
-    """Return a text, perhaps empty; of one that is not UTF-8 the nearest, and its name goes to `altered`."""
+    """Return a text, perhaps empty; of something else the nearest, and its name goes to `altered`.
+
+    That is what of bytes is UTF-8, the digits of a number, and an empty text for NULL.
+    """
     if type(value) is str and value.isascii():
         return value
-    if isinstance(value, bytes):
-        value = value.decode(errors="surrogateescape")
-    if not isinstance(value, str):
-        raise RowRefused(f"{column} is not a text")
+    if not isinstance(value, (str, bytes)):
+        altered.append(column)
+        return "" if value is None else str(value)
     held = storable(value)
     if not held.is_exact:
         altered.append(column)
@@ -83,16 +85,11 @@ def short_text(value: Any, column: str, longest: int, altered: list[str]) -> str
     return found[:longest]
 
 
-def key_text(value: Any, column: str, longest: int) -> str:
-    """Return a text that an id is computed from: not empty, UTF-8, not longer than `longest` characters."""
-    if not isinstance(value, str) or not value or len(value) > longest:
-        raise RowRefused(f"{column} is not a text of 1 to {longest} characters")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise RowRefused(f"{column} is not UTF-8") from None
-    return value
+def is_key_text(value: Any, longest: int) -> bool:
+    """Whether a value is a text that an id is computed from: not empty, UTF-8, not longer than `longest` characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        return False
+    return value.isascii() or storable(value).is_exact
 
 
 def time(value: Any, column: str, recorded: dict[str, str]) -> datetime:
@@ -211,5 +208,13 @@ def plain(value: Any) -> Any:
         try:
             value.encode()
         except UnicodeEncodeError:
-            return value.encode(errors="surrogateescape")
+            return _bytes_of(value)
     return value
+
+
+def _bytes_of(unusual: str) -> bytes:
+    """Return the bytes that were read as a text that is not UTF-8, or was made of half a surrogate pair in JSON."""
+    try:
+        return unusual.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return unusual.encode(errors="surrogatepass")

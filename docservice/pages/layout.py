@@ -13,7 +13,8 @@ from string import Template
 from docservice.pages.manual import EVERYTHING, SECTIONS, page_names, page_text
 from docservice.pages.markdown import Heading, Rendered, render
 
-_STATIC = files("docservice.pages") / "static"
+STATIC = files("docservice.pages") / "static"
+"""Where the templates and the files of the pages are."""
 _LOWEST_LISTED_LEVEL = 3
 """Headings below this level are not in the list of contents."""
 
@@ -36,8 +37,8 @@ class StaticFile:
 
 
 FILES = {
-    "manual.css": StaticFile(_STATIC / "manual.css", "text/css"),
-    "icon.svg": StaticFile(_STATIC / "icon.svg", "image/svg+xml"),
+    "manual.css": StaticFile(STATIC / "manual.css", "text/css"),
+    "icon.svg": StaticFile(STATIC / "icon.svg", "image/svg+xml"),
 }
 """The files that the pages refer to, by name."""
 
@@ -88,7 +89,7 @@ def _address_in_everything(page: str, anchor: str) -> str:
 
 @cache
 def _template(name: str) -> Template:
-    return Template((_STATIC / name).read_text(encoding="utf-8"))
+    return Template((STATIC / name).read_text(encoding="utf-8"))
 
 
 @cache

@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Start": ("index", "install", "tutorial"),
     "How to": (
         "rest",
+        "sign-in",
         "embedding",
         "shell",
         "reports",

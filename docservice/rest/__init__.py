@@ -11,8 +11,10 @@ from docservice.rest.app_keys import SERVICE, Identify
 from docservice.rest.auth import bearer_identity
 from docservice.rest.bodies import DEFAULT_MAX_BODY_BYTES
 from docservice.rest.cors import Cors
+from docservice.rest.kolibri_sessions import KolibriSessions
 from docservice.rest.proxies import Proxies
 from docservice.rest.running_requests import RequestLimits
+from docservice.rest.session_cookies import SessionCookies
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics
@@ -22,9 +24,11 @@ __all__ = [
     "SERVICE",
     "Cors",
     "Identify",
+    "KolibriSessions",
     "Metrics",
     "Proxies",
     "RequestLimits",
+    "SessionCookies",
     "bearer_identity",
     "create_app",
     "entered",

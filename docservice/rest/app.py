@@ -16,6 +16,7 @@ from docservice.rest.app_keys import (
     MAX_BODY_BYTES,
     METRICS,
     SERVICE,
+    SIGN_INS,
     Identify,
 )
 from docservice.rest.auth import awaited
@@ -37,12 +38,15 @@ from docservice.rest.routes import (
     lists,
     manual,
     reports,
+    sessions,
+    sign_in_links,
     tracking,
     user_sessions,
 )
 from docservice.rest.routes import metrics as metrics_route
 from docservice.rest.running_requests import LIMITS, RequestLimits, lift_deadline, limited
 from docservice.service import DocService
+from docservice.service.acting.sign_in import SignIns
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics
@@ -57,6 +61,8 @@ _SUBJECTS = (
     csv_downloads,
     exam_logs,
     user_sessions,
+    sessions,
+    sign_in_links,
     health,
     metrics_route,
     api_page,
@@ -76,6 +82,7 @@ def create_app(
     metrics: Metrics | None = None,
     cors: Cors | None = None,
     proxies: Proxies | None = None,
+    sign_ins: SignIns | None = None,
 ) -> web.Application:
     """Return an application to run alone or inside another one, as in `host.add_subapp("/logs", app)`.
 
@@ -88,6 +95,8 @@ def create_app(
         metrics: what to show at `/metrics`; None: that is not there.
         cors: which pages of other origins may call; if None, none.
         proxies: the proxies whose `X-Forwarded-*` headers are trusted; None trusts none.
+        sign_ins: what signs people in with passwords and links; `identify` has to know their cookies, too
+            (`bearer_identity(verifier, SessionCookies(sign_ins))`). None: the host has a sign-in of its own.
     """
     app = web.Application(
         middlewares=[
@@ -102,6 +111,8 @@ def create_app(
     app[SERVICE] = service
     app[MAX_BODY_BYTES] = max_body_bytes
     app[DESCRIPTION] = _description
+    if sign_ins is not None:
+        app[SIGN_INS] = sign_ins
     app[LIMITS] = limits or RequestLimits()
     app.on_response_prepare.extend((lift_deadline, name_request))
     if cors:

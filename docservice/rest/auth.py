@@ -1,18 +1,43 @@
-"""Authentication: a bearer token, or an anonymous visitor's cookie."""
+"""Authentication: who sent a request. The one place that decides between the ways to be known.
+
+1. `Authorization: Bearer TOKEN` counts alone: if the token is not valid, nothing else is asked.
+2. A cookie of a session of this service.
+3. The session cookie of a Kolibri, which is asked whose it is.
+4. Otherwise, an anonymous visitor.
+
+A bad proof is an error and never an anonymous visitor: what a learner does would be recorded as nobody's.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
 
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import Unauthenticated
-from docservice.identity import Principal, TokenVerifier
-from docservice.rest.app_keys import Identify
+from docservice.identity import PersonCalled, Principal, TokenVerifier
+from docservice.rest.app_keys import OPERATION, Identify
+from docservice.rest.session_cookies import SESSION_ENDED
 
 VISITOR_COOKIE = "visitor_id"
+
+
+class CookieWay(Protocol):
+    """A way to be known by a cookie."""
+
+    async def user(self, request: web.Request) -> str | None:
+        """Return the id of the person who is signed in by a cookie of a request; None if nobody is.
+
+        Sets `SESSION_ENDED` of the request if it has a cookie of this kind that means nobody.
+
+        Raises:
+            ForgeryRefused: the request changes something and does not name the CSRF token.
+            SignInUnavailable: it cannot be said now.
+        """
+        ...
 
 
 def awaited(identify: Identify) -> Callable[[web.Request], Awaitable[Principal]]:
@@ -28,17 +53,32 @@ def awaited(identify: Identify) -> Callable[[web.Request], Awaitable[Principal]]
     return identified
 
 
-def bearer_identity(verifier: TokenVerifier) -> Identify:
-    """Read `Authorization: Bearer <token>`; without the header the caller is an anonymous visitor."""
+def bearer_identity(
+    verifier: TokenVerifier, *cookies: CookieWay, person_called: PersonCalled | None = None
+) -> Identify:
+    """Read `Authorization: Bearer <token>`; without the header and a cookie the caller is an anonymous visitor.
+
+    Args:
+        verifier: reads the tokens.
+        cookies: what else a caller may be known by, asked in this order.
+        person_called: looks up the usernames in tokens; None takes ids only.
+    """
 
     async def identify(request: web.Request) -> Principal:
         header = request.headers.get("Authorization")
-        if header is None:
-            return Principal(visitor_id=_visitor_id(request))
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated("Sign in with the header `Authorization: Bearer TOKEN`.")
-        return await verifier.principal(token.strip())
+        if header is not None:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise Unauthenticated("Sign in with the header `Authorization: Bearer TOKEN`.")
+            return await verifier.principal(token.strip(), person_called)
+        for way in cookies:
+            user_id = await way.user(request)
+            if user_id is not None:
+                return Principal(user_id=user_id)
+        operation = request.get(OPERATION)
+        if SESSION_ENDED in request and not (operation and operation.serves_ended_sessions):
+            raise Unauthenticated("Your session has ended. Sign in again.")
+        return Principal(visitor_id=_visitor_id(request))
 
     return identify
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 from email.message import Message
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -45,9 +46,7 @@ async def read_body(request: web.Request) -> Any:
             f"The Content-Encoding of the body is not known. Send it plain, or packed as one of {', '.join(ENCODINGS)}."
         )
     content_type = request.headers.get("Content-Type", "")
-    header = Message()
-    header["Content-Type"] = content_type
-    kind = header.get_content_type() if content_type and "," not in content_type else ""
+    kind, charset = _kind_and_charset(content_type)
     try:
         if kind == "multipart/form-data":
             return await _multipart(request)
@@ -55,7 +54,7 @@ async def read_body(request: web.Request) -> Any:
         if not raw:
             return {}
         if kind == "application/x-www-form-urlencoded":
-            return _form(raw, header.get_content_charset() or "utf-8")
+            return _form(raw, charset)
     except (web.RequestPayloadError, ContentEncodingError) as error:
         raise MalformedRequest(f"The body cannot be read: {error}") from None
     except web.HTTPRequestEntityTooLarge:
@@ -63,8 +62,20 @@ async def read_body(request: web.Request) -> Any:
             f"The body is larger than {request.client_max_size} bytes. Send less in one request."
         ) from None
     if kind == "application/json" or content_type.split(";")[0].strip() in _JSON_RANGES:
-        return parse_json(raw, header.get_content_charset() or "utf-8")
+        return parse_json(raw, charset)
     raise UnsupportedMediaType(f'Unsupported media type "{content_type}" in request.')
+
+
+@lru_cache(maxsize=100)
+def _kind_and_charset(content_type: str) -> tuple[str, str]:
+    """Return what a header names: a media type, empty for none or several, and the charset, `utf-8` for none.
+
+    Nearly all requests have the same header; to read it takes a tenth of the time of a report.
+    """
+    header = Message()
+    header["Content-Type"] = content_type
+    kind = header.get_content_type() if content_type and "," not in content_type else ""
+    return kind, header.get_content_charset() or "utf-8"
 
 
 def _form(raw: bytes, charset: str) -> Any:
@@ -102,7 +113,10 @@ def parse_json(raw: bytes, charset: str = "utf-8") -> Any:
         MalformedRequest: with the parser's own words, as Kolibri has them.
     """
     try:
-        return json.loads(_text(raw, charset), parse_constant=_refuse_constant)
+        text = _text(raw, charset)
+        if text.startswith("\ufeff"):
+            json.loads(text)  # refuses the mark with the parser's own words
+        return _DECODER.decode(text)
     except RecursionError:
         raise MalformedRequest("JSON parse error - nested too deeply") from None
     except (ValueError, UnicodeError) as error:
@@ -118,3 +132,6 @@ def _text(raw: bytes, charset: str) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -30,8 +30,8 @@ class Cors:
         """Choose whose pages may call.
 
         Args:
-            origins: as browsers send them (`https://learn.example`). Pages of these may send cookies, which name an
-                anonymous visitor and nothing else; with `*` pages of all origins may call, without cookies.
+            origins: as browsers send them (`https://learn.example`). Pages of these may send cookies and read what the
+                person who is signed in reads; with `*` pages of all origins may call, without cookies.
         """
         self._origins = {origin.lower() for origin in origins}
         self._any = ANY in self._origins

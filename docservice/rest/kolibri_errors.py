@@ -12,15 +12,19 @@ from pydantic import BaseModel
 
 from docservice.domain.requests.tracking import CROSS_FIELD, WHOLE_BODY
 from docservice.errors import (
+    CredentialsRefused,
     DocServiceError,
     FieldError,
     InvalidReference,
     LogNotFound,
     NotSignedIn,
     PageNotFound,
+    PasswordMissing,
+    PasswordNotSet,
     PermissionDenied,
     Unauthenticated,
     UnstorableValue,
+    UsernameUnknown,
     ValidationFailed,
 )
 from docservice.rest.problems import INTERNAL_ERROR, status_of
@@ -34,6 +38,10 @@ _STATUSES: dict[type[DocServiceError], int] = {
     PageNotFound: 404,
     PermissionDenied: 403,
     NotSignedIn: 403,
+    UsernameUnknown: 400,
+    PasswordMissing: 400,
+    PasswordNotSet: 400,
+    CredentialsRefused: 401,
 }
 """Where Kolibri's statuses are not those of `problems.status_of`, or its bodies more than a sentence."""
 
@@ -93,6 +101,14 @@ def _body(error: DocServiceError, view: str) -> Any:
             return [{"id": "PERMISSION_DENIED", "metadata": {"view": view}}]
         case NotSignedIn():
             return [{"id": "NOT_AUTHENTICATED", "metadata": {"view": view}}]
+        case UsernameUnknown():
+            return [_error("NOT_FOUND", "username", str(error))]
+        case PasswordMissing():
+            return [_error("MISSING_PASSWORD", "password", str(error))]
+        case PasswordNotSet():
+            return [_error("PASSWORD_NOT_SPECIFIED", "password", str(error))]
+        case CredentialsRefused():
+            return [{"id": "INVALID_CREDENTIALS", "metadata": {}}]
     return [{"id": "NOT_FOUND", "metadata": {"view": view}}]
 
 

@@ -90,7 +90,7 @@ DOCUMENT_FILTERS = _by_name(
 )
 """Every filter that a list of documents may have."""
 
-_CURSOR_PAGES = (
+CURSOR_PAGES = (
     Parameter(
         "page_size",
         "The most documents of a page.",
@@ -155,7 +155,7 @@ def document_list(offered: Sequence[str], paths: Collection[str]) -> QueryString
         paths: of the fields that its documents have.
     """
     filters = tuple(DOCUMENT_FILTERS[name] for name in offered)
-    return QueryString((*filters, *_CURSOR_PAGES, _fields(paths)), _document_query)
+    return QueryString((*filters, *CURSOR_PAGES, _fields(paths)), _document_query)
 
 
 def _document_query(values: dict[str, Any]) -> DocumentQuery:

@@ -28,7 +28,7 @@ CLIENT_GONE = 499
 
 _RETRY_AFTER_SECONDS = "1"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KOLIBRI_PATHS = "/api/logger/"
+_KOLIBRI_PATHS = ("/api/logger/", "/api/auth/")
 
 
 @web.middleware
@@ -124,11 +124,12 @@ def _answer(request: web.Request, error: DocServiceError) -> web.Response:
 
 def _view(request: web.Request) -> str:
     operation = request[OPERATION]
-    return f"{operation.kolibri_view} {'Instance' if request.match_info else 'List'}"
+    is_one = request.match_info or operation.path.endswith("/current/")
+    return f"{operation.kolibri_view} {'Instance' if is_one else 'List'}"
 
 
 def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
-    if isinstance(error, web.HTTPMethodNotAllowed) and _KOLIBRI_PATHS in request.path:
+    if isinstance(error, web.HTTPMethodNotAllowed) and any(path in request.path for path in _KOLIBRI_PATHS):
         response = json_answer({"detail": f'Method "{request.method}" not allowed.'}, error.status)
         response.headers[ERROR_CODE_HEADER] = f"http-{error.status}"
     else:

@@ -22,7 +22,8 @@ Keeps learner logs (Kolibri's `core.logger`) as documents. Routes under `/api/lo
 wire format, errors included; all others answer errors as problem JSON (RFC 9457). Every error names its class in the
 header `X-Error-Code`. Any other error inside the service is a 500 with nothing but the `request_id`.
 
-Sign in with `Authorization: Bearer TOKEN`; without it the caller is an anonymous visitor, known by the cookie
+Sign in with `Authorization: Bearer TOKEN`, or with a session cookie; then requests that change something name the
+CSRF token in the header `X-CSRFToken`. Without both the caller is an anonymous visitor, known by the cookie
 `visitor_id`.
 """
 _IDEMPOTENCY_KEY = {
@@ -152,7 +153,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> _Schema:
             by_status[status]["content"] = {operation.media_type: {"schema": schema}, **texts}
     for status, (meaning, kind) in operation.other_answers.items():
         by_status[status] = _response(meaning, ["X-Request-Id"])
-        media_type = "application/problem+json" if kind is Problem else "application/json"
+        media_type = {Problem: "application/problem+json", str: "text/html"}.get(kind, "application/json")
         by_status[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
     for status, errors in _by_status(operation).items():
         meaning = "\n\n".join(f"`{error.code}`: {_first_line(error)}" for error in errors)

@@ -28,12 +28,14 @@ from docservice.domain.requests.tracking import Request
 from docservice.errors import (
     BodyTooLarge,
     DocServiceError,
+    ForgeryRefused,
     IdempotencyMismatch,
     MalformedRequest,
     MissingParameters,
     NotSignedIn,
     RequestTooSlow,
     ServiceBusy,
+    SignInUnavailable,
     StoreTimeout,
     StoreUnavailable,
     TooManyRequests,
@@ -51,7 +53,17 @@ AnyHandler = TypeVar("AnyHandler", bound=Handler)
 Auth = Literal["none", "optional", "required"]
 """Whether it is asked who calls: not at all; yes, and anonymous visitors are served, too; only who is signed in is."""
 
-Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "facility admins", "directory", "nobody"]
+Rule = Literal[
+    "all",
+    "visitors and users",
+    "owner",
+    "readers",
+    "writers",
+    "facility admins",
+    "directory",
+    "directory readers",
+    "nobody",
+]
 """Who is served, about whose records.
 
 - `all`: it is not asked who calls.
@@ -61,6 +73,7 @@ Rule = Literal["all", "visitors and users", "owner", "readers", "writers", "faci
 - `writers`: the owner, and the admins of the owner's facility.
 - `facility admins`: the admins of the facility that the record belongs to, and superusers.
 - `directory`: like `facility admins`, and programs with a service token.
+- `directory readers`: who may read the records of the owner in the directory, and programs with a service token.
 - `nobody`: all are refused.
 """
 
@@ -110,6 +123,7 @@ class Operation:
         other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
         slash_optional: also served without the slash at the end.
+        serves_ended_sessions: a caller whose session has ended is an anonymous visitor; elsewhere that is a 401.
     """
 
     method: str
@@ -134,6 +148,7 @@ class Operation:
     other_answers: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
     idempotent: bool = False
     slash_optional: bool = False
+    serves_ended_sessions: bool = False
 
     @property
     def name(self) -> str:
@@ -165,7 +180,9 @@ class Operation:
         """The errors that it answers with: those of the handler, and those that follow from what it takes."""
         errors = [*self.errors]
         if self.auth != "none":
-            errors += [Unauthenticated, TooManyRequests, ServiceBusy, StoreUnavailable, StoreTimeout]
+            errors += [Unauthenticated, TooManyRequests, ServiceBusy, SignInUnavailable, StoreUnavailable, StoreTimeout]
+            if self.method != "GET":
+                errors.append(ForgeryRefused)
         if self.auth == "required":
             errors.append(NotSignedIn)
         if self.body is not None:
@@ -201,6 +218,7 @@ class Declaration(TypedDict, total=False):
     other_answers: Mapping[int, tuple[str, Any]]
     idempotent: bool
     slash_optional: bool
+    serves_ended_sessions: bool
 
 
 class Operations:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from docservice.errors import RequestTooSlow, ServiceBusy, StoreTimeout, TooManyRequests
-from docservice.rest.app_keys import Handler
+from docservice.rest.app_keys import SESSION_COOKIES, Handler
 
 UNMATCHED = "(none)"
 """The route of requests that fit none."""
@@ -52,8 +52,8 @@ class RequestLimits:
 
         Args:
             max_in_flight: for all together; more are answered with 503.
-            max_in_flight_per_token: for the requests with one `Authorization` header; more are answered with 429.
-                Visitors without a token are counted together: a school is often one address.
+            max_in_flight_per_token: for the requests with one `Authorization` header, or one session cookie; more are
+                answered with 429. Visitors without both are not counted: a school is often one address.
             timeout_seconds: how long a request may take until its answer begins, its body's arrival included.
         """
         self.in_flight = 0
@@ -137,7 +137,7 @@ def _token_of(request: web.Request) -> str | None:
     """
     header = request.headers.get("Authorization")
     if header is None:
-        return None
+        return next((request.cookies[name] for name in SESSION_COOKIES if name in request.cookies), None)
     token = header.partition(" ")[2].strip()
     signed, _, signature = token.rpartition(".")
     if signed.count(".") != 1:  # no JWT: a host's own kind

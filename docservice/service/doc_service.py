@@ -15,17 +15,21 @@ from docservice.domain.answers.directory import Upserted
 from docservice.domain.logs.content_logs import AttemptLog, ContentSessionLog, ContentSummaryLog, MasteryLog
 from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
 from docservice.domain.logs.user_sessions import UserSessionLog
+from docservice.domain.sign_in.sessions import SignInRules
 from docservice.engine import EmbeddedEngine, EngineEvent
 from docservice.engine.disk_space import LEAST_BYTES
 from docservice.errors import NotEntered
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.directory_pages import DirectoryPageReader
+from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
 from docservice.service.acting.reports import PersonReports
+from docservice.service.acting.sign_in import SignIns
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions
@@ -40,6 +44,7 @@ from docservice.store.mapping.embedded_kinds import ATTEMPT_LOGS, EXAM_ATTEMPT_L
 from docservice.store.mapping.log_kinds import EXAM_LOGS, SESSION_LOGS, SUMMARY_LOGS, USER_SESSION_LOGS
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
+_DEFAULT_RULES = SignInRules()
 
 
 def _utc_now() -> datetime:
@@ -65,6 +70,7 @@ class _Parts:
     @classmethod
     def of(cls, database: Database, actions: Actions, clock: Callable[[], datetime]) -> _Parts:
         lists = ListReader(database)
+        directory = DirectoryWriter(database, actions, lists)
         acting = Acting(
             tracking=Tracking(database, actions, clock),
             lists=lists,
@@ -72,7 +78,9 @@ class _Parts:
             exam_logs=ExamLogs(database, actions, lists, clock),
             user_sessions=UserSessions(database, actions, lists, clock),
             csv_exports=CsvExportRequests(database, lists, clock),
-            directory=DirectoryWriter(database, actions, lists),
+            directory=directory,
+            directory_pages=DirectoryPageReader(database, lists),
+            directory_removal=DirectoryRemover(database, actions, directory),
             reports=PersonReports(database, lists, clock),
         )
         return cls(
@@ -220,6 +228,18 @@ class DocService:
         """
         return ActingLogs(self._parts.acting, principal)
 
+    def sign_ins(self, secret: str, rules: SignInRules = _DEFAULT_RULES) -> SignIns:
+        """Return what signs people in with passwords and links, and knows them again by a cookie.
+
+        Args:
+            secret: the service's key, with which `admin.sign_in.keep_passwords` sealed the passwords.
+            rules: what is allowed; by default, links and no passwords.
+
+        Raises:
+            NotEntered: the service is not entered.
+        """
+        return SignIns(self._parts.database, self._clock, secret, rules)
+
     @property
     def admin(self) -> LogsAdmin:
         """What an operator does with the whole database: checks, repairs, backups, indexes, tables."""
@@ -291,6 +311,7 @@ class DocService:
     def with_clock(self, clock: Callable[[], datetime]) -> DocService:
         """Return the same entered service under another clock, for loading the past. Do not enter or leave it."""
         parts, other = self._parts, copy(self)
+        other._clock = clock
         acting = parts.acting
         other._entered = replace(
             parts,

@@ -13,14 +13,18 @@ from pathlib import Path
 
 from aiohttp import web
 
+from docservice.domain.sign_in.sessions import SignInRules
 from docservice.errors import SettingsInvalid
 from docservice.identity import TokenVerifier, require_public_key
 from docservice.rest import create_app
-from docservice.rest.auth import bearer_identity
+from docservice.rest.auth import CookieWay, bearer_identity
 from docservice.rest.cors import Cors
+from docservice.rest.kolibri_sessions import KolibriSessions
 from docservice.rest.metrics import Metrics, Others
+from docservice.rest.person_names import PersonNames
 from docservice.rest.proxies import Proxies
 from docservice.rest.running_requests import LIMITS, RequestLimits
+from docservice.rest.session_cookies import SessionCookies
 from docservice.service import DocService
 from docservice.serving.garbage import look_less_often
 from docservice.serving.signing import signing_secret
@@ -118,6 +122,20 @@ def token_verifier(settings: Settings) -> TokenVerifier:
         jwks_url=settings.jwt_jwks_url,
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
+        user_claim=settings.jwt_user_claim,
+        leeway_seconds=settings.jwt_leeway_seconds,
+    )
+
+
+def sign_in_rules(settings: Settings) -> SignInRules:
+    """Return what the settings allow of signing in."""
+    return SignInRules(
+        with_password=settings.kolibri_sign_in,
+        without_password=settings.kolibri_sign_in_without_password,
+        tries_per_person=settings.sign_in_tries_per_person,
+        tries_per_address=settings.sign_in_tries_per_address,
+        idle_seconds=settings.session_idle_seconds,
+        longest_seconds=settings.session_longest_seconds,
     )
 
 
@@ -154,9 +172,13 @@ async def serving(
     At the end `/readyz` fails, requests are still taken for `drain_seconds`, then no connection is accepted any more,
     and requests under way, those whose body is still arriving too, have `shutdown_timeout_seconds` to end.
     """
+    sign_ins = service.sign_ins(signing_secret(settings), sign_in_rules(settings))
+    kolibri = KolibriSessions(settings.kolibri_url) if settings.kolibri_url else None
+    cookies: list[CookieWay] = [SessionCookies(sign_ins), *([kolibri] if kolibri else [])]
     app = create_app(
         service,
-        identify=bearer_identity(verifier),
+        identify=bearer_identity(verifier, *cookies, person_called=PersonNames(sign_ins.person_called)),
+        sign_ins=sign_ins,
         max_body_bytes=settings.max_body_bytes,
         limits=RequestLimits(
             max_in_flight=settings.max_in_flight_requests,
@@ -188,3 +210,5 @@ async def serving(
         await app[LIMITS].idle(settings.shutdown_timeout_seconds)
     finally:
         await runner.cleanup()
+        if kolibri is not None:
+            await kolibri.close()

@@ -250,19 +250,54 @@ def test_the_directory_of_the_manual_is_one() -> None:
     assert set(directory_records(json.loads(shown))) == {"datasets", "facilities", "classrooms", "users", "memberships"}
 
 
+async def sent_like(
+    command: str, service: Service, http: aiohttp.ClientSession, token: str, **changed: str
+) -> tuple[int, Any]:
+    """Send what a curl of the manual sends; status and answer.
+
+    Args:
+        command: of the manual.
+        service: in place of the one in the manual.
+        http: sends it.
+        token: in place of the word in the header.
+        changed: other words in place of those that the command has.
+    """
+    for before, after in changed.items():
+        command = command.replace(before, after)
+    words = shlex.split(command.replace("http://127.0.0.1:8000", service.base))
+    url = next(word for word in words if word.startswith(service.base))
+    headers = dict(re.split(": ", words[place + 1], maxsplit=1) for place, word in enumerate(words) if word == "-H")
+    headers["Authorization"] = f"Bearer {token}"
+    query = dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "--data-urlencode")
+    body = words[words.index("-d") + 1] if "-d" in words else None
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    async with http.request(method, url, params=query, data=body, headers=headers) as response:
+        return response.status, await response.json()
+
+
 @pytest.mark.engine
-async def test_the_directory_curl_of_the_manual_is_taken(demo_service: Service, http: aiohttp.ClientSession) -> None:
-    """With a token of `docservice token --service` the record is taken; it is one of the demo's, so nothing changes."""
-    [command] = [block for block in blocks("sh") if "/api/directory/" in block]
-    words = shlex.split(command)
-    ended = await run("token", "--service", "--data-dir", str(demo_service.data_dir))
-    sent = dict(re.split(": ", words[place + 1], maxsplit=1) for place, word in enumerate(words) if word == "-H")
-    sent["Authorization"] = sent["Authorization"].replace("SERVICE_TOKEN", ended.out.strip())
-    url = words[3].replace("http://127.0.0.1:8000", demo_service.base)
-    body = words[words.index("-d") + 1]
+async def test_the_directory_curls_of_the_manual_are_taken(demo_service: Service, http: aiohttp.ClientSession) -> None:
+    """With a token of `docservice token --service` a record is taken, one of the demo's, so that nothing changes; a
+    list is replaced, and a person removed, one of the test's own; with a learner's token the learner is found."""
+    post, removed, replaced = [block for block in blocks_of(PAGES["import"], "sh") if "/api/directory/" in block]
+    [read] = [block for block in blocks_of(PAGES["rest"], "sh") if "/api/directory/" in block]
+    learner, new = demo.directory()["users"][1], "f" * 32
+    program = (await run("token", "--service", "--data-dir", str(demo_service.data_dir))).out.strip()
+    zawadi = (await run("token", learner["id"], "--data-dir", str(demo_service.data_dir))).out.strip()
+    person = json.dumps([{**learner, "id": new, "username": "new"}])
+    async with http.post(
+        f"{demo_service.base}/api/directory/users/",
+        data=person,
+        headers={"Authorization": f"Bearer {program}", "Content-Type": "application/json"},
+    ) as response:
+        assert response.status == 200
 
-    async with http.post(url, data=body, headers=sent) as response:
-        answer = response.status, await response.json()
+    answers = [await sent_like(command, demo_service, http, program) for command in (post, replaced)]
+    gone = await sent_like(removed, demo_service, http, program, **{learner["id"]: new})
+    found = await sent_like(read, demo_service, http, zawadi)
 
-    assert words[:3] == ["curl", "-X", "POST"]
-    assert answer == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert answers[0] == (200, {"created": 0, "changed": 0, "unchanged": 1})
+    assert answers[1][0] == 200
+    assert answers[1][1]["removed"] == {}
+    assert gone == (200, {"removed": {"users": 1}, "changed": {}})
+    assert [each["id"] for each in found[1]["results"]] == [learner["id"]]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from docservice import DocService
 from docservice.domain.upkeep.consistency import Finding
 from docservice.export.backup import export_ndjson, import_ndjson
 from docservice.kolibri import import_kolibri
 
-from .samples import LEARNER, changing, rows
+from .samples import LEARNER, changing, insert, rows
+
+ASSIGNED = "SELECT collection_id FROM exams_examassignment WHERE exam_id = ?"
 
 
 async def found_by(service: DocService) -> list[tuple[str, str, str, str]]:
@@ -57,3 +60,39 @@ async def test_odd_records_come_in_and_are_found(empty: DocService, part: Path, 
     await export_ndjson(empty, tmp_path / "all.ndjson")
     restored = await import_ndjson(empty, tmp_path / "all.ndjson")
     assert restored.refused == 0
+
+
+async def test_values_are_no_reason_to_lose_a_record(
+    empty: DocService, database: Any, part: Path, tmp_path: Path
+) -> None:
+    """Bytes, half a surrogate pair, and an assignment to what has no id lose neither a quiz nor a person."""
+    [quiz, other] = [row["id"] for row in rows(part, "SELECT id FROM exams_exam ORDER BY id LIMIT 2")]
+    [given, kept] = [[row["collection_id"] for row in rows(part, ASSIGNED, (exam_id,))] for exam_id in (quiz, other)]
+    with changing(part) as kolibri:
+        kolibri.execute("PRAGMA foreign_keys = OFF")
+        kolibri.execute("UPDATE exams_examassignment SET collection_id = x'ff00' WHERE exam_id = ?", (quiz,))
+        extra = {"id": "e" * 32, "_morango_dirty_bit": 1, "_morango_source_id": "", "_morango_partition": ""}
+        row = {**extra, "collection_id": 7, "exam_id": other, "dataset_id": "", "assigned_by_id": LEARNER}
+        insert(kolibri, "exams_examassignment", row)
+        kolibri.execute("UPDATE exams_exam SET active = 7 WHERE id = ?", (other,))
+        kolibri.execute("UPDATE content_assessmentmetadata SET number_of_assessments = x'ff'")
+        kolibri.execute(
+            "UPDATE kolibriauth_facilityuser SET extra_demographics = ? WHERE id = ?", (r'"\ud800"', LEARNER)
+        )
+
+    report = await import_kolibri(empty, part)
+
+    assert not report.reasons
+    assert len(given) > 0
+    quizzes = [await database["exams"].find_one({"_id": exam_id}) for exam_id in (quiz, other)]
+    assert [one["assignments"] for one in quizzes] == [[], sorted(kept)]
+    assert quizzes[1]["active"] is True
+    person = await database["facility_users"].find_one({"_id": LEARNER})
+    assert person["extra_demographics"] == "\N{REPLACEMENT CHARACTER}"
+    noted = await database["import_set_aside"].find_one({"record_id": LEARNER})
+    assert noted["row"]["extra_demographics"] == b"\xed\xa0\x80"
+    assert await found_by(empty) == []
+    assert (await import_kolibri(empty, part)).changes == 0
+    await export_ndjson(empty, tmp_path / "all.ndjson")
+    restored = await import_ndjson(empty, tmp_path / "all.ndjson")
+    assert (restored.flaws, restored.refused) == ([], 0)

@@ -305,17 +305,52 @@ async def test_a_value_is_no_reason_to_lose_a_log(
 
 
 async def test_a_source_id_that_is_missing_follows_from_the_rest(empty: DocService, part: Path) -> None:
-    """Without source ids and with foreign partitions all logs are imported, and those whose id follows from the rest
-    are in order."""
+    """Without source ids, or with ones that are too long, and with foreign partitions all logs are imported, and those
+    whose id follows from the rest are in order."""
     with changing(part) as kolibri:
         for table in ("logger_contentsummarylog", TRIES):
             kolibri.execute(f"UPDATE {table} SET _morango_source_id = '', _morango_partition = ''")
+            kolibri.execute(f"UPDATE {table} SET _morango_source_id = ? WHERE rowid % 2", ("x" * 97,))
         kolibri.execute("UPDATE logger_attemptlog SET _morango_partition = 'x' WHERE rowid % 2")
 
     report = await import_kolibri(empty, part)
 
     require_all_imported(report, part)
     assert await findings(empty) == []
+
+
+async def test_tables_without_types(empty: DocService, second: DocService, part: Path, tmp_path: Path) -> None:
+    """In a database that was copied without its types and rules, numbers and NULL where text belongs lose no log."""
+    odd: dict[str, dict[str, Any]] = {
+        "logger_usersessionlog": {"channels": None, "pages": 7, "device_info": 2.5},
+        ATTEMPTS: {"item": 8, "simple_answer": 7.5},
+        "logger_contentsummarylog": {"kind": None},
+    }
+    with changing(part) as kolibri:
+        for table, values in odd.items():
+            kolibri.execute(f"CREATE TABLE untyped AS SELECT * FROM {table}")
+            kolibri.execute(f"DROP TABLE {table}")
+            names = [row["name"] for row in kolibri.execute("PRAGMA table_info(untyped)")]
+            kolibri.execute(f"CREATE TABLE {table} ({', '.join(names)})")
+            kolibri.execute(f"INSERT INTO {table} SELECT * FROM untyped")
+            kolibri.execute("DROP TABLE untyped")
+            for column, value in values.items():
+                kolibri.execute(f"UPDATE {table} SET {column} = ?", (value,))
+
+    report = await import_kolibri(empty, part)
+    await export_ndjson(empty, tmp_path / "all.ndjson")
+    restored = await import_ndjson(second, tmp_path / "all.ndjson")
+
+    require_all_imported(report, part)
+    stored = await documents(empty)
+    user_session = next(iter(stored["user_session_logs"].values()))
+    assert [user_session[name] for name in odd["logger_usersessionlog"]] == ["", "7", "2.5"]
+    assert {(one["item"], one["simple_answer"]) for one in (await attempts_of(empty)).values()} == {("8", "7.5")}
+    assert {summary["kind"] for summary in stored["content_summary_logs"].values()} == {""}
+    assert len(stored[SET_ASIDE]) == sum(report.counts[kind].read for kind in (LOGS[0], LOGS[2], LOGS[4]))
+    assert await findings(empty) == []
+    assert (restored.flaws, restored.refused) == ([], 0)
+    assert await documents(second) == stored
 
 
 ODD = (
@@ -569,7 +604,7 @@ async def test_nodes_that_are_not_whole(empty: DocService, part: Path) -> None:
 
     assert report.counts["content nodes"].new == 62
     assert stored["content_nodes"][ids[0]]["level"] is None
-    assert stored["content_nodes"][ids[1]]["title"] == ""
+    assert stored["content_nodes"][ids[1]]["title"] == "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
     assert stored["content_nodes"][ids[2]]["kind"] == ""
     assert set(stored[SET_ASIDE]) == {f"content nodes:{node_id}" for node_id in ids[:2]}
     assert await findings(empty) == []

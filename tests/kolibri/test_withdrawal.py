@@ -367,7 +367,7 @@ def of_its_own_superuser(file: sqlite3.Connection) -> None:
 @pytest.mark.slow
 async def test_the_device_of_one_learner(empty: DocService, database: Any, home: Path, tmp_path: Path) -> None:
     """A learner who is the superuser of the own device is none here, and the owner of the server stays one; one
-    learner's copy of a quiz or lesson takes it away from nobody."""
+    learner's copy of a quiz or lesson takes it away from nobody; visits go on in the facility of the server."""
     device = Path(shutil.copy(home, tmp_path / "device.sqlite3"))
     with changing(device) as file:
         of_its_own_superuser(file)
@@ -375,14 +375,21 @@ async def test_the_device_of_one_learner(empty: DocService, database: Any, home:
     quizzes = await documents(database, "exams", "lessons")
     assert (await database.facility_users.find_one({"_id": LEARNER}))["is_superuser"] is False
     assert [each["learner_ids"] for found in quizzes.values() for each in found] == [[LEARNER], [LEARNER]]
+    with changing(home) as file:
+        (facility,) = file.execute("SELECT * FROM kolibriauth_collection WHERE kind = 'facility'").fetchall()
+        (dataset,) = file.execute("SELECT * FROM kolibriauth_facilitydataset").fetchall()
+        insert(file, "kolibriauth_facilitydataset", {**dict(dataset), "id": "d" * 32})
+        insert(file, "kolibriauth_collection", {**dict(facility), "id": "e" * 32, "dataset_id": "d" * 32})
+        file.execute("UPDATE device_devicesettings SET default_facility_id = ?", ("e" * 32,))
     await import_kolibri(empty, home)
-    before = await documents(database, *KINDS)
+    before = await documents(database, *KINDS, "device_settings")
 
     report = await import_kolibri(empty, device)
 
+    assert before["device_settings"] == [{"_id": "device", "default_facility_id": "e" * 32}]
     assert alone.counts["exams"].new == alone.counts["lessons"].new == 1
     assert (report.changes, report.counts["exams"].kept, report.counts["lessons"].kept) == (0, 1, 1)
-    assert await documents(database, *KINDS) == before
+    assert await documents(database, *KINDS, "device_settings") == before
     superusers = [
         user["_id"] for user in (await documents(database, "facility_users"))["facility_users"] if user["is_superuser"]
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from docservice import DocService
+from docservice.errors import Unauthenticated
 from docservice.identity import TokenVerifier, issue_token
 from docservice.rest import create_app
 from docservice.rest.auth import bearer_identity
+from docservice.rest.person_names import PersonNames
 
 from .asking import M_OF_N, TRACK, Client, everything, put, start, start_body
 
@@ -28,6 +32,7 @@ pytestmark = pytest.mark.shared_service
 HS_KEY = "a key for tests that is long enough for HS256"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
+CURRENT = "/api/auth/session/current/"
 UNKNOWN_USER = "0123456789abcdef0123456789abcdef"
 
 
@@ -79,8 +84,8 @@ def bad_tokens(user_id: str) -> dict[str, str]:
         "basic": "Basic Zm9vOmJhcg==",
         "alg none": f"Bearer {unsigned(user_id)}",
         "unknown user": f"Bearer {jwt.encode(claims(UNKNOWN_USER), HS_KEY, algorithm='HS256')}",
-        "dashed sub": f"Bearer {jwt.encode(claims('0718e9de-742d-600c-9f56-20b4e606b27e'), HS_KEY, algorithm='HS256')}",
-        "upper sub": f"Bearer {jwt.encode(claims(user_id.upper()), HS_KEY, algorithm='HS256')}",
+        "number as sub": f"Bearer {jwt.encode(claims('1' * 31), HS_KEY, algorithm='HS256')}",
+        "empty sub": f"Bearer {jwt.encode(claims(''), HS_KEY, algorithm='HS256')}",
         "name as sub": f"Bearer {jwt.encode(claims('learner1'), HS_KEY, algorithm='HS256')}",
         "wrong algorithm": f"Bearer {jwt.encode(claims(user_id), RSA_KEY, algorithm='RS256')}",
     }
@@ -100,6 +105,20 @@ async def test_bad_tokens(client: Client, database: Any, recorded_directory: dic
         assert challenge.startswith("Bearer"), case
         assert body[0]["id"] == "AUTHENTICATION_FAILED", case
     assert await everything(database) == before
+
+
+async def test_a_token_that_was_taken_before_expires() -> None:
+    """It is checked once and remembered, but not beyond its time; one with a changed signature was not taken before."""
+    verifier = TokenVerifier(secret=HS_KEY, leeway_seconds=0)
+    token = issue_token(HS_KEY, UNKNOWN_USER, now=datetime.now(UTC), ttl_seconds=1)
+    taken = await verifier.principal(token)
+
+    with pytest.raises(Unauthenticated):
+        await verifier.principal(f"{token[:-6]}AAAAAA")
+    await asyncio.sleep(1.1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await verifier.principal(token)
+    assert taken.user_id == UNKNOWN_USER
 
 
 async def test_public_key(service: DocService, recorded_directory: dict[str, Any]) -> None:
@@ -164,6 +183,90 @@ async def test_published_keys(service: DocService, recorded_directory: dict[str,
 
     assert statuses == [200, 200, 200, 401, 401, 401]
     assert 1 <= len(asked) <= 3
+
+
+@pytest.mark.parametrize("spelling", ["{0}", "{1}", "{2}", "{{{1}}}", "urn:uuid:{1}"])
+async def test_spellings_of_an_id(client: Client, recorded_directory: dict[str, Any], spelling: str) -> None:
+    """An id in a token may have dashes, capitals or braces: it is the same person."""
+    user_id = recorded_directory["ids"]["learner1"]
+    dashed = str(uuid.UUID(user_id))
+    token = jwt.encode(claims(spelling.format(user_id, dashed, dashed.upper())), HS_KEY, algorithm="HS256")
+
+    async with client.put(CURRENT, json={}, headers={"Authorization": f"Bearer {token}"}) as response:
+        answer = await response.json()
+
+    assert (response.status, answer["user_id"]) == (200, user_id)
+
+
+async def test_the_claim_that_names_the_user(service: DocService, recorded_directory: dict[str, Any]) -> None:
+    """A setting names the claim; it may hold an id or a username, and `facility/username` where several have it.
+
+    The claim `sub`, which then means something else, is not looked at.
+    """
+    ids = recorded_directory["ids"]
+    facility = next(each["name"] for each in recorded_directory["facilities"] if each["id"] == ids["facility"])
+    verifier = TokenVerifier(secret=HS_KEY, user_claim="login")
+    sign_ins = service.sign_ins(HS_KEY)
+    app = create_app(service, identify=bearer_identity(verifier, person_called=sign_ins.person_called))
+    cases = {
+        ids["learner1"]: ids["learner1"],
+        "learner2": ids["learner2"],
+        "LEARNER2": ids["learner2"],
+        f"{facility}/admin": ids["admin"],
+        f"{ids['default_facility']}/admin": ids["superuser"],
+        "admin": None,  # of two facilities
+        "nobody": None,
+        "*": None,
+        "": None,
+        "x" * 5000: None,
+    }
+    answers = {}
+    async with TestClient(TestServer(app)) as client:
+        for name in cases:
+            more = {"login": name, "sub": ids["learner3"]}
+            token = jwt.encode(claims("", **more), HS_KEY, algorithm="HS256")
+            async with client.put(CURRENT, json={}, headers={"Authorization": f"Bearer {token}"}) as response:
+                answer = await response.json()
+                answers[name] = answer["user_id"] if response.status == 200 else None
+        without = jwt.encode(claims(ids["learner3"]), HS_KEY, algorithm="HS256")
+        status = await status_of_start(client, without)
+
+    assert answers == cases
+    assert status == 401
+
+
+async def test_names_are_remembered_for_a_while() -> None:
+    """A username is looked up once in a while and not with every request."""
+    asked = []
+
+    async def look_up(text: str) -> str | None:
+        asked.append(text)
+        return {"anna": "a" * 32}.get(text)
+
+    kept, forgetful = PersonNames(look_up, kept_seconds=60), PersonNames(look_up, kept_seconds=0)
+    found = [await kept("anna"), await kept("anna"), await kept("nobody"), await kept("nobody")]
+    again = [await forgetful("anna"), await forgetful("anna")]
+
+    assert found == ["a" * 32, "a" * 32, None, None]
+    assert again == ["a" * 32] * 2
+    assert asked == ["anna", "nobody", "anna", "anna"]
+
+
+async def test_clocks_may_differ(service: DocService, recorded_directory: dict[str, Any]) -> None:
+    """The times of a token may be out by the leeway, and by no more."""
+    learner, now = recorded_directory["ids"]["learner1"], datetime.now(UTC)
+    tokens = [
+        jwt.encode({"sub": learner, "exp": now + timedelta(seconds=exp), "nbf": now + timedelta(seconds=nbf)}, HS_KEY)
+        for exp, nbf in ((-30, -60), (-90, -120), (60, 30), (60, 90))
+    ]
+
+    async with trusting(service, secret=HS_KEY, leeway_seconds=60) as client:
+        lenient = [await status_of_start(client, token) for token in tokens]
+    async with trusting(service, secret=HS_KEY, leeway_seconds=0) as client:
+        strict = [await status_of_start(client, token) for token in tokens]
+
+    assert lenient == [200, 401, 200, 401]
+    assert strict == [401] * 4
 
 
 async def test_audience_and_issuer(service: DocService, recorded_directory: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from docservice import DocService
+from docservice import DocService, SignIns
 from docservice.domain.reports.definitions import REPORTS
 from docservice.rest.app import OPERATIONS
 from docservice.rest.operations import Operation
@@ -42,7 +42,15 @@ METHODS = {
     ("POST", f"{LOGGER}examattemptlog/"): "save_exam_attempt",
     ("PATCH", f"{LOGGER}examattemptlog/{{id}}/"): "change_exam_attempt",
     ("PUT", "/api/auth/session/current/"): "update_user_session",
+    ("GET", "/api/directory/{collection}/"): "directory_page",
+    ("GET", "/api/directory/{collection}/{id}/"): "directory_record",
+    ("POST", "/api/auth/session/"): "check_password",
+    ("DELETE", "/api/auth/session/current/"): "end",
+    ("GET", "/sign-in/{token}"): "linked_person",
+    ("POST", "/sign-in/{token}"): "use_link",
     ("POST", "/api/directory/{collection}/"): "upsert_directory",
+    ("POST", "/api/directory/"): "replace_directory",
+    ("DELETE", "/api/directory/{collection}/{id}/"): "remove_directory_record",
     ("GET", "/readyz"): "ping",
     ("GET", "/metrics"): "document_counts",
     ("GET", CSV): "csv_requests",
@@ -80,7 +88,7 @@ def test_each_operation_has_a_method() -> None:
 @pytest.mark.parametrize("name", sorted(set(METHODS.values())))
 def test_methods_are_typed(name: str) -> None:
     """Each method is awaited, says what it takes and gives, and has a docstring."""
-    owner = next(each for each in (ActingLogs, LogsAdmin, DocService) if hasattr(each, name))
+    owner = next(each for each in (ActingLogs, LogsAdmin, DocService, SignIns) if hasattr(each, name))
     method = getattr(owner, name)
 
     hints = get_type_hints(method)

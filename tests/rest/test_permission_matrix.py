@@ -14,14 +14,16 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
 from docservice import DocService
-from docservice.identity import TokenVerifier, issue_service_token, issue_token
-from docservice.rest import Metrics, create_app
+from docservice.domain.directory.readable_records import CONTENT as CONTENT_LISTS
+from docservice.domain.directory.records import SECTIONS
+from docservice.identity import issue_service_token, issue_token
+from docservice.rest import Metrics
 from docservice.rest.app import OPERATIONS
-from docservice.rest.auth import bearer_identity
 from docservice.rest.operations import Operation, Rule
+from tests.support.sign_in import LIKE_KOLIBRI, PASSWORD, keep_recorded_passwords, signing_in
 from tests.support.signing import SECRET
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -83,6 +85,7 @@ class World:
 
     client: TestClient[Any, Any]
     ids: Mapping[str, str]
+    service: DocService
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each person ("anonymous" too) the id of the record of each kind."""
     lessons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -103,7 +106,8 @@ class World:
 
     async def ask(self, role: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and answer."""
-        async with self.client.request(method, path, json=body, headers=self.headers(role)) as response:
+        headers = self.headers(role)
+        async with self.client.request(method, path, json=body, headers=headers, allow_redirects=False) as response:
             is_json = response.content_type.endswith("json")
             return response.status, await response.json(content_type=None) if is_json else await response.text()
 
@@ -120,6 +124,26 @@ class World:
                         await asyncio.sleep(0.02)
                     case _:
                         await self._request_export(facility)
+
+    async def new_person(self, case: Case) -> str:
+        """The id of a new account in the owner's facility."""
+        person = BODIES["directory_upsert"](case)
+        status, answer = await self.ask("service token", "POST", "/api/directory/users/", person)
+        assert status == 200, answer
+        return str(person[0]["id"])
+
+    async def copied(self, section: str, record_id: str) -> str:
+        """The id of a new record like another one, of a new person if it is a person's."""
+        _, record = await self.ask("service token", "GET", f"/api/directory/{section}/{record_id}/")
+        copy = {**record, "id": uuid.uuid4().hex}
+        if section == "users":
+            copy["username"] = copy["id"]
+        if "user_id" in copy:
+            _, person = await self.ask("service token", "GET", f"/api/directory/users/{copy['user_id']}/")
+            copy["user_id"] = await self.copied("users", person["id"])
+        status, answer = await self.ask("service token", "POST", f"/api/directory/{section}/", [copy])
+        assert status == 200, answer
+        return str(copy["id"])
 
     async def _request_export(self, facility: str) -> None:
         body, headers = {"facility": facility, "log_type": "session"}, self.headers("superuser")
@@ -171,8 +195,8 @@ class Case:
         return self.world.ids[next(names[name] for name in names if self.world.ids[name] == self.facility)]
 
     def has(self, kind: str) -> bool:
-        """Whether the owner has a record of this kind; everybody's facility has an export."""
-        return kind in {"", "facility", "export"} or kind in self.world.records[str(self.person)]
+        """Whether the owner has a record of this kind; everybody's facility has an export, and gets a new person."""
+        return kind in {"", "facility", "export", "directory record"} or kind in self.world.records[str(self.person)]
 
     def record(self, kind: str) -> str:
         """Id of the owner's record; one that nobody has if there is none."""
@@ -187,6 +211,7 @@ RULES: dict[Rule, Callable[[Case], bool]] = {
     "writers": lambda case: case.is_own or case.administers,
     "facility admins": lambda case: case.administers,
     "directory": lambda case: case.administers or case.is_service,
+    "directory readers": lambda case: case.owner in READS[case.role] or case.is_service,
     "nobody": lambda case: False,
 }
 """Whether a role is served about an owner's record."""
@@ -218,7 +243,13 @@ BODIES: dict[str, Callable[[Case], Any]] = {
     "directory_upsert": lambda case: [
         {"id": (new := uuid.uuid4().hex), "username": new, "dataset": case.dataset, "facility": case.facility}
     ],
+    "directory_replace": lambda case: {},
     "user_sessions_report_activity": lambda case: {"active": True},
+    "sessions_sign_in": lambda case: {
+        "username": "learner1",
+        "password": PASSWORD,
+        "facility": case.world.ids["facility"],
+    },
 }
 """For each operation with a body one that is right, so that only the caller's rights can be wrong."""
 
@@ -310,11 +341,11 @@ async def world(
     async with DocService(mongodb_uri, database=name, data_dir=tmp_path_factory.mktemp("data")) as service:
         ids = recorded_directory["ids"]
         await service.import_directory({**recorded_directory, "default_facility": ids["facility"]})
-        app = create_app(service, identify=bearer_identity(TokenVerifier(secret=SECRET)), metrics=Metrics())
-        async with TestClient(TestServer(app)) as client:
+        await keep_recorded_passwords(service, ids)
+        async with signing_in(service, LIKE_KOLIBRI, metrics=Metrics()) as client:
             lessons = {lesson["id"]: lesson for lesson in recorded_directory["lessons"]}
             of_classes = {"class_a": lessons[ids["lesson_a"]], "class_b": lessons[ids["lesson_b"]]}
-            made = World(client, ids, lessons=of_classes)
+            made = World(client, ids, service, lessons=of_classes)
             people = {*ACTORS.values(), *OWNERS.values()} - {None}
             for person in sorted(str(person) for person in people):
                 await make_records(service, made, person)
@@ -327,12 +358,17 @@ async def path_of(operation: Operation, case: Case) -> str:
     """The path and query of a request about the owner's record."""
     path = operation.path
     number = await case.world.finished_export(case.facility) if operation.access.record == "export" else ""
+    if operation.access.record == "directory record":
+        number = await case.world.new_person(case)
     for parameter in operation.path_parameters:
         match parameter.name:
             case "collection":
                 value = "users"
             case "back":
                 value = "0"
+            case "token":
+                link = case.world.service.admin.sign_in.make_link
+                value = await link(case.world.ids["learner1"], path="/docs/", ttl_seconds=600)
             case "facility_id":
                 value = case.facility
             case "id" if number:
@@ -341,6 +377,8 @@ async def path_of(operation: Operation, case: Case) -> str:
                 value = parameter.schema.get("enum", [case.record(operation.access.record)])[0]
         path = path.replace(f"{{{parameter.name}}}", value)
     query = {parameter.name: "" for parameter in operation.query_parameters if parameter.required}
+    if operation.name == "directory_replace":
+        query = {"mode": "replace", "facility": case.facility}
     if "{back}" in operation.path:
         query = {"content": CONTENT, "user": case.record("user")}
     if any(parameter.name == "cursor" for parameter in operation.query_parameters):
@@ -369,7 +407,7 @@ def wanted(operation: Operation, case: Case) -> int:
         return operation.statuses[0]
     if operation.auth == "required" and case.role == "anonymous":
         return 403 if operation.kolibri_view else 401
-    if case.is_service:
+    if case.is_service and access.rule != "directory readers":
         return 403
     return operation.statuses[0] if access.refused is None else access.refused
 
@@ -412,3 +450,118 @@ async def test_permissions(world: World, operation: Operation, role: str) -> Non
             field_name, value = ("facility", case.facility) if kind == "export" else ("id", case.record(kind))
             listed = value in {row[field_name] for row in rows}
             assert listed == (RULES[operation.access.rule](case) and case.has(kind)), (role, owner, path)
+
+
+RECORDED = {
+    "class": {
+        "datasets": "dataset",
+        "facilities": "facility",
+        "classrooms": "class_a",
+        "learnergroups": "group_1",
+        "adhoclearnersgroups": "8e2d106b7c88882409a204d2ba63509a",  # of the classmate
+        "users": "learner1",
+        "roles": "95682f9248f5d2a204b6deb2af9501b3",  # of the coach of the class
+        "memberships": "9a7b5e172370e6caeb4ff30485f606da",  # of the learner
+        "exams": "quiz01",
+        "lessons": "lesson_a",
+        "course_sessions": "course_a",
+    },
+    "other class": {
+        "classrooms": "class_b",
+        "learnergroups": "group_b",
+        "users": "learner3",
+        "roles": "e280d85a51a10f37714a645406a6f43a",
+        "memberships": "3e8634ff40c36d28876ba8a95e621da6",
+        "exams": "quiz_class_b",
+        "lessons": "lesson_b",
+        "course_sessions": "course_b",
+    },
+    "other facility": {
+        "datasets": "other_dataset",
+        "facilities": "other_facility",
+        "classrooms": "class_o",
+        "users": "other_learner",
+        "roles": "b2a8fc7d266baca4644bc63d464013d0",
+        "memberships": "911b71659c9c96402dce3ee0b1bbfa33",
+    },
+}
+"""For each owner a record of each list of the recorded directory, by its name there or its id."""
+
+HOME = {"datasets", "facilities"}
+ASSIGNED = {"exams", "lessons", "course_sessions"}
+OF_CLASS = set(RECORDED["class"]) - HOME
+EVERYTHING = {owner: set(records) for owner, records in RECORDED.items()}
+SEES = {
+    "anonymous": {},
+    "learner": {"class": HOME | ASSIGNED | {"classrooms", "learnergroups", "users", "memberships"}},
+    "classmate": {"class": HOME | ASSIGNED | {"classrooms", "adhoclearnersgroups"}},
+    "coach of the class": {"class": HOME | OF_CLASS},
+    "coach of another class": {"class": HOME, "other class": set(RECORDED["other class"])},
+    "facility coach": {owner: EVERYTHING[owner] for owner in ("class", "other class")},
+    "facility admin": {owner: EVERYTHING[owner] for owner in ("class", "other class")},
+    "superuser": EVERYTHING,
+    "other facility's admin": {"other facility": EVERYTHING["other facility"]},
+    "service token": EVERYTHING,
+}
+"""Which of these records a role reads, by owner."""
+
+REMOVES = {
+    "facility admin": {owner: EVERYTHING[owner] - HOME for owner in ("class", "other class")},
+    "other facility's admin": {"other facility": EVERYTHING["other facility"] - HOME},
+    "superuser": EVERYTHING,
+    "service token": EVERYTHING,
+}
+"""Which of these records a role may remove, by owner."""
+
+
+def recorded_id(world: World, owner: str, section: str) -> str:
+    """Id of the record of a list that belongs to an owner."""
+    name = RECORDED[owner][section]
+    return world.ids.get(name, name)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+async def test_who_reads_which_records(world: World, section: str) -> None:
+    """Each list has for each role the records of the owners that the role reads, the own ones too, and no others; one
+    record by its id is there exactly if it is in the list. Content is there for everybody who is signed in."""
+    for role, actor in ACTORS.items():
+        status, answer = await world.ask(role, "GET", f"/api/directory/{section}/?page_size=500")
+        if role == "anonymous":
+            assert status == 401
+            continue
+        listed = {record["id"] for record in answer["results"]}
+        for owner, records in RECORDED.items():
+            if section not in records:
+                continue
+            record = recorded_id(world, owner, section)
+            readable = section in SEES[role].get(owner, set())
+            assert (record in listed) == readable, (role, owner, section)
+            one, _ = await world.ask(role, "GET", f"/api/directory/{section}/{record}/")
+            assert one == (200 if readable else 404), (role, owner, section)
+        if section == "users" and actor is not None:
+            assert world.ids[actor] in listed
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+async def test_who_removes_which_records(world: World, section: str) -> None:
+    """Who may not remove a record is refused with 403, whether it is there or not, and it stays; the facility's admins
+    may, but for the facility itself; superusers and programs may remove all of them."""
+    for role in ACTORS:
+        for owner, records in RECORDED.items():
+            if section not in records:
+                continue
+            if section not in REMOVES.get(role, {}).get(owner, set()):
+                record = recorded_id(world, owner, section)
+                status, _ = await world.ask(role, "DELETE", f"/api/directory/{section}/{record}/")
+                assert status == (401 if role == "anonymous" else 403), (role, owner, section)
+                there, _ = await world.ask("service token", "GET", f"/api/directory/{section}/{record}/")
+                assert there == 200
+            elif section not in HOME:
+                # A copy, so that the records stay for the other cases; a membership or role for another person.
+                copy = await world.copied(section, recorded_id(world, owner, section))
+                status, answer = await world.ask(role, "DELETE", f"/api/directory/{section}/{copy}/")
+                assert (status, answer["removed"][section]) == (200, 1), (role, owner, section)
+    if section in CONTENT_LISTS:
+        for role in ACTORS.keys() - {"superuser", "service token", "anonymous"}:
+            status, _ = await world.ask(role, "DELETE", f"/api/directory/{section}/{'f' * 32}/")
+            assert status == 403

@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from docservice import (
+    DirectoryFilters,
     DocService,
     LogFilters,
     Page,
     PersonLogs,
     Principal,
+    Removed,
+    Replaced,
     ReportActivity,
     ReportFilters,
     StartSession,
     UpdateSession,
+    Upserted,
 )
 from docservice.client import LogClient
 from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
@@ -33,8 +37,10 @@ from docservice.errors import (
     NotSignedIn,
     PageNotFound,
     PermissionDenied,
+    RecordNotFound,
     Unauthenticated,
     ValidationFailed,
+    WithdrawalRefused,
 )
 from docservice.identity import issue_token
 from tests.support.signing import SECRET
@@ -228,6 +234,53 @@ async def test_the_directory(logs_of: Logs, recorded_directory: dict[str, Any]) 
         await logs_of("learner1").upsert_directory("learnergroups", [group])
     with pytest.raises(CollectionNotFound):
         await logs_of("admin").upsert_directory("nothing", [group])  # type: ignore[arg-type]
+
+
+async def test_reading_the_directory(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:
+    """A coach reads the people of the class page by page and one by one; others are not there."""
+    ids, coach = recorded_directory["ids"], logs_of("coach1")
+    filters = DirectoryFilters(classroom=ids["class_a"], search="learner")
+
+    people = [person async for person in coach.directory_records("users", filters, page_size=1)]
+    first = await coach.directory_page("users", filters, page_size=1)
+    second = await coach.directory_page("users", filters, page_size=1, cursor=first.next)
+
+    assert {person["username"] for person in people} == {"learner1", "learner2"}
+    assert [*first.results, *second.results] == people
+    assert await coach.directory_record("users", people[0]["id"]) == people[0]
+    with pytest.raises(RecordNotFound):
+        await coach.directory_record("users", ids["learner3"])
+    with pytest.raises(ValidationFailed):
+        await coach.directory_page("roles", DirectoryFilters(user="nobody"))
+    with pytest.raises(ValidationFailed):
+        await coach.directory_page("roles", filters)
+    with pytest.raises(NotSignedIn):
+        await logs_of("anon").directory_page("users")
+
+
+async def test_removing_and_replacing(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:
+    """An admin removes a class with what names it, and replaces a list; both count the same, and a learner may not."""
+    ids, admin = recorded_directory["ids"], logs_of("admin")
+    room = {"id": uuid.uuid4().hex, "name": "New", "parent": ids["facility"], "dataset": ids["dataset"]}
+    group = {"id": uuid.uuid4().hex, "name": "New", "parent": room["id"], "dataset": ids["dataset"]}
+    await admin.upsert_directory("classrooms", [room])
+    await admin.upsert_directory("learnergroups", [group])
+    groups = [each async for each in admin.directory_records("learnergroups")]
+
+    kept = [each for each in groups if each["id"] != group["id"]]
+    replaced = await admin.replace_directory({"learnergroups": kept}, facility=ids["facility"])
+    removed = await admin.remove_directory_record("classrooms", room["id"])
+
+    assert replaced == Replaced({"learnergroups": Upserted(0, 0, len(kept))}, {"learnergroups": 1}, {})
+    assert removed == Removed({"classrooms": 1}, {})
+    with pytest.raises(PermissionDenied):
+        await logs_of("learner1").remove_directory_record("classrooms", ids["class_a"])
+    with pytest.raises(PermissionDenied):
+        await logs_of("learner1").replace_directory({"users": []}, force=True)
+    with pytest.raises(WithdrawalRefused):
+        await admin.replace_directory({"users": []})
+    with pytest.raises(NotSignedIn):
+        await logs_of("anon").remove_directory_record("classrooms", ids["class_a"])
 
 
 async def test_errors(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:

@@ -75,10 +75,13 @@ async def test_more_requests_than_the_limit_are_told_to_come_back(service: DocSe
     assert (served, afterwards) == ([200, 200], 200)
 
 
-async def test_one_token_has_a_limit_of_its_own(service: DocService) -> None:
-    """Too many requests with one token are a 429 with Retry-After; another one and visitors are served."""
+@pytest.mark.parametrize(
+    ("name", "value"), [("Authorization", "Bearer {}"), ("Cookie", "kolibri={}"), ("Cookie", "docservice_session={}")]
+)
+async def test_one_token_has_a_limit_of_its_own(service: DocService, name: str, value: str) -> None:
+    """Too many requests with one token or session are a 429 with Retry-After; another one and visitors are served."""
     limits = RequestLimits(max_in_flight_per_token=1)
-    one, other = {"Authorization": "Bearer one"}, {"Authorization": "Bearer other"}
+    one, other = {name: value.format("one")}, {name: value.format("other")}
 
     async with held(service, limits) as (client, door):
         first = [asyncio.create_task(post(client, headers)) for headers in (one, other, None, None)]

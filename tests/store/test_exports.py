@@ -166,7 +166,7 @@ async def test_learners_are_named(
     for user_id, kind, name in tables.execute(query):
         held.setdefault((user_id, kind), []).append(name)
 
-    classroom = await school.admin.record_called("class", "class 1")
+    classroom = await school.admin.classroom_called("class 1")
     in_class = await school.admin.people_in(classroom_id=classroom.id)
 
     found = {
@@ -235,7 +235,7 @@ async def test_people_can_be_chosen(
     school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path, table: TableName
 ) -> None:
     """A class, by its name, leaves the rows of its learners and no others."""
-    classroom = await school.admin.record_called("class", "class 1")
+    classroom = await school.admin.classroom_called("class 1")
     group = await school.admin.record_called("group", "RED GROUP", classroom=classroom)
     query = "SELECT username FROM kolibriauth_membership m JOIN kolibriauth_facilityuser u ON u.id = m.user_id"
     members = {name for (name,) in tables.execute(f"{query} WHERE m.collection_id IN (?, ?)", [classroom.id, group.id])}

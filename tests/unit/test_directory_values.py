@@ -12,7 +12,7 @@ from docservice.domain.directory.records import MAX_LEVEL
 from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.domain.upkeep.comparison import Difference, difference
 from docservice.domain.values.database_names import name_problem, named_database
-from docservice.domain.values.rounding import rounded_sum
+from docservice.domain.values.rounding import exact_sum, rounded_sum
 from docservice.domain.values.signing_keys import LEAST_KEY_BYTES, key_problem
 
 ROOT, TOPIC, DEEP = {"title": "R"}, {"title": "T", "parent_id": "root"}, {"title": "D", "parent_id": "topic"}
@@ -178,3 +178,12 @@ def test_keys_that_are_long_enough() -> None:
         problem = key_problem(key)
         assert problem
         assert short not in problem
+
+
+def test_sums_of_very_large_numbers() -> None:
+    """A sum that no float can hold is shown as the largest one, with its sign; others are exact."""
+    largest = 1.7976931348623157e308
+
+    assert [exact_sum([sign * largest] * 2) for sign in (1, -1)] == [largest, -largest]
+    assert [rounded_sum(total) for total in (float("inf"), float("-inf"))] == [largest, -largest]
+    assert exact_sum([0.1] * 10) == 1.0

@@ -126,6 +126,20 @@ def test_only_contents_that_are_shown_need_folder_columns() -> None:
     assert catalogue.deepest == 2
 
 
+@pytest.mark.parametrize(
+    ("progress", "shown"),
+    [(0.99999, "0.9999"), (-0.00005, "-0.0001"), (1e15 + 0.25, "1000000000000000.2500"), (1e308, f"{1e308:.4f}")],
+)
+def test_progress_of_any_size_is_a_cell(tmp_path: Path, progress: float, shown: str) -> None:
+    """It is cut to four decimals; one without decimals, however large, is shown as it is."""
+    writer = CsvWriter(tmp_path / "file.csv", SESSION)
+    writer.write([session_row(session(progress=progress), LearnerColumns(), Catalogue())], 0)
+    writer.close()
+
+    _, row = read_csv(tmp_path / "file.csv")
+    assert row[-2] == shown
+
+
 def test_end_day_is_whole() -> None:
     """The end is a day before the last moment; both bounds are inside."""
     span = Span(MOMENT, MOMENT)

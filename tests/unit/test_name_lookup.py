@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
     NamedFacility,
     NamedPerson,
+    chosen_classroom,
     chosen_facility,
     chosen_person,
     usernames_in,
@@ -109,3 +111,19 @@ def test_no_facility_or_several(text: str, facilities: list[NamedFacility], said
 def test_what_is_looked_up() -> None:
     """All of a text may be a username, and what is behind its last slash."""
     assert usernames_in("A/B/Ann") == {"a/b/ann", "ann"}
+
+
+def test_a_class_by_name() -> None:
+    """A class is found by id, by name in any case, and where two have it by facility; else those that there are, are
+    listed."""
+    here, there = NamedFacility("a" * 32, "Lakeside"), NamedFacility("b" * 32, "Hillside")
+    one, two = NamedClassroom("1" * 32, "Class 6", here), NamedClassroom("2" * 32, "Class 6", there)
+    three = NamedClassroom("3" * 32, "a/b", there)
+    rooms = [one, two, three]
+
+    assert chosen_classroom("1" * 32, rooms) == one
+    assert chosen_classroom("HILLSIDE/class 6", rooms) == two
+    assert chosen_classroom("A/B", rooms) == three
+    for text, said in (("class 6", "Several classes.*Lakeside/Class 6"), ("nothing", "There are: Lakeside/Class 6")):
+        with pytest.raises(InvalidReference, match=said):
+            chosen_classroom(text, rooms)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from docservice.domain.logs.content_logs import AnyJson, AttemptLog, MasteryLog, SyncableLog
 from docservice.domain.requests.lists import Page
-from docservice.domain.values.rounding import rounded_sum
+from docservice.domain.values.rounding import finite, rounded_sum
 from docservice.domain.values.times import exact_time, iso_text
 
 
@@ -60,7 +60,7 @@ class MasteryRow(BaseModel):
             end_timestamp=shown_time(log, "end_timestamp"),
             completion_timestamp=shown_time(log, "completion_timestamp"),
             complete=log.complete,
-            correct=int(round(log.correct_sum, 9)),
+            correct=int(round(finite(log.correct_sum), 9)),
             time_spent=None if log.time_spent is None else rounded_sum(log.time_spent),
         )
 

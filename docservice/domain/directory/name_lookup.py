@@ -29,6 +29,21 @@ class NamedFacility:
 
 
 @dataclass(frozen=True)
+class NamedClassroom:
+    """A class with what it can be called by.
+
+    Attributes:
+        id: 32 hex characters.
+        name: as people see it; several may have the same.
+        facility: whose class it is.
+    """
+
+    id: str
+    name: str
+    facility: NamedFacility
+
+
+@dataclass(frozen=True)
 class NamedPerson:
     """A person with what they can be called by.
 
@@ -45,13 +60,13 @@ class NamedPerson:
     facility: NamedFacility
 
 
-RecordKind = Literal["class", "group", "lesson", "quiz", "channel", "topic", "content"]
-"""What has a name and is neither a person nor a facility."""
+RecordKind = Literal["group", "lesson", "quiz", "channel", "topic", "content"]
+"""What has a name and is neither a person, a facility nor a class."""
 
 
 @dataclass(frozen=True)
 class NamedRecord:
-    """A class, group, lesson, quiz, channel, topic or content with what it can be called by.
+    """A group, lesson, quiz, channel, topic or content with what it can be called by.
 
     Attributes:
         id: 32 hex characters; of a content its content id.
@@ -155,6 +170,35 @@ def chosen_record(text: str, kind: RecordKind, records: Sequence[NamedRecord]) -
         raise InvalidReference(f"There is no {kind} {text!r}. Name it by id or by its whole name.")
     listed = _listed(f"{record.id} ({record.name}, {record.place})" for record in matches.values())
     raise InvalidReference(f"There are several: {kind} {text!r} may be {listed}. Name one by id.")
+
+
+def chosen_classroom(text: str, classrooms: Sequence[NamedClassroom]) -> NamedClassroom:
+    """Return the one class that a text means.
+
+    Args:
+        text: an id in any spelling, a name, or `FACILITY/NAME`; upper and lower case are the same.
+        classrooms: all that there are.
+
+    Raises:
+        InvalidReference: none fits, or several do; the message lists those that there are, or may be meant.
+    """
+    facility, _, name = text.rpartition("/")
+    wanted_id = id_in(text)
+    matches = [each for each in classrooms if each.id == wanted_id]
+    matches = matches or [
+        each
+        for each in classrooms
+        if folded_username(each.name) == folded_username(text)
+        or (facility and folded_username(each.name) == folded_username(name) and _is_called(each.facility, facility))
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    listed = _listed(
+        f"{each.facility.name or each.facility.id}/{each.name} ({each.id})" for each in matches or classrooms
+    )
+    if matches:
+        raise InvalidReference(f"Several classes are called {text!r}: {listed}. Name one by id, or as FACILITY/CLASS.")
+    raise InvalidReference(f"There is no class {text!r}. There are: {listed or 'none yet'}.")
 
 
 def _is_called(facility: NamedFacility, text: str) -> bool:

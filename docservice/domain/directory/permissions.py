@@ -66,11 +66,21 @@ def log_read_scope(person: Person) -> ReadScope:
         return ReadScope()
     if person.is_superuser:
         return ReadScope(everything=True, user_id=person.user_id)
-    reading = [role for role in person.roles if role.kind in _READING_KINDS and role.dataset_id == person.dataset_id]
-    if any(role.collection_kind == "facility" for role in reading):
+    if _reads_the_facility(person):
         return ReadScope(dataset_id=person.dataset_id, user_id=person.user_id)
-    classrooms = tuple(sorted(role.collection_id for role in reading if role.collection_kind == "classroom"))
-    return ReadScope(classroom_ids=classrooms, user_id=person.user_id)
+    return ReadScope(classroom_ids=_coached_classes(person), user_id=person.user_id)
+
+
+def _reading_roles(person: Person) -> list[HeldRole]:
+    return [role for role in person.roles if role.kind in _READING_KINDS and role.dataset_id == person.dataset_id]
+
+
+def _reads_the_facility(person: Person) -> bool:
+    return any(role.collection_kind == "facility" for role in _reading_roles(person))
+
+
+def _coached_classes(person: Person) -> tuple[str, ...]:
+    return tuple(sorted(role.collection_id for role in _reading_roles(person) if role.collection_kind == "classroom"))
 
 
 def administers(person: Person, dataset_id: str) -> bool:
@@ -120,3 +130,49 @@ def directory_write_scope(person: Person, *, is_service: bool = False) -> Direct
     if person.dataset_id is not None and administers(person, person.dataset_id):
         return DirectoryScope(dataset_id=person.dataset_id)
     return None
+
+
+@dataclass(frozen=True)
+class DirectoryReadScope:
+    """Which records of the directory may be read: the union of what the attributes name.
+
+    `domain.directory.readable_records` says what that means for each kind of record.
+
+    Attributes:
+        everything: all records of all facilities.
+        dataset_id: all records of this facility.
+        classroom_ids: the people, groups, memberships, roles, quizzes, lessons and courses of these classes.
+        user_id: the person's own record, classes, memberships and roles, and what is assigned to the person.
+        home_dataset_id: the record of this dataset, and of its facility.
+    """
+
+    everything: bool = False
+    dataset_id: str | None = None
+    classroom_ids: tuple[str, ...] = ()
+    user_id: str | None = None
+    home_dataset_id: str | None = None
+
+
+def directory_read_scope(person: Person, *, is_service: bool = False) -> DirectoryReadScope | None:
+    """Return the records of the directory that a person may read; None for an anonymous visitor, who reads none.
+
+    A program with a service token reads everything: it may write all of it, and has to find what it wrote. A learner
+    of Kolibri reads the own classes and what is assigned by routes of their own (plugins/learn/viewsets.py). The names
+    of all facilities, which Kolibri shows to everybody for its sign-in page, are not shown here.
+
+    Args:
+        person: who asks; an anonymous one for a program.
+        is_service: a program with a service token asks.
+
+    Rule: kolibri/core/auth/models.py (`permissions` of each model), permissions/base.py (`readable_by_user_filter`),
+    lessons/models.py, exams/permissions.py and courses/models.py.
+    """
+    if is_service or person.is_superuser:
+        return DirectoryReadScope(everything=True, user_id=person.user_id)
+    if person.user_id is None:
+        return None
+    if _reads_the_facility(person):
+        return DirectoryReadScope(dataset_id=person.dataset_id, user_id=person.user_id)
+    return DirectoryReadScope(
+        classroom_ids=_coached_classes(person), user_id=person.user_id, home_dataset_id=person.dataset_id
+    )

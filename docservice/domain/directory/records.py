@@ -256,12 +256,13 @@ SECTIONS: dict[str, type[DirectoryRecord]] = {
 MAX_RECORDS = 5000
 """Records in one request: they are written in one transaction, and an engine keeps those in memory."""
 
-_COLLECTION_KINDS = {
+COLLECTION_KINDS = {
     "facilities": "facility",
     "classrooms": "classroom",
     "learnergroups": "learnergroup",
     "adhoclearnersgroups": "adhoclearnersgroup",
 }
+"""The lists whose records are in one collection, each with the kind of its records."""
 
 
 def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
@@ -323,7 +324,7 @@ def _records(
     section: str, listed: list[Any], path: tuple[str | int, ...]
 ) -> tuple[list[DirectoryRecord], list[FieldError]]:
     """Return the valid records of a list, and what is wrong with the others."""
-    model, kind = SECTIONS[section], _COLLECTION_KINDS.get(section)
+    model, kind = SECTIONS[section], COLLECTION_KINDS.get(section)
     records: list[DirectoryRecord] = []
     errors: list[FieldError] = []
     positions: dict[str, int] = {}

@@ -10,13 +10,13 @@ Rule: kolibri/core/logger/utils/exam_log_migration.py (migrate_from_exam_logs).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from docservice.domain.tracking.mastery import is_quiz
 from docservice.domain.upkeep.consolidation import exact, with_time
+from docservice.domain.values.rounding import exact_sum
 
 Fields = Mapping[str, Any]
 Record = dict[str, Any]
@@ -121,9 +121,9 @@ def _result(log: Record, attempts: Sequence[Fields]) -> Record:
     log = {
         **log,
         "start_timestamp": None,
-        "time_spent": log["time_spent"] or math.fsum(attempt["time_spent"] for attempt in attempts),
+        "time_spent": log["time_spent"] or exact_sum(attempt["time_spent"] for attempt in attempts),
         "attempt_count": len(attempts),
-        "correct_sum": math.fsum(attempt["correct"] for attempt in attempts),
+        "correct_sum": exact_sum(attempt["correct"] for attempt in attempts),
     }
     if attempts:
         first = min(attempts, key=lambda attempt: exact(attempt, "start_timestamp"))

@@ -17,6 +17,7 @@ from docservice.domain.exports.quiz_tries import Fields, QuizTry
 from docservice.domain.exports.tables import TableName
 from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.domain.upkeep.consolidation import exact
+from docservice.domain.values.rounding import finite
 from docservice.domain.values.times import exact_time, to_milliseconds
 
 Row = tuple[Any, ...]
@@ -240,7 +241,7 @@ def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: Row, cat
         log["time_spent"],
         log["complete"],
         log["attempt_count"],
-        float(log["correct_sum"]),
+        finite(log["correct_sum"]),
         _count(exam.get("question_count")),
         quiz_try.masterylog_id,
         quiz_try.examlog_id,

@@ -20,8 +20,8 @@ MAX_PAGE_SIZE = 500
 DEFAULT_PAGE_SIZE = 50
 MAX_CONTENT_IDS = 1000
 
-Split = Literal["user", "content", "whole"]
-"""How a list is split into parts: by person, by content, or not at all."""
+Split = Literal["user", "content", "collection", "whole"]
+"""How a list is split into parts: by person, by content, by class or group, or not at all."""
 
 _FILTER_KINDS: dict[str, ValueKind] = {
     "content": "id",
@@ -95,7 +95,7 @@ class Cursor:
     Attributes:
         filters: their digest: a cursor belongs to the list that gave it.
         split: how the list is split into parts.
-        part: the part it has come to: a person, a content, or empty.
+        part: the part it has come to: a person, a content, a class or group, or empty.
         last: the log after which it goes on in that part; None: the part is done.
     """
 

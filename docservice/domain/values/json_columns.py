@@ -79,14 +79,17 @@ def stored_history(value: Any) -> Any:
 def storable(value: Any) -> StorableValue:
     """Return the nearest value that a document can hold; see `json_values.require_storable` for what it cannot.
 
-    A number that is not finite becomes null, as in a browser's JSON. What UTF-8 cannot write and a NUL in a key become
-    the replacement character. What is nested too deeply becomes its JSON text.
+    A number that is not finite becomes null, as in a browser's JSON. Bytes become the text that they are; what of them
+    is not UTF-8, what UTF-8 cannot write, and a NUL in a key become the replacement character. What is nested too
+    deeply becomes its JSON text.
     """
     changes: list[None] = []
     return StorableValue(_storable(value, 0, changes), not changes)
 
 
 def _storable(value: Any, depth: int, changes: list[None]) -> Any:
+    if isinstance(value, bytes):
+        value = value.decode(errors="surrogateescape")
     if isinstance(value, str):
         return _storable_text(value, changes)
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,6 +1,10 @@
-"""Rounds sums for answers and files."""
+"""Adds up numbers and rounds the sums, for answers and files."""
 
 from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable
 
 _DECIMALS = 6
 
@@ -10,4 +14,18 @@ def rounded_sum(total: float) -> float:
 
     What is stored stays as it is, so that a later sum is the same as on the device.
     """
-    return round(total, _DECIMALS)
+    return round(finite(total), _DECIMALS)
+
+
+def exact_sum(values: Iterable[float]) -> float:
+    """Return the sum of floats without the dust of adding them one by one."""
+    numbers = list(values)
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return finite(sum(numbers))
+
+
+def finite(total: float) -> float:
+    """Return a sum, or the largest number in place of one that grew past it: JSON has no infinity."""
+    return max(-sys.float_info.max, min(total, sys.float_info.max))

@@ -1,4 +1,4 @@
-"""`/api/directory/`: records of the directory, created and changed in bulk; all of a request or none."""
+"""`/api/directory/`: records of the directory, read page by page; created and changed in bulk, all or none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from docservice.domain.answers.directory import Replaced
 from docservice.domain.directory.records import (
     MAX_RECORDS,
-    SECTIONS,
     Channel,
     Collection,
     ContentNode,
@@ -21,10 +21,25 @@ from docservice.domain.directory.records import (
     Membership,
     Role,
 )
-from docservice.errors import CollectionNotFound, PermissionDenied
+from docservice.errors import (
+    CollectionNotFound,
+    FieldError,
+    FilterInvalid,
+    PermissionDenied,
+    RecordNotFound,
+    ValidationFailed,
+    WithdrawalRefused,
+)
 from docservice.rest.calls import Call
+from docservice.rest.directory_parameters import (
+    COLLECTION,
+    DIRECTORY_LIST,
+    REPLACE,
+    UPSERT,
+    DirectoryQuery,
+    WriteQuery,
+)
 from docservice.rest.operations import Access, Operations
-from docservice.rest.parameters import Parameter
 
 operations = Operations(tag="Directory")
 
@@ -58,19 +73,121 @@ class DirectoryCounts(BaseModel):
     unchanged: int
 
 
+class DirectoryList(BaseModel):
+    """A page of records.
+
+    Attributes:
+        results: the records; a page may hold fewer than `page_size`, even none, while `next` is there.
+        next: what to send as `cursor` for the next page; null after the last.
+    """
+
+    results: list[Record]
+    next: str | None
+
+
+@operations.get(
+    "/api/directory/{collection}/",
+    access=Access("directory readers", "user", refused=None),
+    auth="required",
+    description="Send `next` back as `cursor` until it is null. A filter that the collection does not have is refused.",
+    placeholders=(COLLECTION,),
+    query=DIRECTORY_LIST,
+    answer=DirectoryList,
+    errors=(CollectionNotFound, FilterInvalid),
+)
+async def find(call: Call[None, DirectoryQuery]) -> dict[str, Any]:
+    """Records of the directory, page by page."""
+    query = call.query
+    page = await call.logs.directory_page(
+        call.path["collection"], query.filters, page_size=query.page_size, cursor=query.cursor
+    )
+    return page.as_json()
+
+
+@operations.get(
+    "/api/directory/{collection}/{id}/",
+    access=Access("directory readers", "user", refused=404),
+    auth="required",
+    placeholders=(COLLECTION,),
+    answer=Record,
+    errors=(CollectionNotFound, RecordNotFound),
+)
+async def get(call: Call[None, None]) -> dict[str, Any]:
+    """One record of the directory."""
+    return await call.logs.directory_record(call.path["collection"], call.path["id"])
+
+
+class DirectoryRemoved(BaseModel):
+    """What a removal did, by collection: how many records are gone, and how many are no longer assigned to one."""
+
+    removed: dict[str, int]
+    changed: dict[str, int]
+
+
+class DirectoryReplaced(DirectoryRemoved):
+    """What a replacement did, by collection: what was written, and what a removal counts."""
+
+    written: dict[str, DirectoryCounts]
+
+
 @operations.post(
     "/api/directory/{collection}/",
     access=Access("directory"),
     auth="required",
-    placeholders=(
-        Parameter("collection", "Which records.", {"type": "string", "enum": list(SECTIONS)}, required=True),
-    ),
+    description="With `mode=replace` the list is the whole list of the facility: what it lacks is withdrawn.",
+    placeholders=(COLLECTION,),
+    query=UPSERT,
     body=Records | DirectoryRecords,
     raw_body=True,
     example=[{"id": "0123456789abcdef0123456789abcdef", "name": "Fractions"}],
-    answer=DirectoryCounts,
-    errors=(CollectionNotFound, PermissionDenied),
+    answer=DirectoryCounts | DirectoryReplaced,
+    errors=(CollectionNotFound, PermissionDenied, RecordNotFound, WithdrawalRefused),
 )
-async def upsert(call: Call[Any, None]) -> DirectoryCounts:
+async def upsert(call: Call[Any, WriteQuery]) -> DirectoryCounts | DirectoryReplaced:
     """Create and change records of the directory, all of them or none."""
-    return DirectoryCounts(**asdict(await call.logs.upsert_directory(call.path["collection"], call.body)))
+    section, query = call.path["collection"], call.query
+    if not query.replaces:
+        return DirectoryCounts(**asdict(await call.logs.upsert_directory(section, call.body)))
+    return _replaced(
+        await call.logs.replace_directory_list(section, call.body, facility=query.facility, force=query.force)
+    )
+
+
+@operations.post(
+    "/api/directory/",
+    access=Access("directory"),
+    auth="required",
+    description="""\
+The body is a directory file: lists of records by collection. Records are written, and what a list lacks of the facility
+is withdrawn; lists that are not there stay as they are. All of it is one transaction.
+""",
+    query=REPLACE,
+    body=dict[str, Any],
+    raw_body=True,
+    example={"users": []},
+    answer=DirectoryReplaced,
+    errors=(PermissionDenied, RecordNotFound, WithdrawalRefused),
+)
+async def replace(call: Call[Any, WriteQuery]) -> DirectoryReplaced:
+    """Replace lists of a facility."""
+    if not isinstance(call.body, dict):
+        raise ValidationFailed([FieldError((), "invalid", "An object with lists of records is expected.")])
+    return _replaced(await call.logs.replace_directory(call.body, facility=call.query.facility, force=call.query.force))
+
+
+@operations.delete(
+    "/api/directory/{collection}/{id}/",
+    access=Access("directory", "directory record"),
+    auth="required",
+    description="Records that name it go with it; logs stay. Nobody removes the own account.",
+    placeholders=(COLLECTION,),
+    answer=DirectoryRemoved,
+    errors=(CollectionNotFound, RecordNotFound, PermissionDenied, WithdrawalRefused),
+)
+async def remove(call: Call[None, None]) -> DirectoryRemoved:
+    """Remove one record of the directory."""
+    return DirectoryRemoved(**asdict(await call.logs.remove_directory_record(call.path["collection"], call.path["id"])))
+
+
+def _replaced(outcome: Replaced) -> DirectoryReplaced:
+    return DirectoryReplaced(**asdict(outcome))

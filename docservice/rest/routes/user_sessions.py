@@ -8,10 +8,12 @@ from aiohttp import web
 
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.requests.user_sessions import ReportActivity
+from docservice.rest.app_keys import SIGN_INS
 from docservice.rest.auth import VISITOR_COOKIE
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
 from docservice.rest.responses import json_answer
+from docservice.rest.session_cookies import COOKIES_USED, SESSION_ENDED, base_path, end_sessions, keep_csrf_token
 
 operations = Operations(tag="Session", kolibri_view="Session")
 
@@ -25,6 +27,7 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
     body=ReportActivity,
     example={"active": True, "os": {"name": "Android", "major": "14"}, "browser": {"name": "Chrome", "major": "130"}},
     answer=SessionDescription,
+    serves_ended_sessions=True,
 )
 async def report_activity(call: Call[ReportActivity, None]) -> web.Response:
     """Report that somebody is using the app; says who that is.
@@ -33,12 +36,19 @@ async def report_activity(call: Call[ReportActivity, None]) -> web.Response:
     """
     agent = call.request.headers.get("User-Agent")
     response = json_answer(await call.logs.update_user_session(call.body, user_agent=agent))
+    request, base = call.request, base_path(call.request, _PATH)
+    sign_ins = request.config_dict.get(SIGN_INS)
+    if sign_ins is not None:
+        if SESSION_ENDED in request and call.principal.user_id is None:
+            await end_sessions(request, response, sign_ins, base)
+        if sign_ins.rules.with_password or COOKIES_USED in request:
+            keep_csrf_token(request, response, base)
     if call.principal.user_id is None:
         response.set_cookie(
             VISITOR_COOKIE,
             call.principal.visitor_id or uuid.uuid4().hex,
             max_age=_YEAR_SECONDS,
-            path=call.request.path.removesuffix(_PATH) or "/",  # of a host that has these routes below a prefix
+            path=base,
             secure=call.request.secure,
             httponly=True,
             samesite="Lax",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.permissions import DirectoryScope, Person, directory_write_scope
 from docservice.domain.directory.records import (
-    SECTIONS,
     Collection,
     DirectoryRecord,
     FacilityDataset,
@@ -27,8 +27,9 @@ from docservice.domain.directory.rules import (
     unique_key,
     violations,
 )
-from docservice.errors import CollectionNotFound, FieldError, NotSignedIn, PermissionDenied, ValidationFailed
+from docservice.errors import FieldError, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
+from docservice.service.acting.directory_pages import require_section
 from docservice.service.acting.lists import ListReader
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
@@ -37,8 +38,10 @@ from docservice.store.directory.related_records import RelatedRecordStore
 from docservice.store.directory.writes import DirectoryWriteStore
 
 _QUEUE = "directory"
-_AT_ONCE = 1000
 _IN_ONE_TRANSACTION = 1000
+
+StoredRecords = Mapping[tuple[type[DirectoryRecord], str], Document]
+"""What is stored under the ids of records, by the model and the id of each."""
 
 
 class Sent(NamedTuple):
@@ -74,9 +77,8 @@ class DirectoryWriter:
 
     async def upsert(self, principal: Principal, section: str, body: Any) -> Upserted:
         """See `DocService.upsert_directory`."""
-        scope = await self._scope(principal)
-        if section not in SECTIONS:
-            raise CollectionNotFound(f"The directory has no such collection. It has {', '.join(SECTIONS)}.")
+        scope = await self.scope(principal)
+        require_section(section)
         records = requested_records(section, body)
         if not records:
             return Upserted()
@@ -89,8 +91,8 @@ class DirectoryWriter:
             stored = await self._store.stored(tx, records)
             if not scope.everything:
                 await self._require_own(tx, scope, records, stored)
-                _require_no_superusers(records, stored)
-            await self._require_possible(tx, sent)
+                require_no_superusers(records, stored)
+            await self.require_possible(tx, sent)
             return await self._store.write(tx, records, stored)
 
         return await self._actions.run(action, _QUEUE)
@@ -106,12 +108,12 @@ class DirectoryWriter:
         if len(sent) > _IN_ONE_TRANSACTION:
             # More would keep others waiting for long: all are judged before the first is written.
             await self._require_facility(None, content.get("default_facility"), sent)
-            await self._require_possible(None, sent)
+            await self.require_possible(None, sent)
             return {section: await self._directory.upsert(records) for section, records in sections.items()}
 
         async def action(tx: Transaction) -> dict[str, Upserted]:
             await self._require_facility(tx, content.get("default_facility"), sent)
-            await self._require_possible(tx, sent)
+            await self.require_possible(tx, sent)
             counts: dict[str, Upserted] = {}
             for section, records in sections.items():
                 counts[section] = await self._store.write(tx, records, await self._store.stored(tx, records))
@@ -137,27 +139,34 @@ class DirectoryWriter:
             message = "There is no such facility."
             raise ValidationFailed([FieldError(("default_facility",), "does_not_exist", message)])
 
-    async def _require_possible(self, tx: Transaction | None, sent: Sequence[Sent]) -> None:
+    async def require_possible(
+        self,
+        tx: Transaction | None,
+        sent: Sequence[Sent],
+        *,
+        stored: StoredRecords | None = None,
+        gone: AnyOf[str] = (),
+    ) -> None:
         """Check that all records are possible together with the stored ones and with each other.
 
         A record that is stored already, impossible or not, may be written again if the rules see nothing new in it.
 
+        Args:
+            tx: the transaction; None outside of one.
+            sent: the records.
+            stored: what is stored under their ids, if that was read before.
+            gone: ids of people and classes that were removed in this transaction: what names one is judged, too.
+
         Raises:
             ValidationFailed: with every impossible record.
         """
-        by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
-        for one in sent:
-            by_model.setdefault(type(one.record), []).append(one.record)
-        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
-        for model, records in by_model.items():
-            for start in range(0, len(records), _AT_ONCE):
-                part = await self._store.stored(tx, records[start : start + _AT_ONCE])
-                stored |= {(model, record_id): document for record_id, document in part.items()}
+        stored = await self._stored(tx, sent) if stored is None else stored
         new = [
             one
             for one in sent
             if (document := stored.get((type(one.record), one.record.id))) is None
             or checked_part(type(one.record).model_construct(**_fields(document))) != checked_part(one.record)
+            or (gone and _names(one.record, gone))
         ]
         related = await self._related.of(tx, [one.record for one in new])
         add_to(related, (one.record for one in sent))
@@ -184,11 +193,18 @@ class DirectoryWriter:
         if errors:
             raise ValidationFailed(errors)
 
+    async def _stored(self, tx: Transaction | None, sent: Sequence[Sent]) -> StoredRecords:
+        by_model: dict[type[DirectoryRecord], list[DirectoryRecord]] = {}
+        for one in sent:
+            by_model.setdefault(type(one.record), []).append(one.record)
+        stored: dict[tuple[type[DirectoryRecord], str], Document] = {}
+        for model, records in by_model.items():
+            part = await self._store.stored(tx, records)
+            stored |= {(model, record_id): document for record_id, document in part.items()}
+        return stored
+
     async def _left_behind(
-        self,
-        tx: Transaction | None,
-        sent: Sequence[Sent],
-        stored: Mapping[tuple[type[DirectoryRecord], str], Document],
+        self, tx: Transaction | None, sent: Sequence[Sent], stored: StoredRecords
     ) -> list[FieldError]:
         """What is wrong with records that change places: what would be impossible of the stored ones that name them."""
         moved = {
@@ -222,7 +238,13 @@ class DirectoryWriter:
                         errors.setdefault(key, moved[key].error(left_behind(record, new)))
         return list(errors.values())
 
-    async def _scope(self, principal: Principal) -> DirectoryScope:
+    async def scope(self, principal: Principal) -> DirectoryScope:
+        """Return the records that a principal may write.
+
+        Raises:
+            NotSignedIn: the principal is anonymous.
+            PermissionDenied: the principal may write none.
+        """
         if principal.user_id is None and not principal.is_service:
             raise NotSignedIn()
         person = Person() if principal.is_service else await self._reader.person(principal)
@@ -259,6 +281,11 @@ class DirectoryWriter:
                 raise PermissionDenied(f"The record at position {position} would make or unmake a facility.")
 
 
+def _names(record: DirectoryRecord, ids: AnyOf[str]) -> bool:
+    references = record.references()
+    return not frozenset(ids).isdisjoint((*references.collection_ids, *references.user_ids))
+
+
 def _is_own(references: References, own: str | None, datasets: Mapping[str, Mapping[str, str]]) -> bool:
     return (
         not references.anywhere
@@ -277,7 +304,7 @@ def _makes_a_facility(record: DirectoryRecord, stored: DirectoryRecord | None) -
     return False
 
 
-def _require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
+def require_no_superusers(records: Sequence[DirectoryRecord], stored: Mapping[str, Document]) -> None:
     """Check that no record makes an account a superuser, or changes a superuser.
 
     Raises:

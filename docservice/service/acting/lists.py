@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,11 @@ from docservice.store.directory.people import PeopleStore
 from docservice.store.lists.attempt_lists import AttemptListStore, AttemptValues
 from docservice.store.lists.mastery_lists import MasteryListPart, MasteryListStore
 from docservice.store.lists.scope import Selection, select
+
+CHECKED_ROWS = 500
+CHECKED_SECONDS = 1.0
+"""A list that is sent while it is read may be long under way: after so many rows or seconds the rights to it are read
+again, before the next part of it is."""
 
 
 class ListReader:
@@ -110,12 +116,29 @@ class ListReader:
     async def shown_attempts(
         self, principal: Principal, filters: LogFilters
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield the fields of the rows of `each_attempt_log`, some rows at a time."""
+        """Yield the fields of the rows of `each_attempt_log`, some rows at a time.
+
+        Raises:
+            PermissionDenied: the principal may no longer read all of the list; it was cut off.
+            Unauthenticated: the principal is not in the directory any more.
+        """
         selection = await self._attempt_selection(principal, filters)
-        if not selection.empty:
-            async with aclosing(self._attempts.find(selection, filters)) as found:
-                async for part in found:
-                    yield [shown_attempt(values) for values in part]
+        if selection.empty:
+            return
+        now = asyncio.get_running_loop().time
+        checked, rows = now(), 0
+        async with aclosing(self._attempts.find(selection, filters)) as found:
+            async for part in found:
+                if rows >= CHECKED_ROWS or now() - checked > CHECKED_SECONDS:
+                    await self._require_still(principal, filters, selection)
+                    checked, rows = now(), 0
+                rows += len(part)
+                yield [shown_attempt(values) for values in part]
+
+    async def _require_still(self, principal: Principal, filters: LogFilters, selection: Selection) -> None:
+        """Check that a list that is being read may still be read as a whole; what was added since is not in it."""
+        if not (await self.selection(principal, filters)).covers(selection):
+            raise PermissionDenied("What you may read has changed. Start the list again.")
 
     async def _attempt_selection(self, principal: Principal, filters: LogFilters) -> Selection:
         filters.refuse_unused(ATTEMPT_FILTERS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from docservice.domain.answers.directory import Upserted
+from docservice.domain.answers.directory import Removed, Replaced, Upserted
 from docservice.domain.answers.exam_logs import ExamAttemptRow, ExamLogRow, ExamLogSaved
 from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryRow, Rows
 from docservice.domain.answers.session_description import SessionDescription
@@ -18,6 +18,7 @@ from docservice.domain.person_logs import DEFAULT_ROWS, LogKindName
 from docservice.domain.reports.definitions import REPORTS, Report, ReportDefinition, ReportName
 from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
+from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import (
     DEFAULT_PAGE_SIZE,
     DocumentFilters,
@@ -32,6 +33,8 @@ from docservice.errors import CollectionNotFound
 from docservice.identity import Principal
 from docservice.service.acting.csv_exports import CsvExportRequests
 from docservice.service.acting.directory import DirectoryWriter
+from docservice.service.acting.directory_pages import DirectoryPageReader
+from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
@@ -53,6 +56,8 @@ class Acting:
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
     reports: PersonReports
+    directory_pages: DirectoryPageReader
+    directory_removal: DirectoryRemover
 
 
 class ActingLogs:
@@ -217,9 +222,61 @@ class ActingLogs:
         """See `PersonLogs.change_exam_attempt`."""
         return await self._parts.exam_logs.change_attempt(self.principal, attempt_id, request)
 
+    async def directory_records(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `PersonLogs.directory_records`."""
+        cursor = None
+        while True:
+            page = await self.directory_page(collection, filters, page_size=page_size, cursor=cursor)
+            for record in page.results:
+                yield dict(record)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def directory_page(
+        self,
+        collection: DirectorySection,
+        filters: DirectoryFilters | None = None,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> DocumentPage:
+        """See `PersonLogs.directory_page`."""
+        return await self._parts.directory_pages.page(
+            self.principal, collection, filters or DirectoryFilters(), size=page_size, cursor=cursor
+        )
+
+    async def directory_record(self, collection: DirectorySection, record_id: str) -> dict[str, Any]:
+        """See `PersonLogs.directory_record`."""
+        return await self._parts.directory_pages.one(self.principal, collection, record_id)
+
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
+
+    async def remove_directory_record(self, collection: DirectorySection, record_id: str) -> Removed:
+        """See `PersonLogs.remove_directory_record`."""
+        return await self._parts.directory_removal.remove(self.principal, collection, record_id)
+
+    async def replace_directory(
+        self, content: Mapping[str, Any], *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`."""
+        return await self._parts.directory_removal.replace(self.principal, content, facility, force=force)
+
+    async def replace_directory_list(
+        self, collection: DirectorySection, records: Any, *, facility: str | None = None, force: bool = False
+    ) -> Replaced:
+        """See `PersonLogs.replace_directory`, for one list. If `facility` is unset: the person's own."""
+        return await self._parts.directory_removal.replace_list(
+            self.principal, collection, records, facility, force=force
+        )
 
     async def csv_requests(
         self, *, facility: str | None = None, log_type: LogType | None = None

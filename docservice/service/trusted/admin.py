@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 
 from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
     NamedFacility,
     NamedPerson,
     NamedRecord,
     RecordKind,
+    chosen_classroom,
     chosen_facility,
     chosen_person,
     chosen_record,
@@ -28,6 +30,7 @@ from docservice.service.trusted.consolidation import Consolidation, Consolidatio
 from docservice.service.trusted.csv_exports import ExportJobs
 from docservice.service.trusted.data_sets import DataSets
 from docservice.service.trusted.document_counts import Census, DocumentCounter, collection_counts
+from docservice.service.trusted.sign_in import SignInAdmin
 from docservice.service.trusted.tables import RowBatch, TableReader
 from docservice.service.trusted.verification import Verifier
 from docservice.store.database.activity import Activity
@@ -48,12 +51,14 @@ class LogsAdmin:
         backups: whole documents as lines of text, and back.
         csv_jobs: the CSV exports that run in the background.
         data_sets: notes on data sets that were generated or loaded.
+        sign_in: passwords of an imported Kolibri, and links to sign in with.
     """
 
     database: Database
     backups: Backups
     csv_jobs: ExportJobs
     data_sets: DataSets
+    sign_in: SignInAdmin
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Work on a database.
@@ -66,6 +71,7 @@ class LogsAdmin:
         self.backups = Backups(database)
         self.csv_jobs = ExportJobs(database, clock)
         self.data_sets = DataSets(database)
+        self.sign_in = SignInAdmin(database, clock)
         self._tables = TableReader(database)
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)
@@ -174,14 +180,14 @@ class LogsAdmin:
         text: str,
         *,
         facility: NamedFacility | None = None,
-        classroom: NamedRecord | None = None,
+        classroom: NamedClassroom | None = None,
     ) -> NamedRecord:
-        """Return the one class, group, lesson, quiz, channel, topic or content that a text means: an id or a name.
+        """Return the one group, lesson, quiz, channel, topic or content that a text means: an id or a name.
 
         Args:
             kind: what is looked for.
             text: upper and lower case are the same.
-            facility: where to look for classes, groups, lessons and quizzes. If unset, everywhere.
+            facility: where to look for groups, lessons and quizzes. If unset, everywhere.
             classroom: where to look for groups, lessons and quizzes. If unset, everywhere.
 
         Raises:
@@ -191,6 +197,23 @@ class LogsAdmin:
         classroom_id = None if classroom is None else classroom.id
         found = await self._names.records(kind, text, dataset_id=dataset_id, classroom_id=classroom_id)
         return chosen_record(text, kind, found)
+
+    async def classroom_called(self, text: str, *, facility: NamedFacility | None = None) -> NamedClassroom:
+        """Return the one class that a text means: an id, a name, or `FACILITY/NAME`.
+
+        Args:
+            text: upper and lower case are the same.
+            facility: where to look. If unset, everywhere.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists those that there are.
+        """
+        classrooms = await self._names.classrooms()
+        return chosen_classroom(text, [each for each in classrooms if facility in (None, each.facility)])
+
+    async def collection_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of facilities, classes and groups, by id; those that are not there are left out."""
+        return await self._names.collections(ids)
 
     async def facility_name(self, facility_id: str) -> str:
         """Return the name of a facility.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
     NamedFacility,
     NamedPerson,
     NamedRecord,
@@ -17,6 +18,7 @@ from docservice.domain.directory.name_lookup import (
 )
 from docservice.domain.directory.rules import folded_username
 from docservice.store.database.port import Database, Document, Filter, one_of
+from docservice.store.database.reads import chunks
 
 _PERSON = {"username": 1, "full_name": 1, "facility_id": 1, "date_deleted": 1}
 _MOST_USERNAMES = 10_000
@@ -43,7 +45,6 @@ class _Source:
 
 
 _SOURCES: dict[RecordKind, _Source] = {
-    "class": _Source("facility_collections", "name", place="parent_id", only={"kind": "classroom"}),
     "group": _Source("facility_collections", "name", place="parent_id", only={"kind": "learnergroup"}, of_class=True),
     "lesson": _Source("lessons", of_class=True),
     "quiz": _Source("exams", of_class=True),
@@ -64,6 +65,29 @@ class NameStore:
         query, fields = {"kind": "facility"}, {"name": 1}
         async with aclosing(self._database.stream("facility_collections", query, fields)) as facilities:
             return [NamedFacility(facility["_id"], str(facility.get("name") or "")) async for facility in facilities]
+
+    async def classrooms(self) -> list[NamedClassroom]:
+        """Return all classes of all facilities."""
+        facilities = {facility.id: facility for facility in await self.facilities()}
+        query, fields = {"kind": "classroom"}, {"name": 1, "parent_id": 1}
+        async with aclosing(self._database.stream("facility_collections", query, fields)) as classrooms:
+            return [
+                NamedClassroom(
+                    each["_id"],
+                    str(each.get("name") or ""),
+                    facilities.get(str(each.get("parent_id")), NamedFacility(str(each.get("parent_id") or ""), "")),
+                )
+                async for each in classrooms
+            ]
+
+    async def collections(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of facilities, classes and groups, by id; those that are not there are left out."""
+        names: dict[str, str] = {}
+        for some in chunks(sorted(ids), self._database.traits.ids_in_a_query):
+            query = {"_id": {"$in": some}}
+            async with aclosing(self._database.stream("facility_collections", query, {"name": 1})) as collections:
+                names |= {each["_id"]: str(each.get("name") or "") async for each in collections}
+        return names
 
     async def people(self, text: str) -> list[NamedPerson]:
         """Return the people whose id or username a text may be, in any facility; see `usernames_in`."""

@@ -54,6 +54,13 @@ class PeopleStore:
         )
         return Person(user_id, user["dataset_id"], bool(user.get("is_superuser")), roles)
 
+    async def known(self, user_ids: Iterable[str]) -> set[str]:
+        """Return those of these ids that belong to people of the directory."""
+        query, fields = {"_id": {"$in": sorted(user_ids)}}, {"date_deleted": 1}
+        with self._database.guarded():
+            users = self._database["facility_users"].find(query, fields)
+            return {user["_id"] async for user in users if not user.get("date_deleted")}
+
     async def readable(self, scope: ReadScope) -> Readable:
         """Return a scope with its classes resolved to the people who are in them now."""
         if scope.everything:
@@ -67,11 +74,14 @@ class PeopleStore:
 
     async def members_of_classes(self, classroom_ids: Iterable[str]) -> set[str]:
         """Return the direct members of classes and of the groups in them."""
+        return await self.members(await self.classes_with_groups(classroom_ids))
+
+    async def classes_with_groups(self, classroom_ids: Iterable[str]) -> set[str]:
+        """Return the ids of classes and of the groups in them."""
         ids = sorted(classroom_ids)
         with self._database.guarded():
             groups = self._database["facility_collections"].find({"parent_id": {"$in": ids}}, {"_id": 1})
-            collections = [*ids, *[group["_id"] async for group in groups]]
-        return await self.members(collections)
+            return {*ids, *[group["_id"] async for group in groups]}
 
     async def members(self, collection_ids: Iterable[str]) -> set[str]:
         """Return the direct members of classes or groups."""

@@ -50,11 +50,12 @@ class DirectoryStore:
                 found |= {document["_id"]: document async for document in documents}
         return found
 
-    async def set_default_facility(self, facility_id: str) -> None:
-        """Name the facility that anonymous content sessions belong to."""
+    async def set_default_facility(self, facility_id: str, *, replace: bool = True) -> None:
+        """Name the facility that anonymous content sessions belong to; without `replace` only if none is named."""
+        change = "$set" if replace else "$setOnInsert"
         async with self._database.writing():
             await self._database[DEVICE_SETTINGS].update_one(
-                {"_id": "device"}, {"$set": {"default_facility_id": facility_id}}, upsert=True
+                {"_id": "device"}, {change: {"default_facility_id": facility_id}}, upsert=True
             )
 
     async def default_dataset_id(self) -> str | None:

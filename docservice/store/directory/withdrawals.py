@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
+from docservice.domain.directory.records import FacilityUser
 from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany
+from docservice.store.mapping.schema import SIGN_IN_TRACES
 
 _BATCH = 1000
 """Records removed in one transaction: an engine keeps those in memory."""
@@ -41,6 +43,8 @@ class WithdrawalStore:
     async def withdraw(self, kind: str, ids: Sequence[str]) -> None:
         """Remove records of a collection; those that are not there are passed over.
 
+        With people go their passwords, and they are signed out.
+
         Raises:
             StoreError: some may be there still.
         """
@@ -49,6 +53,10 @@ class WithdrawalStore:
 
             async def action(tx: Transaction, part: list[str] = part) -> None:
                 await self._database[kind].bulk_write([DeleteMany({"_id": {"$in": part}})], session=tx.session)
+                if kind == FacilityUser.collection_name:
+                    for collection, field in SIGN_IN_TRACES.items():
+                        away = [DeleteMany({field: {"$in": part}})]
+                        await self._database[collection].bulk_write(away, session=tx.session)
 
             await self._database.transact(action)
 

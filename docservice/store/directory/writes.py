@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from docservice.domain.answers.directory import Upserted
 from docservice.domain.directory.records import DirectoryRecord
 from docservice.store.database.port import Database, Document, Transaction
+from docservice.store.database.reads import chunks
 from docservice.store.database.writes import ReplaceOne
 from docservice.store.directory.records import directory_document
 from docservice.store.mapping.schema import DIRECTORY_LOCKS
@@ -27,10 +28,13 @@ class DirectoryWriteStore:
     async def _by_id(
         self, tx: Transaction | None, collection: str, ids: AnyOf[str], projection: Mapping[str, int] | None = None
     ) -> dict[str, Document]:
-        query = {"_id": {"$in": sorted(ids)}}
-        with self._database.guarded() if tx is None else nullcontext():
-            documents = self._database[collection].find(query, projection, session=tx.session if tx else None)
-            return {document["_id"]: document async for document in documents}
+        by_id: dict[str, Document] = {}
+        for some in chunks(sorted(ids), self._database.traits.ids_in_a_query):
+            query = {"_id": {"$in": some}}
+            with self._database.guarded() if tx is None else nullcontext():
+                documents = self._database[collection].find(query, projection, session=tx.session if tx else None)
+                by_id |= {document["_id"]: document async for document in documents}
+        return by_id
 
     async def datasets(self, tx: Transaction | None, collection: str, ids: AnyOf[str]) -> dict[str, str]:
         """Return the dataset of each person or each class that is there."""

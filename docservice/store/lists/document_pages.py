@@ -148,7 +148,7 @@ class DocumentPageStore:
         page: list[Document] = []
         place, page_bytes = "", 0
         previous: ListPart | None = None
-        for number, (part, last) in enumerate(_remaining(list_plan.parts, cursor)):
+        for number, (part, last) in enumerate(remaining_parts(list_plan.parts, cursor)):
             if previous is not None and (number >= MAX_PARTS or _now() - began > _PAGE_SECONDS):
                 return ReadPage(page, previous.key)
             previous = part
@@ -208,7 +208,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _remaining(parts: Sequence[ListPart], cursor: Cursor | None) -> Iterator[tuple[ListPart, str]]:
+def remaining_parts(parts: Sequence[ListPart], cursor: Cursor | None) -> Iterator[tuple[ListPart, str]]:
     """Yield the parts that are left, each with the log after which to go on."""
     for part in parts:
         if cursor is None or part.key > cursor.part:

@@ -30,6 +30,14 @@ class Selection:
         """Whether no log can match."""
         return self.user_ids is not None and not self.user_ids
 
+    def covers(self, other: Selection) -> bool:
+        """Whether all logs that another selection can have are in this one."""
+        return (
+            (self.user_ids is None or (other.user_ids is not None and other.user_ids <= self.user_ids))
+            and self.dataset_id in (None, other.dataset_id)
+            and (other.signed_in or not self.signed_in or other.user_ids is not None)
+        )
+
     def admits(self, document: Mapping[str, Any]) -> bool:
         """Whether a document that was found by its id is one of them."""
         user_id = document["user_id"]
