@@ -46,13 +46,20 @@ class WriteQuery:
     facility: str | None
     force: bool
 
+    def require_nothing_to_replace(self) -> None:
+        """Check that a request which replaces nothing does not say what to replace.
+
+        Raises:
+            ValidationFailed: it does. The sign-in is asked for before this check.
+        """
+        sent = [name for name, value in (("facility", self.facility), ("force", self.force)) if value]
+        if sent:
+            message = "This is a parameter of mode=replace."
+            raise ValidationFailed([FieldError((name,), "invalid", message) for name in sent])
+
 
 def _write_query(values: dict[str, Any]) -> WriteQuery:
-    replaces = values.get("mode") == "replace"
-    if not replaces and len(values) > ("mode" in values):
-        message = "This is a parameter of mode=replace."
-        raise ValidationFailed([FieldError((name,), "invalid", message) for name in values if name != "mode"])
-    return WriteQuery(replaces, values.get("facility"), bool(values.get("force")))
+    return WriteQuery(values.get("mode") == "replace", values.get("facility"), bool(values.get("force")))
 
 
 def _truth(text: str) -> bool:

@@ -19,10 +19,12 @@ from docservice.domain.requests.document_pages import (
 )
 from docservice.domain.requests.field_types import UUID_SCHEMA
 from docservice.domain.requests.lists import PEOPLE_FILTERS, LogFilters, Page
+from docservice.domain.values.ids import is_hex_id
 from docservice.errors import PageNotFound
 from docservice.rest.parameters import (
     Parameter,
     boolean,
+    id_or_name,
     integer_between,
     number,
     positive_or_none,
@@ -72,7 +74,7 @@ _NUMBERED_PAGES = (
 )
 
 DOCUMENT_FILTERS = _by_name(
-    Parameter("user", "Logs of this learner.", read=uuid),
+    Parameter("user", "Logs of this learner: id, username, or `FACILITY/USERNAME`.", _WORD, id_or_name),
     *_GROUPS,
     Parameter("content", "Logs of this content.", read=uuid),
     Parameter(
@@ -115,9 +117,18 @@ class LogQuery:
 
 @dataclass(frozen=True)
 class DocumentQuery:
-    """What is asked of a list of documents."""
+    """What is asked of a list of documents.
+
+    Attributes:
+        filters: what it is narrowed to.
+        username: the learner to narrow it to besides, by name; None: the filters say it by id, or not at all.
+        fields: the parts to show.
+        page_size: the most documents of a page.
+        cursor: where it starts; None: at the beginning.
+    """
 
     filters: DocumentFilters
+    username: str | None
     fields: FieldChoice
     page_size: int
     cursor: str | None
@@ -161,8 +172,9 @@ def document_list(offered: Sequence[str], paths: Collection[str]) -> QueryString
 def _document_query(values: dict[str, Any]) -> DocumentQuery:
     fields, cursor = values.pop("fields", FieldChoice()), values.pop("cursor", None)
     size = values.pop("page_size", DEFAULT_PAGE_SIZE)
+    username = None if is_hex_id(values.get("user", "0" * 32)) else values.pop("user")
     people = LogFilters(**{name: values.pop(name) for name in PEOPLE_FILTERS if name in values})
-    return DocumentQuery(DocumentFilters(people=people, **values), fields, size, cursor)
+    return DocumentQuery(DocumentFilters(people=people, **values), username, fields, size, cursor)
 
 
 def one_document(paths: Collection[str]) -> QueryString[FieldChoice]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from docservice.errors import DocServiceError
 from docservice.rest.idempotency import LONGEST_KEY
 from docservice.rest.kolibri_errors import kolibri_answer
-from docservice.rest.operations import Operation
+from docservice.rest.operations import HTML_PAGE, Operation
 from docservice.rest.parameters import Parameter
 from docservice.rest.problems import Problem, status_of
 
@@ -153,7 +153,8 @@ def _responses(operation: Operation, schemas: _Schemas) -> _Schema:
             by_status[status]["content"] = {operation.media_type: {"schema": schema}, **texts}
     for status, (meaning, kind) in operation.other_answers.items():
         by_status[status] = _response(meaning, ["X-Request-Id"])
-        media_type = {Problem: "application/problem+json", str: "text/html"}.get(kind, "application/json")
+        media_type = "application/problem+json" if kind is Problem else "application/json"
+        media_type = "text/html" if kind == HTML_PAGE else media_type
         by_status[status]["content"] = {media_type: {"schema": schemas.of("serialization", kind)}}
     for status, errors in _by_status(operation).items():
         meaning = "\n\n".join(f"`{error.code}`: {_first_line(error)}" for error in errors)

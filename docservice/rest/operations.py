@@ -22,7 +22,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal, Required, TypedDict, TypeVar, Unpack
+from typing import Annotated, Any, Literal, Required, TypedDict, TypeVar, Unpack
 
 from docservice.domain.requests.tracking import Request
 from docservice.errors import (
@@ -49,6 +49,9 @@ from docservice.rest.query_strings import QueryString
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Any]]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
+
+HTML_PAGE = Annotated[str, "text/html"]
+"""The type of an answer that is a page, not JSON."""
 
 Auth = Literal["none", "optional", "required"]
 """Whether it is asked who calls: not at all; yes, and anonymous visitors are served, too; only who is signed in is."""

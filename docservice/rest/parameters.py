@@ -55,6 +55,14 @@ def uuid(text: str) -> str:
         raise Refused("Enter a valid UUID.") from None
 
 
+def id_or_name(text: str) -> str:
+    """Return an id in the form that logs have; a text that is not one as it is: it may be a name."""
+    try:
+        return parse_uuid(text.strip())
+    except ValueError:
+        return text.strip()
+
+
 def uuids(at_most: int) -> Callable[[str], tuple[str, ...]]:
     """Return a reader of ids that are separated by commas; it sorts them and drops repeated ones."""
 

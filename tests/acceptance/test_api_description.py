@@ -26,7 +26,8 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 async def running(service: DocService, services: Services, database: Any, mongodb_uri: str) -> Service:
     """A service with the recorded directory, as a process of its own."""
     return await services.start(
-        "--mongodb-uri", mongodb_uri, "--database", database.name, env={"DOCSERVICE_SECRET_KEY": SECRET}
+        *("--mongodb-uri", mongodb_uri, "--database", database.name),
+        env={"DOCSERVICE_SECRET_KEY": SECRET, "DOCSERVICE_KOLIBRI_SIGN_IN": "true"},
     )
 
 

@@ -226,3 +226,22 @@ async def test_wrong_requests(client: Client, service: DocService, headers_of: H
     assert answers[5][1]["code"] == answers[6][1]["code"] == "record-not-found"
     with pytest.raises(FilterInvalid):
         DirectoryFilters(classroom="Class A")
+
+
+async def test_documents_of_a_learner_by_name(
+    client: Client, service: DocService, headers_of: HeadersOf, ids: dict[str, str]
+) -> None:
+    """A list of documents takes the username of a learner whom the caller may read; of no other person."""
+    await service.user_session_logs.save(
+        {"user_id": ids["learner3"], "start_timestamp": datetime(2024, 9, 2, tzinfo=UTC)}
+    )
+    answers = []
+    for actor, name in (("coach2", "LEARNER3"), ("coach2", ids["learner3"]), ("coach1", "learner3")):
+        path = f"/api/logger/usersessionlog/?user={name}"
+        async with client.get(path, headers=headers_of(actor)) as response:
+            answers.append((response.status, await response.json()))
+
+    assert [status for status, _ in answers] == [200, 200, 400]
+    assert [each["user_id"] for each in answers[0][1]["results"]] == [ids["learner3"]]
+    assert answers[0] == answers[1]
+    assert "no person 'learner3'" in str(answers[2][1])

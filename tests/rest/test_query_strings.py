@@ -32,9 +32,11 @@ def test_kolibri_takes_the_last_value_and_ignores_unknown_names() -> None:
 
 def test_ours_refuse_what_is_repeated_or_unknown() -> None:
     """A list of documents names every unknown and every repeated parameter, and what does not fit, all at once."""
-    errors = refused(DOCUMENTS, ("content", CONTENT), ("content", OTHER), ("x", "1"), ("user", "y"), ("fields", "z"))
+    errors = refused(
+        DOCUMENTS, ("content", CONTENT), ("content", OTHER), ("x", "1"), ("content_ids", "y"), ("fields", "z")
+    )
 
-    assert [error[0] for error in errors] == ["x", "content", "user", "fields"]
+    assert [error[0] for error in errors] == ["x", "content", "content_ids", "fields"]
     assert "Known are: content, content_ids, cursor, fields, page_size, user." in errors[0][2]
     assert errors[1][2] == "Give this parameter once."
 

@@ -147,6 +147,7 @@ async def upsert(call: Call[Any, WriteQuery]) -> DirectoryCounts | DirectoryRepl
     """Create and change records of the directory, all of them or none."""
     section, query = call.path["collection"], call.query
     if not query.replaces:
+        query.require_nothing_to_replace()
         return DirectoryCounts(**asdict(await call.logs.upsert_directory(section, call.body)))
     return _replaced(
         await call.logs.replace_directory_list(section, call.body, facility=query.facility, force=query.force)

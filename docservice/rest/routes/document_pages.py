@@ -8,6 +8,7 @@ its id has them all. `?fields=progress,kind` shows only these, `?fields=-mastery
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar, get_args
 
@@ -59,9 +60,12 @@ class DocumentList(BaseModel, Generic[Shown]):
 
 async def find(kind: LogKindName, call: Call[None, DocumentQuery]) -> dict[str, Any]:
     """A page of documents."""
-    query = call.query
+    query, filters = call.query, call.query.filters
+    if query.username is not None:
+        user_id = await call.logs.person_id(query.username)
+        filters = replace(filters, people=replace(filters.people, user=user_id))
     page = await call.logs.document_page(
-        kind, query.filters, fields=query.fields, page_size=query.page_size, cursor=query.cursor
+        kind, filters, fields=query.fields, page_size=query.page_size, cursor=query.cursor
     )
     return page.as_json()
 

@@ -19,7 +19,7 @@ from docservice.errors import (
 from docservice.pages import sign_in_page, used_link_page
 from docservice.rest.app_keys import SIGN_INS
 from docservice.rest.calls import Call
-from docservice.rest.operations import PUBLIC, Operations
+from docservice.rest.operations import HTML_PAGE, PUBLIC, Operations
 from docservice.rest.parameters import Parameter
 from docservice.rest.session_cookies import LINK_COOKIES, base_path, end_sessions, require_own_page, set_session
 from docservice.service.acting.sign_in import SignIns
@@ -36,7 +36,7 @@ _SAFETY = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_USED = {410: ("The link was used, or is too old.", str)}
+_USED = {410: ("The link was used, or is too old.", HTML_PAGE)}
 _STORE = (ServiceBusy, StoreUnavailable, StoreTimeout)
 
 

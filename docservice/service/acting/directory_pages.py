@@ -89,6 +89,11 @@ class DirectoryPageReader:
         show = await self._showing(principal, person, scope, section)
         return show(document)
 
+    async def person_id(self, principal: Principal, text: str) -> str:
+        """See `ActingLogs.person_id`."""
+        _, scope = await self._scope(principal)
+        return await self._user_id(scope, text)
+
     async def _scope(self, principal: Principal) -> tuple[Person, DirectoryReadScope]:
         person = Person() if principal.is_service else await self._reader.person(principal)
         scope = directory_read_scope(person, is_service=principal.is_service)

@@ -22,8 +22,9 @@ from docservice.domain.directory.withdrawal import facility_dataset
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, PermissionDenied, RecordNotFound, ValidationFailed, WithdrawalRefused
 from docservice.identity import Principal
-from docservice.service.acting.directory import DirectoryWriter, Sent, require_no_superusers
+from docservice.service.acting.directory import DirectoryWriter, require_no_superusers
 from docservice.service.acting.directory_pages import require_section
+from docservice.service.acting.directory_rules import Sent
 from docservice.service.base.actions import Actions
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.directory.readable import ReadableRecordStore
@@ -119,7 +120,7 @@ class DirectoryRemover:
                 for one in sent
                 if (document := stored.get(one.record.collection_name, {}).get(one.record.id)) is not None
             }
-            await self._writer.require_possible(tx, sent, stored=by_model, gone=removal.gone)
+            await self._writer.rules.require_possible(tx, sent, stored=by_model, gone=removal.gone)
             written = {
                 section: await self._store.write(tx, records, stored.get(records[0].collection_name, {}))
                 for section, records in lists.items()

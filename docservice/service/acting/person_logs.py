@@ -256,6 +256,18 @@ class ActingLogs:
         """See `PersonLogs.directory_record`."""
         return await self._parts.directory_pages.one(self.principal, collection, record_id)
 
+    async def person_id(self, text: str) -> str:
+        """Return the id of the one person whom a text names, of those whom the principal may read in the directory.
+
+        Args:
+            text: an id in any spelling, which is not looked up; a username; or `FACILITY/USERNAME`.
+
+        Raises:
+            NotSignedIn: the principal is anonymous.
+            ValidationFailed: the name fits no person, or several.
+        """
+        return await self._parts.directory_pages.person_id(self.principal, text)
+
     async def upsert_directory(self, collection: DirectorySection, records: Any) -> Upserted:
         """See `PersonLogs.upsert_directory`."""
         return await self._parts.directory.upsert(self.principal, collection, records)
