@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     )
     from docservice.domain.answers.session_description import SessionDescription
     from docservice.domain.answers.tracking import AttemptAnswer, SessionStarted, SessionUpdated
-    from docservice.domain.directory.name_lookup import NamedClassroom, NamedFacility, NamedPerson
+    from docservice.domain.directory.name_lookup import (
+        NamedClassroom,
+        NamedFacility,
+        NamedPerson,
+        NamedRecord,
+        RecordKind,
+    )
     from docservice.domain.directory.records import DirectorySection
     from docservice.domain.exports.csv_exports import CsvExport, ExportFile, ExportState, RequestedExport
     from docservice.domain.exports.pseudonyms import Kept, Pseudonyms
@@ -42,6 +48,14 @@ if TYPE_CHECKING:
     from docservice.domain.logs.exam_logs import ExamAttemptLog, ExamLog
     from docservice.domain.logs.user_sessions import UserSessionLog
     from docservice.domain.person_logs import LogKindName, PersonLogs
+    from docservice.domain.reports.definitions import (
+        Report,
+        ReportColumn,
+        ReportDefinition,
+        ReportName,
+        ReportUnit,
+    )
+    from docservice.domain.reports.filters import CountedTries, ReportFilters, ReportPeriod, TimeSpan
     from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
     from docservice.domain.requests.directory_pages import DirectoryFilters
     from docservice.domain.requests.document_pages import DocumentFilters, DocumentPage, FieldChoice
@@ -103,6 +117,7 @@ __all__ = [
     "ContentSessionLog",
     "ContentSummaryLog",
     "CorrectnessDiff",
+    "CountedTries",
     "CsvExport",
     "CsvLogRequest",
     "DataSet",
@@ -159,14 +174,23 @@ __all__ = [
     "NamedClassroom",
     "NamedFacility",
     "NamedPerson",
+    "NamedRecord",
     "Page",
     "PasswordSignIn",
     "PersonLogs",
     "Principal",
     "Pseudonyms",
+    "RecordKind",
     "Removed",
     "Replaced",
+    "Report",
     "ReportActivity",
+    "ReportColumn",
+    "ReportDefinition",
+    "ReportFilters",
+    "ReportName",
+    "ReportPeriod",
+    "ReportUnit",
     "RequestedExport",
     "Restore",
     "RowBatch",
@@ -185,6 +209,7 @@ __all__ = [
     "StoredCsvRequest",
     "SyncableLog",
     "TableName",
+    "TimeSpan",
     "TryDiff",
     "UpdateSession",
     "Upserted",
@@ -210,7 +235,13 @@ _HOMES = {
     ),
     "docservice.domain.answers.session_description": ("SessionDescription",),
     "docservice.domain.answers.tracking": ("AttemptAnswer", "SessionStarted", "SessionUpdated"),
-    "docservice.domain.directory.name_lookup": ("NamedClassroom", "NamedFacility", "NamedPerson"),
+    "docservice.domain.directory.name_lookup": (
+        "NamedClassroom",
+        "NamedFacility",
+        "NamedPerson",
+        "NamedRecord",
+        "RecordKind",
+    ),
     "docservice.domain.directory.records": ("DirectorySection",),
     "docservice.domain.exports.csv_exports": ("CsvExport", "ExportFile", "ExportState", "RequestedExport"),
     "docservice.domain.exports.pseudonyms": ("Kept", "Pseudonyms"),
@@ -227,6 +258,14 @@ _HOMES = {
     "docservice.domain.logs.exam_logs": ("ExamAttemptLog", "ExamLog"),
     "docservice.domain.logs.user_sessions": ("UserSessionLog",),
     "docservice.domain.person_logs": ("LogKindName", "PersonLogs"),
+    "docservice.domain.reports.definitions": (
+        "Report",
+        "ReportColumn",
+        "ReportDefinition",
+        "ReportName",
+        "ReportUnit",
+    ),
+    "docservice.domain.reports.filters": ("CountedTries", "ReportFilters", "ReportPeriod", "TimeSpan"),
     "docservice.domain.requests.csv_exports": ("CsvLogRequest", "LogType", "StoredCsvRequest"),
     "docservice.domain.requests.directory_pages": ("DirectoryFilters",),
     "docservice.domain.requests.document_pages": ("DocumentFilters", "DocumentPage", "FieldChoice"),

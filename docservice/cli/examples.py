@@ -115,6 +115,17 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         Example("a backup", "docservice export ndjson --output backup.ndjson.gz"),
         Example("to another machine", "docservice export ndjson --output - | gzip | ssh backup.example 'cat > a.gz'"),
     ),
+    ("report",): (
+        Example("how far is a class?", "docservice report class-progress --class 'Class 1'"),
+        Example(
+            "the hardest questions of a quiz, for a spreadsheet",
+            "docservice report difficult-questions --quiz 'Quiz 1' --format csv | head",
+        ),
+        Example(
+            "a facility, week by week",
+            "docservice report activity --facility 'Lakeside School' --by week --zone Africa/Nairobi",
+        ),
+    ),
     ("verify",): (
         Example("check every document", "docservice verify"),
         Example("and repair what can be repaired", "docservice verify --repair"),

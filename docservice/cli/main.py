@@ -21,6 +21,7 @@ from docservice.cli import (
     import_,
     indexes,
     people,
+    report,
     serve,
     settings,
     shell,
@@ -43,6 +44,7 @@ app.command(token.token)
 app.command(status.status)
 app.command(engine.app)
 app.command(directory.app)
+app.command(report.report)
 app.command(people.app)
 app.command(classes.app)
 app.command(export.app)

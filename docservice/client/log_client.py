@@ -22,6 +22,8 @@ from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.person_logs import LogKindName
+from docservice.domain.reports.definitions import REPORTS, Report, ReportDefinition, ReportName
+from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.erasure import ErasePerson
@@ -34,6 +36,7 @@ from docservice.errors import CollectionNotFound, UnexpectedAnswer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _LOGGER = "/api/logger"
+_REPORTS = "/api/reports/"
 _CREATED = 201
 
 Result = TypeVar("Result", bound=BaseModel)
@@ -215,6 +218,25 @@ class LogClient:
         if not isinstance(answer.body, dict):
             raise _unexpected(answer)
         return answer.body
+
+    async def reports(self) -> list[ReportDefinition]:
+        """See `PersonLogs.reports`."""
+        answer = await self._transport.send("GET", _REPORTS)
+        listed = _field(answer, "results")
+        try:
+            return [ReportDefinition.model_validate(each) for each in listed]
+        except (TypeError, ValidationError) as error:
+            raise _unexpected(answer) from error
+
+    async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
+        """See `PersonLogs.report`."""
+        definition = REPORTS.get(name)
+        if definition is None:
+            raise CollectionNotFound(f"There is no report {name!r}. The reports are {', '.join(REPORTS)}.")
+        filters = filters or ReportFilters()
+        filters.refuse_unused(definition.filters, definition.required, definition.one_of)
+        query = {key: str(value) for key, value in filters.as_json().items()}
+        return _read(Report, await self._transport.send("GET", f"{_REPORTS}{_quoted(name)}/", query=query))
 
     async def save_exam_log(self, request: SaveExamLog, *, idempotency_key: str | None = None) -> ExamLogSaved:
         """See `PersonLogs.save_exam_log`."""

@@ -15,6 +15,8 @@ from docservice.domain.answers.lists import AttemptRow, MasteryDiffRow, MasteryR
 from docservice.domain.answers.session_description import SessionDescription
 from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
+from docservice.domain.reports.definitions import Report, ReportDefinition, ReportName
+from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import DEFAULT_PAGE_SIZE, DocumentFilters, DocumentPage
 from docservice.domain.requests.erasure import ErasePerson
@@ -241,6 +243,31 @@ class PersonLogs(Protocol):
             CollectionNotFound: there is no such kind.
             LogNotFound: no such log that the person may read.
             ValidationFailed: a field is unknown.
+        """
+        ...
+
+    async def reports(self) -> list[ReportDefinition]:
+        """Return the reports that there are, each with its definition, columns and filters."""
+        ...
+
+    async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
+        """Return a report of the logs that the person may read: a coach's has no other class, a learner's no other one.
+
+        >>> report = await logs.acting_as(school.coach).report(
+        ...     "class-progress", ReportFilters(classroom=school.classroom_id, user=learner.user_id)
+        ... )
+        >>> [(row["learner"], row["title"], row["status"]) for row in report.rows]
+        [('learner0', 'Lesson', 'NotStarted'), ('learner0', 'Quiz', 'NotStarted')]
+
+        Args:
+            name: of the report.
+            filters: what to narrow it to; each report has its own, and `class-progress` needs a class.
+
+        Raises:
+            CollectionNotFound: there is no such report.
+            FilterInvalid: the report has no such filter, or needs one that has no value.
+            NotSignedIn: the caller is anonymous.
+            ValidationFailed: `filters` names a person who does not exist.
         """
         ...
 

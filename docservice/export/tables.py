@@ -59,6 +59,7 @@ async def write_export(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
+    people: frozenset[str] | None = None,
     watch: Watch | None = None,
     pseudonyms: Pseudonyms | None = None,
 ) -> TableReport:
@@ -75,6 +76,7 @@ async def write_export(
         writer: makes the file: `CsvWriter` or `ParquetWriter`.
         start: see `TableReader.batches`.
         end: see `TableReader.batches`.
+        people: see `TableReader.batches`.
         watch: hears how many percent are read.
         pseudonyms: make these in the place of people; the file is read again, and not kept if a value of the directory
             is in it.
@@ -96,7 +98,9 @@ async def write_export(
             await _in_thread(make_private, unfinished)
             # Set by the thread: a cancelled caller gets no result, but still has to close the file.
             await _in_thread(lambda: opened.append(writer(unfinished, TABLES[table])))
-            rows = service.admin.table_rows(table, facility_id, start=start, end=end, pseudonyms=pseudonyms)
+            rows = service.admin.table_rows(
+                table, facility_id, start=start, end=end, people=people, pseudonyms=pseudonyms
+            )
             async with aclosing(rows) as batches:
                 watch.begin(part, PERCENT)
                 async for batch in batches:

@@ -20,6 +20,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "sign-in",
         "embedding",
         "shell",
+        "reports",
         "import",
         "exports",
         "backup",

@@ -149,7 +149,8 @@ def _responses(operation: Operation, schemas: _Schemas) -> _Schema:
         by_status[status] = _response(HTTPStatus(status).phrase, ["X-Request-Id"])
         if operation.answer is not None:
             schema = schemas.of("serialization", operation.answer)
-            by_status[status]["content"] = {operation.media_type: {"schema": schema}}
+            texts = {name: {"schema": {"type": "string"}} for name in operation.other_media_types}
+            by_status[status]["content"] = {operation.media_type: {"schema": schema}, **texts}
     for status, (meaning, kind) in operation.other_answers.items():
         by_status[status] = _response(meaning, ["X-Request-Id"])
         media_type = "application/problem+json" if kind is Problem else "application/json"

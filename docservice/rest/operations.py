@@ -121,6 +121,7 @@ class Operation:
         answer: type of the answer when all is well, None for an empty one.
         statuses: of the answers when all is well; the first is that of what a handler returns.
         media_type: of those answers.
+        other_media_types: that a caller may choose for the same answer, as text.
         errors: what the handler raises, beside what `raised` adds.
         other_answers: responses that are not errors of the tree: for a status, what it means and the type of the body.
         idempotent: takes an `Idempotency-Key`.
@@ -145,6 +146,7 @@ class Operation:
     answer: Any = None
     statuses: tuple[int, ...] = (200,)
     media_type: str = "application/json"
+    other_media_types: tuple[str, ...] = ()
     errors: tuple[type[DocServiceError], ...] = ()
     other_answers: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
     idempotent: bool = False
@@ -214,6 +216,7 @@ class Declaration(TypedDict, total=False):
     answer: Any
     statuses: tuple[int, ...]
     media_type: str
+    other_media_types: tuple[str, ...]
     errors: tuple[type[DocServiceError], ...]
     other_answers: Mapping[int, tuple[str, Any]]
     idempotent: bool

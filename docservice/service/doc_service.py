@@ -29,6 +29,7 @@ from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
 from docservice.service.acting.person_logs import Acting, ActingLogs
+from docservice.service.acting.reports import PersonReports
 from docservice.service.acting.sign_in import SignIns
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
@@ -84,6 +85,7 @@ class _Parts:
             directory_pages=DirectoryPageReader(database, lists),
             directory_removal=DirectoryRemover(database, actions, directory),
             erasure=PersonErasure(lists, eraser),
+            reports=PersonReports(database, lists, clock),
         )
         return cls(
             database=database,
@@ -327,6 +329,7 @@ class DocService:
                 exam_logs=acting.exam_logs.with_clock(clock),
                 user_sessions=acting.user_sessions.with_clock(clock),
                 csv_exports=acting.csv_exports.with_clock(clock),
+                reports=acting.reports.with_clock(clock),
             ),
             admin=LogsAdmin(parts.database, clock, parts.eraser),
         )

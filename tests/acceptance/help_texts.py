@@ -9,6 +9,8 @@ from .running import Finished, run
 STORE = ("--mongodb-uri", "--database", "--data-dir")
 PSEUDONYMS = ("--pseudonymise", "--keep", "--shift-times")
 
+TABLE_FILTERS = ("--facility", "--output", "--class", "--group", "--learner", "--start", "--end")
+
 OPTIONS = {
     ("serve",): ("--host", "--port", "--workers", "--log-format", "--demo", *STORE),
     ("token",): ("--ttl-seconds", *STORE),
@@ -28,8 +30,12 @@ OPTIONS = {
     ("consolidate", "mastery-times"): ("--dry-run", *STORE),
     ("erase",): ("--dry-run", "--reason", "--thorough", "--compact", "--output", *STORE),
     ("erase", "verify"): ("--public-key", *STORE),
-    ("export", "csv"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
-    ("export", "parquet"): ("--facility", "--output", "--start", "--end", *PSEUDONYMS, *STORE),
+    ("report",): (
+        *("--facility", "--class", "--group", "--learner", "--channel", "--topic", "--content", "--lesson", "--quiz"),
+        *("--from", "--until", "--zone", "--by", "--tries", "--least-learners", "--format", *STORE),
+    ),
+    ("export", "csv"): (*TABLE_FILTERS, *PSEUDONYMS, *STORE),
+    ("export", "parquet"): (*TABLE_FILTERS, *PSEUDONYMS, *STORE),
     ("export", "ndjson"): ("--output", *PSEUDONYMS, *STORE),
     ("import", "ndjson"): ("--replace", *STORE),
     ("indexes", "apply"): ("--rebuild", *STORE),

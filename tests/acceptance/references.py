@@ -11,6 +11,7 @@ from rich.console import Console
 
 from docservice.cli.examples import EXAMPLES, examples_text
 from docservice.cli.main import app
+from docservice.domain.reports.definitions import REPORTS, ReportName
 from docservice.errors import DocServiceError
 from docservice.rest.problems import INTERNAL_ERROR, status_of
 from docservice.settings import settings_table
@@ -36,6 +37,7 @@ COMMANDS = {
     "consolidate": ("consolidate", "progress"),
     "erase": ("erase",),
     "erase verify": ("erase", "verify"),
+    "report": ("report",),
     "export csv": ("export", "csv"),
     "export parquet": ("export", "parquet"),
     "export ndjson": ("export", "ndjson"),
@@ -142,6 +144,34 @@ def error_tables() -> dict[tuple[str, str], str]:
     return {("errors", "## Codes"): table(("code", "status", "retry", "meaning"), rows)}
 
 
+def report_tables() -> dict[tuple[str, str], str]:
+    """Return the tables of columns of the reports, by page and heading."""
+    return {
+        ("reports", f"### {name}"): table(
+            ("column", "title", "holds"),
+            ((f"`{column.name}`", column.title, column.unit) for column in report.columns),
+        )
+        for name, report in REPORTS.items()
+    }
+
+
+def about_report(name: ReportName) -> str:
+    """Return what the page says of a report above its columns."""
+    report = REPORTS[name]
+    filters = ", ".join(f"`{each}`" for each in report.filters)
+    needed = f" It needs {' and '.join(f'`{each}`' for each in report.required)}." if report.required else ""
+    needed += f" It needs one of {', '.join(f'`{each}`' for each in report.one_of)}." if report.one_of else ""
+    return f"{report.about}\n\nSource: {report.source}\n\nFilters: {filters}.{needed}\n"
+
+
+def with_about(text: str, name: ReportName) -> str:
+    """Return the page of reports with what it says of one report."""
+    heading = f"### {name}"
+    below = section(text, heading)
+    columns = below[below.index("| column |") :]
+    return text.replace(f"{heading}\n{below}", f"{heading}\n\n{about_report(name)}\n{columns}")
+
+
 def setting_tables() -> dict[tuple[str, str], str]:
     """Return the table of settings, by page and heading."""
     return {("settings", "# Settings"): settings_table()}
@@ -156,12 +186,14 @@ def with_table(text: str, heading: str, new: str) -> str:
 
 def main() -> None:
     """Write all tables into the pages."""
-    tables = setting_tables() | index_tables() | error_tables() | command_tables()
+    tables = setting_tables() | index_tables() | error_tables() | command_tables() | report_tables()
     pages = dict(PAGES)
     for (page, heading), new in tables.items():
         pages[page] = with_table(pages[page], heading, new)
     for name in COMMANDS:
         pages["commands"] = with_examples(pages["commands"], name)
+    for report in REPORTS:
+        pages["reports"] = with_about(pages["reports"], report)
     for page in {page for page, _ in tables}:
         (MANUAL / f"{page}.md").write_text(pages[page], encoding="utf-8")
 

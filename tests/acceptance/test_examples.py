@@ -44,7 +44,7 @@ def test_the_manual_quotes_them() -> None:
 
 async def try_plain(python: str, folder: Path) -> None:
     """The plain examples print what the manual shows and leave no engine behind."""
-    for name in ("who_is_stuck.py", "plain_asyncio.py", "query_logs.py", "change_directory.py"):
+    for name in ("who_is_stuck.py", "plain_asyncio.py", "query_logs.py", "change_directory.py", "class_report.py"):
         ended = await run(*WARNING_FREE, name, cwd=folder, program=(python,))
 
         assert (ended.code, ended.err) == (0, "")

@@ -20,6 +20,7 @@ from docservice.domain.logs.schema import (
     SUMMARY_LOG,
     USER_SESSION_LOG,
 )
+from docservice.domain.reports.definitions import REPORTS, ReportName
 from docservice.pages import page_names
 from docservice.pages.layout import rendered
 from docservice.pages.markdown import slug
@@ -109,12 +110,24 @@ def test_texts_are_in_plain_english(name: str) -> None:
 
 @pytest.mark.parametrize(
     "tables",
-    [references.setting_tables, references.index_tables, references.error_tables, references.command_tables],
+    [
+        references.setting_tables,
+        references.index_tables,
+        references.error_tables,
+        references.command_tables,
+        references.report_tables,
+    ],
 )
 def test_tables_follow_from_the_code(tables: Any) -> None:
     """Settings, indexes, errors and options of commands are listed as the code has them; `references` writes them."""
     for (page, heading), table in tables().items():
         assert f"\n{table}\n" in section(PAGES[page], heading), f"run {references.__name__}: {page} {heading}"
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_reports_are_explained(name: ReportName) -> None:
+    """The page of reports says of each what its definition says; `references` writes it."""
+    assert references.about_report(name) in section(PAGES["reports"], f"### {name}")
 
 
 @pytest.mark.parametrize("name", references.COMMANDS)

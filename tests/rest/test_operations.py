@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from docservice import DocService, SignIns
+from docservice.domain.reports.definitions import REPORTS
 from docservice.rest.app import OPERATIONS
 from docservice.rest.operations import Operation
 from docservice.service.acting.person_logs import ActingLogs
@@ -34,6 +35,8 @@ METHODS = {
         ("GET", f"{LOGGER}{kind}/{{id}}/"): "document"
         for kind in ("contentsummarylog", "contentsessionlog", "usersessionlog", "examlog")
     },
+    ("GET", "/api/reports/"): "reports",
+    **{("GET", f"/api/reports/{name}/"): "report" for name in REPORTS},
     ("POST", f"{LOGGER}examlog/"): "save_exam_log",
     ("PATCH", f"{LOGGER}examlog/{{id}}/"): "change_exam_log",
     ("POST", f"{LOGGER}examattemptlog/"): "save_exam_attempt",

@@ -28,6 +28,9 @@ from tests.support.signing import SECRET
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CONTENT = "c" * 32
+REPORTS = "/api/reports/"
+CLASSES = {"learner1": "class_a", "learner2": "class_a", "learner3": "class_b"}
+"""The classes, with a lesson, of people of the recorded directory."""
 EXPORTS = "/api/logger/generatecsvlogrequest/"
 
 ACTORS = {
@@ -85,6 +88,8 @@ class World:
     service: DocService
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each person ("anonymous" too) the id of the record of each kind."""
+    lessons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """For each class its lesson."""
     exports: dict[str, str] = field(default_factory=dict)
     """For each facility the path of its latest request for an export."""
 
@@ -277,12 +282,28 @@ async def make_records(service: DocService, world: World, person: str) -> None:
             "mastery_logs": [attempted],
         }
     )
+    # A practice quiz with a wrong answer, for statistics.
+    wrong = {**attempt, "correct": 0.0, "simple_answer": "7", "sessionlog_id": session.id}
+    handed_in = {"mastery_level": -1, "start_timestamp": START, "mastery_criterion": {"type": "quiz"}, "complete": True}
+    await service.content_summary_logs.save(
+        {
+            "user_id": user,
+            "content_id": "d" * 32,
+            "kind": "exercise",
+            "start_timestamp": START,
+            "mastery_logs": [{**handed_in, "attempts": [wrong]}],
+        }
+    )
+    if person in CLASSES:
+        await make_class_work(service, user, world.lessons[CLASSES[person]])
+        found["class work"] = user
     user_session = await service.user_session_logs.save({"user_id": user, "start_timestamp": START})
     exam = await service.exam_logs.save(
         {"user_id": user, "exam_id": world.ids["quiz01"], "attempts": [{**attempt, "content_id": CONTENT}]}
     )
     found |= {
         "user": user,
+        "report": user,
         "summary": summary.id,
         "mastery log": summary.mastery_logs[0].id,
         "attempt": summary.mastery_logs[0].attempts[0].id,
@@ -290,6 +311,22 @@ async def make_records(service: DocService, world: World, person: str) -> None:
         "exam": exam.id,
         "exam attempt": exam.attempts[0].id,
     }
+
+
+async def make_class_work(service: DocService, user: str, lesson: Mapping[str, Any]) -> None:
+    """An exercise of the lesson of the learner's class that the learner needs help with."""
+    content = lesson["resources"][0]["content_id"]
+    of_exercise = {"user_id": user, "content_id": content, "kind": "exercise", "start_timestamp": START}
+    context = {"lesson_id": lesson["id"]}
+    session = await service.content_session_logs.save({**of_exercise, "extra_fields": {"context": context}})
+    wrong = {"item": "q", "correct": 0.0, "start_timestamp": START, "end_timestamp": START}
+    history = [{"type": "answer", "correct": 0}] * 4
+    attempt = {**wrong, "sessionlog_id": session.id, "interaction_history": history}
+    mastery_log = {"mastery_level": 1, "start_timestamp": START, "mastery_criterion": {"type": "do_all"}}
+    times = {"end_timestamp": START}
+    await service.content_summary_logs.save(
+        {**of_exercise, **times, "mastery_logs": [{**mastery_log, "attempts": [attempt]}]}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +344,9 @@ async def world(
         await service.import_directory({**recorded_directory, "default_facility": ids["facility"]})
         await keep_recorded_passwords(service, ids)
         async with signing_in(service, LIKE_KOLIBRI, metrics=Metrics()) as client:
-            made = World(client, ids, service)
+            lessons = {lesson["id"]: lesson for lesson in recorded_directory["lessons"]}
+            of_classes = {"class_a": lessons[ids["lesson_a"]], "class_b": lessons[ids["lesson_b"]]}
+            made = World(client, ids, service, lessons=of_classes)
             people = {*ACTORS.values(), *OWNERS.values()} - {None}
             for person in sorted(str(person) for person in people):
                 await make_records(service, made, person)
@@ -345,12 +384,20 @@ async def path_of(operation: Operation, case: Case) -> str:
         query = {"content": CONTENT, "user": case.record("user")}
     if any(parameter.name == "cursor" for parameter in operation.query_parameters):
         query["page_size"] = "500"  # all records in one page
+    if operation.path.startswith(REPORTS) and operation.query is not None:
+        query = {"user": case.record("user"), "least_learners": "1"}
+        query["classroom"] = case.world.ids[CLASSES.get(str(case.person), "class_a")]
+        declared = {parameter.name for parameter in operation.query_parameters}
+        if operation.access.record != "class work":
+            declared -= {"classroom"}
+        query = {name: value for name, value in query.items() if name in declared}
     return path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
 
 
 def can_be_asked(operation: Operation, case: Case) -> bool:
     """Whether there is a request about the owner: one that has to name a person cannot name a visitor."""
     names_a_person = operation.access.rule == "writers" or "{back}" in operation.path
+    names_a_person |= operation.access.record in {"report", "class work"}
     return case.person is not None and not (names_a_person and case.owner == "anonymous")
 
 
@@ -392,7 +439,13 @@ async def test_permissions(world: World, operation: Operation, role: str) -> Non
         status, answer = await world.ask(role, operation.method, path, body)
 
         assert status == wanted(operation, case), (role, owner, operation.method, path, answer)
-        if operation.access.refused is None and status == 200:
+        if operation.access.refused is None and status == 200 and operation.path.startswith(REPORTS):
+            # The owner is the only one who is asked for: who may not read the owner's logs gets no row at all.
+            read = RULES[operation.access.rule](case) and case.has(operation.access.record)
+            assert bool(answer["rows"]) == read, (role, owner, path)
+            owners = {row["learner_id"] for row in answer["rows"] if "learner_id" in row}
+            assert owners <= {case.record("user")}, (role, owner, path)
+        elif operation.access.refused is None and status == 200:
             rows = answer if isinstance(answer, list) else answer["results"]
             kind = operation.access.record
             field_name, value = ("facility", case.facility) if kind == "export" else ("id", case.record(kind))

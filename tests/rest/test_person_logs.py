@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from docservice import (
     Removed,
     Replaced,
     ReportActivity,
+    ReportFilters,
     StartSession,
     UpdateSession,
     Upserted,
@@ -28,6 +30,7 @@ from docservice.client import LogClient
 from docservice.domain.requests.exam_logs import ChangeExamLog, SaveExamAttempt, SaveExamLog
 from docservice.errors import (
     CollectionNotFound,
+    FilterInvalid,
     IdempotencyMismatch,
     InvalidReference,
     LogNotFound,
@@ -60,7 +63,7 @@ async def logs_of(
             yield lambda actor: service.acting_as(Principal(_user_id(recorded_directory, actor)))
             return
         clients: dict[str, LogClient] = {}
-        for actor in ("anon", "admin", "coach1", "learner1", "learner2", "unknown"):
+        for actor in ("anon", "admin", "coach1", "coach2", "learner1", "learner2", "unknown"):
             user_id, token = _user_id(recorded_directory, actor), None
             if user_id is not None:
                 token = issue_token(SECRET, user_id, now=datetime.now(UTC), ttl_seconds=600)
@@ -174,6 +177,48 @@ async def test_what_others_may_see(logs_of: Logs) -> None:
     assert {actor: len(rows) for actor, rows in seen.items()} == {"coach1": 1, "learner2": 0, "anon": 0}
     with pytest.raises(LogNotFound):
         await logs_of("learner2").attempt_log(seen["coach1"][0].id)
+
+
+async def test_reports(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:
+    """A coach gets the report of the class, with times as times; another coach gets it without a row."""
+    ids = recorded_directory["ids"]
+    lesson = next(each for each in recorded_directory["lessons"] if each["id"] == ids["lesson_a"])
+    content, filters = lesson["resources"][0]["content_id"], ReportFilters(classroom=ids["class_a"])
+    started = await logs_of("learner1").start_session(exercise(content_id=content, lesson_id=lesson["id"]))
+    await logs_of("learner1").update_session(started.session_id, answers("q1"))
+
+    definitions = {each.name: each for each in await logs_of("learner1").reports()}
+    mine = await logs_of("coach1").report("class-progress", filters)
+    own = await logs_of("learner1").report("class-progress", filters)
+    elsewhere = await logs_of("coach2").report("class-progress", filters)
+
+    resources = [row for row in mine.rows if row["unit"] == "resource" and row["content_id"] == content]
+    assert mine.definition == definitions["class-progress"]
+    assert (mine.filters, mine.generated.utcoffset()) == ({"classroom": ids["class_a"]}, timedelta(0))
+    assert {row["learner_id"]: row["status"] for row in resources} == {
+        ids["learner1"]: "Started",
+        ids["learner2"]: "NotStarted",
+    }
+    assert all(row["last_activity"] is None or row["last_activity"].tzinfo for row in resources)
+    assert {row["learner_id"] for row in own.rows} == {ids["learner1"]}
+    assert elsewhere.rows == []
+
+
+async def test_errors_of_reports(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:
+    """A report that does not exist, filters that do not fit, and callers without rights are refused."""
+    class_a = ReportFilters(classroom=recorded_directory["ids"]["class_a"])
+    with pytest.raises(CollectionNotFound, match="class-progress"):
+        await logs_of("coach1").report("nothing")  # type: ignore[arg-type]
+    with pytest.raises(FilterInvalid, match="classroom"):
+        await logs_of("coach1").report("class-progress")
+    with pytest.raises(FilterInvalid, match="channel"):
+        await logs_of("coach1").report("class-progress", replace(class_a, channel=UNKNOWN))
+    with pytest.raises(ValidationFailed):
+        await logs_of("coach1").report("class-progress", replace(class_a, user=UNKNOWN))
+    with pytest.raises(NotSignedIn):
+        await logs_of("anon").report("class-progress", class_a)
+    with pytest.raises(Unauthenticated):
+        await logs_of("unknown").report("class-progress", class_a)
 
 
 async def test_the_directory(logs_of: Logs, recorded_directory: dict[str, Any]) -> None:

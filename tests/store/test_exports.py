@@ -28,6 +28,9 @@ from tests.support.large_facility import FACILITY, directory, session
 
 ON_A_SERVER = bool(os.environ.get("DOCSERVICE_TEST_MONGODB_URI"))
 MANY = 250
+NAMING: tuple[TableName, ...] = ("attempt", "exam", "mastery", "learner", "activity")
+"""The tables that name the learner."""
+
 SMALL = Path(__file__).parent.parent / "data" / "kolibri-small"
 
 
@@ -142,6 +145,115 @@ async def test_tries_at_quizzes_are_exported(
     ours = [(r["masterylog_id"], r["exam_title"], r["closed"], r["correct_sum"]) for r in rows]
     assert sorted(ours) == theirs
     assert len(theirs) > 0
+
+
+async def rows_of(school: DocService, table: TableName, facility: str, path: Path, **filters: Any) -> list[Any]:
+    """The rows of a table, typed, by column."""
+    await write_export(school, table, facility, path, ParquetWriter, **filters)
+    found: list[Any] = pyarrow.parquet.read_table(path).to_pylist()
+    return found
+
+
+async def test_learners_are_named(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Tables for analysts say of each learner the id, the full name, and the names of classes and groups."""
+    people = tables.execute("SELECT id, username, full_name FROM kolibriauth_facilityuser")
+    known = {user_id: (username, full_name) for user_id, username, full_name in people}
+    query = """SELECT m.user_id, c.kind, c.name FROM kolibriauth_membership m
+        JOIN kolibriauth_collection c ON c.id = m.collection_id ORDER BY c.name"""
+    held: dict[tuple[str, str], list[str]] = {}
+    for user_id, kind, name in tables.execute(query):
+        held.setdefault((user_id, kind), []).append(name)
+
+    classroom = await school.admin.classroom_called("class 1")
+    in_class = await school.admin.people_in(classroom_id=classroom.id)
+
+    found = {
+        name: await rows_of(
+            school, name, facility, tmp_path / name, people=None if name in ("learner", "exam") else in_class
+        )
+        for name in NAMING
+    }
+
+    for rows in found.values():
+        for row in rows:
+            user_id = row["user_id"]
+            assert (row["username"], row["full_name"]) == known.get(user_id, (None, None))
+            if user_id is not None:
+                assert row["classes"] == "; ".join(held.get((user_id, "classroom"), []))
+                assert row["groups"] == "; ".join(held.get((user_id, "learnergroup"), []))
+    assert {row["user_id"] for row in found["learner"]} == known.keys()
+    assert any(row["groups"] for row in found["attempt"])
+
+
+async def test_tries_and_days_are_exported(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Each mastery log is a row of `mastery`; the days of `activity` hold each learner's visits and completions."""
+    tries = await rows_of(school, "mastery", facility, tmp_path / "mastery")
+    days = await rows_of(school, "activity", facility, tmp_path / "activity")
+
+    logs = tables.execute("SELECT id, complete, mastery_level FROM logger_masterylog")
+    assert sorted((row["masterylog_id"], row["complete"], row["mastery_level"]) for row in tries) == sorted(
+        (log_id, bool(complete), level) for log_id, complete, level in logs
+    )
+    assert all(row["content_title"] and row["mastery_model"] for row in tries)
+    [(visits,)] = tables.execute("SELECT count(*) FROM logger_contentsessionlog WHERE user_id IS NOT NULL")
+    [(completed,)] = tables.execute(
+        "SELECT count(*) FROM logger_contentsummarylog WHERE completion_timestamp IS NOT NULL"
+    )
+    assert sum(row["visits"] for row in days) == visits
+    assert sum(row["completions"] for row in days) == completed
+    assert len({(row["user_id"], row["day"]) for row in days}) == len(days)
+
+
+async def test_questions_are_exported(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Each question that somebody answered in a try is a row of `item`, with the share of right first answers."""
+    query = """SELECT s.content_id, a.item, a.correct FROM logger_attemptlog a
+        JOIN logger_masterylog m ON m.id = a.masterylog_id JOIN logger_contentsummarylog s ON s.id = m.summarylog_id
+        WHERE m.mastery_level > 0 GROUP BY s.content_id, a.item, a.user_id
+        HAVING a.start_timestamp = min(a.start_timestamp)"""
+    firsts: dict[tuple[str, str], list[float]] = {}
+    for content_id, item, correct in tables.execute(query):
+        firsts.setdefault((content_id, item), []).append(correct)
+
+    rows = await rows_of(school, "item", facility, tmp_path / "item")
+
+    exercises = {(row["content_id"], row["item"]): row for row in rows if row["kind"] == "exercise"}
+    assert exercises.keys() <= firsts.keys()
+    assert len(exercises) > 100
+    for key, row in exercises.items():
+        assert row["facility_index"] == pytest.approx(100 * sum(firsts[key]) / len(firsts[key]), abs=1e-5)
+        assert row["learners"] == len(firsts[key])
+
+
+@pytest.mark.parametrize("table", ["session", "attempt", "activity", "item", "learner"])
+async def test_people_can_be_chosen(
+    school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path, table: TableName
+) -> None:
+    """A class, by its name, leaves the rows of its learners and no others."""
+    classroom = await school.admin.classroom_called("class 1")
+    group = await school.admin.record_called("group", "RED GROUP", classroom=classroom)
+    query = "SELECT username FROM kolibriauth_membership m JOIN kolibriauth_facilityuser u ON u.id = m.user_id"
+    members = {name for (name,) in tables.execute(f"{query} WHERE m.collection_id IN (?, ?)", [classroom.id, group.id])}
+
+    people = await school.admin.people_in(classroom_id=classroom.id)
+    both = await school.admin.people_in(classroom_id=classroom.id, group_id=group.id)
+    rows = await rows_of(school, table, facility, tmp_path / "export", people=people)
+
+    assert rows
+    if table != "item":
+        assert {row["username"] for row in rows} <= members
+    else:
+        assert max(row["learners"] for row in rows) <= len(members)
+    assert both is not None
+    assert people is not None
+    assert both < people
+    with pytest.raises(InvalidReference, match="There are several: group 'red group'"):
+        await school.admin.record_called("group", "red group")
 
 
 @pytest.mark.slow

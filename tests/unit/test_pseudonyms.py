@@ -22,7 +22,7 @@ SECRET = "what nobody may see"
 def row_of(table: TableName, **values: Any) -> tuple[Any, ...]:
     """A row in which each text and id is secret, unless it is given."""
     plain = {"time": MOMENT, "folders": ("Topic",), "count": 1, "flag": True, "id": OTHER, "text": SECRET}
-    given = {"username": PERSON, **values}
+    given = {"username": PERSON, "user_id": PERSON, "day": "2024-03-30", "mastery_model": "m_of_n", **values}
     return tuple(given.get(column.name, plain.get(column.kind, 0.5)) for column in TABLES[table].columns)
 
 
@@ -58,10 +58,12 @@ def test_rows_hold_nothing_of_a_person(table: TableName) -> None:
 
     assert SECRET not in row.values()
     assert {PERSON, OTHER}.isdisjoint(str(value) for value in row.values())
-    assert row["start_timestamp"] == MOMENT
-    assert row["time_spent"] == 0.5
-    if "content_title" in row:
-        assert row["content_title"] == "Fractions"
+    about = {"start_timestamp": MOMENT, "time_spent": 0.5, "content_title": "Fractions", "day": "2024-03-30"}
+    assert {name: row[name] for name in about if name in row} == {
+        name: value for name, value in about.items() if name in row
+    }
+    if "user_id" in row:
+        assert row["user_id"] == row["username"] == Pseudonyms(KEY).id(PERSON)
 
 
 def test_what_is_kept_stays() -> None:
@@ -74,6 +76,32 @@ def test_what_is_kept_stays() -> None:
     assert (usernames["username"], usernames["simple_answer"], usernames["content_title"]) == ("anna", None, None)
     assert (answers["simple_answer"], answers["facility_name"]) == (SECRET, None)
     assert usernames["content_id"] != OTHER
+
+
+def test_names_of_classes_and_years_are_kept_only_if_asked_for() -> None:
+    """Each option brings back its columns in the tables that name the learner, too."""
+    names = pseudonymous("learner", Pseudonyms(KEY, frozenset({"names"})), birth_year="2012")
+    years = pseudonymous("learner", Pseudonyms(KEY, frozenset({"birth-years"})), birth_year="2012")
+    answers = pseudonymous("item", Pseudonyms(KEY, frozenset({"answers"})), kind="exercise")
+
+    assert (names["full_name"], names["classes"], names["groups"], names["birth_year"]) == (
+        SECRET,
+        SECRET,
+        SECRET,
+        None,
+    )
+    assert (years["full_name"], years["birth_year"], years["gender"]) == (None, "2012", None)
+    assert (answers["wrong_answer"], answers["question_title"]) == (SECRET, None)
+
+
+def test_days_are_moved_with_the_times_of_their_person() -> None:
+    """Two days of a person stay as far apart as they are."""
+    moving = Pseudonyms(KEY, shift_days=30)
+
+    first, second = (pseudonymous("activity", moving, day=day)["day"] for day in ("2024-02-28", "2024-03-01"))
+
+    assert first != "2024-02-28"
+    assert datetime.fromisoformat(second) - datetime.fromisoformat(first) == timedelta(days=2)
 
 
 def test_visitors_have_no_pseudonym() -> None:

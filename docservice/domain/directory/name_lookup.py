@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 from docservice.domain.directory.rules import folded_username
 from docservice.domain.values.ids import parse_uuid
@@ -57,6 +58,25 @@ class NamedPerson:
     username: str
     full_name: str
     facility: NamedFacility
+
+
+RecordKind = Literal["group", "lesson", "quiz", "channel", "topic", "content"]
+"""What has a name and is neither a person, a facility nor a class."""
+
+
+@dataclass(frozen=True)
+class NamedRecord:
+    """A group, lesson, quiz, channel, topic or content with what it can be called by.
+
+    Attributes:
+        id: 32 hex characters; of a content its content id.
+        name: name or title, as people see it; several may have the same.
+        place: what it belongs to, for who has to choose; may be empty.
+    """
+
+    id: str
+    name: str
+    place: str = ""
 
 
 def id_in(text: str) -> str | None:
@@ -126,6 +146,30 @@ def chosen_facility(text: str, facilities: Sequence[NamedFacility]) -> NamedFaci
     if matches:
         raise InvalidReference(f"Several facilities are called {text!r}: {listed}. Name one by id.")
     raise InvalidReference(f"There is no facility {text!r}. There are: {listed or 'none yet'}.")
+
+
+def chosen_record(text: str, kind: RecordKind, records: Sequence[NamedRecord]) -> NamedRecord:
+    """Return the one record that a text means.
+
+    Args:
+        text: an id in any spelling, or a name; upper and lower case are the same.
+        kind: what it is, for the message.
+        records: with this id or name; others may be among them.
+
+    Raises:
+        InvalidReference: none fits, or several do; the message lists these.
+    """
+    wanted_id = id_in(text)
+    by_id = {record.id: record for record in records if record.id == wanted_id}
+    matches = by_id or {
+        record.id: record for record in records if folded_username(record.name) == folded_username(text)
+    }
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    if not matches:
+        raise InvalidReference(f"There is no {kind} {text!r}. Name it by id or by its whole name.")
+    listed = _listed(f"{record.id} ({record.name}, {record.place})" for record in matches.values())
+    raise InvalidReference(f"There are several: {kind} {text!r} may be {listed}. Name one by id.")
 
 
 def chosen_classroom(text: str, classrooms: Sequence[NamedClassroom]) -> NamedClassroom:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from docservice.domain.exports.table_rows import Row
-from docservice.domain.exports.tables import TABLES, TableName
+from docservice.domain.exports.tables import TABLES, Column, TableName
 from docservice.domain.logs.migrated_quizzes import QUIZ
 
 Kept = Literal["names", "usernames", "birth-years", "answers"]
@@ -59,8 +59,13 @@ CHECKED_KINDS = frozenset({"text", "id", "folders"})
 PUBLIC_FIELDS = PUBLIC_COLUMNS | {"device_info", "type"}
 """Fields of documents that hold words of a fixed list, or of public content."""
 
-_ID_COLUMNS = frozenset({"exam_id", "attempt_id", "masterylog_id", "sessionlog_id", "examlog_id"})
-_NAME_COLUMNS = frozenset({"facility_name", "exam_title"})
+_ID_COLUMNS = frozenset(
+    {"user_id", "exam_id", "attempt_id", "masterylog_id", "sessionlog_id", "examlog_id", "summarylog_id"}
+)
+_NAME_COLUMNS = frozenset({"facility_name", "exam_title", "full_name", "classes", "groups", "question_title"})
+_ANSWER_COLUMNS = frozenset({"simple_answer", "wrong_answer"})
+_PLAIN_COLUMNS = PUBLIC_COLUMNS | {"content_id", "mastery_model"}
+"""Columns of texts that stay; those of numbers and flags all do."""
 
 _IDS = frozenset(
     {
@@ -143,15 +148,15 @@ class Pseudonyms:
         """
         columns = TABLES[table].columns
         names = [column.name for column in columns]
-        person_at = names.index("username")
+        person_at = names.index("username") if "username" in names else None
         kind_at = names.index("kind") if "kind" in names else None
-        times = frozenset(name for name, column in zip(names, columns, strict=True) if column.kind == "time")
         made = []
         for row in rows:
-            user_id = row[person_at]
+            user_id = None if person_at is None else row[person_at]
             is_quiz = kind_at is not None and row[kind_at] == QUIZ
-            cells = [self._cell(*cell, user_id, times, is_quiz=is_quiz) for cell in zip(names, row, strict=True)]
-            cells[person_at] = self._username(user_id, username)
+            cells = [self._cell(*cell, user_id, is_quiz=is_quiz) for cell in zip(columns, row, strict=True)]
+            if person_at is not None:
+                cells[person_at] = self._username(user_id, username)
             made.append(tuple(cells))
         return made
 
@@ -160,18 +165,28 @@ class Pseudonyms:
             return None
         return username(user_id) if "usernames" in self.keep else self.id(user_id)
 
-    def _cell(self, name: str, value: Any, user_id: str | None, times: frozenset[str], *, is_quiz: bool) -> Any:
+    def _cell(self, column: Column, value: Any, user_id: str | None, *, is_quiz: bool) -> Any:
+        name = column.name
         if value is None:
             return None
-        if name in times:
+        if column.kind == "time":
             return self.shifted(value, user_id)
+        if name == "day":
+            return self._day(value, user_id)
         if name in _ID_COLUMNS or (is_quiz and name == "content_id"):
             return self.id(value)
         if name in _NAME_COLUMNS or (is_quiz and name == "content_title"):
             return value if "names" in self.keep else None
-        if name == "simple_answer":
+        if name in _ANSWER_COLUMNS:
             return value if "answers" in self.keep else None
-        return value
+        if name == "birth_year":
+            return value if "birth-years" in self.keep else None
+        return value if column.kind not in CHECKED_KINDS or name in _PLAIN_COLUMNS else None
+
+    def _day(self, day: str, user_id: str | None) -> str | None:
+        """Return a day moved as its noon is, so that days of a person stay as far apart as they are."""
+        noon = self.shifted(datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC), user_id)
+        return None if noon is None else noon.date().isoformat()
 
     def document(self, collection: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return a document as it is exported, without what may say who it is about.

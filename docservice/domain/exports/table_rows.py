@@ -6,9 +6,10 @@ Rule: kolibri/core/logger/csv_export.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -37,6 +38,14 @@ UNKNOWN = LearnerColumns()
 """A learner who is not in the directory, as Kolibri writes it."""
 
 _ANONYMOUS = LearnerColumns(user_type="Anonymous")
+
+
+class LearnerNames(NamedTuple):
+    """What the tables for analysts say of a learner besides: full name, and the names of classes and groups."""
+
+    full_name: str | None = None
+    classes: str | None = None
+    groups: str | None = None
 
 
 class ContentLocation(NamedTuple):
@@ -193,7 +202,7 @@ def attempt_row(
     attempt: Fields,
     log: Fields,
     node_id: str | None,
-    learner: LearnerColumns,
+    learner: Row,
     catalogue: Catalogue,
     *,
     try_number: int | None = None,
@@ -206,7 +215,7 @@ def attempt_row(
         attempt: as it is embedded or in a bucket.
         log: the summary or session that it belongs to; of an exam log `kind` and `content_id` are enough.
         node_id: of the visit that names the content.
-        learner: whose it is.
+        learner: the columns that say whose it is.
         catalogue: has the content.
         try_number: of the try it belongs to; None if to none.
         masterylog_id: of that try.
@@ -220,7 +229,7 @@ def attempt_row(
     return (*learner, *content, log["kind"], try_number, *_answered(attempt), *ids)
 
 
-def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: LearnerColumns, catalogue: Catalogue) -> Row:
+def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: Row, catalogue: Catalogue) -> Row:
     """Return a row of `EXAM`."""
     exam, log = catalogue.exam(exam_id), quiz_try.log
     return (
@@ -237,6 +246,69 @@ def quiz_row(exam_id: str, quiz_try: QuizTry, try_number: int, learner: LearnerC
         quiz_try.masterylog_id,
         quiz_try.examlog_id,
     )
+
+
+def mastery_row(
+    log: Fields, mastery_log: Fields, try_number: int, node_id: str | None, learner: Row, catalogue: Catalogue
+) -> Row:
+    """Return a row of `MASTERY`.
+
+    Args:
+        log: the summary that it belongs to.
+        mastery_log: as it is embedded.
+        try_number: of the try among those of its kind.
+        node_id: of the learner's latest visit to the content.
+        learner: the columns that say whose it is.
+        catalogue: has the content.
+    """
+    if log["kind"] == QUIZ:
+        content = (None, None, (), log["content_id"], catalogue.exam(log["content_id"]).get("title"))
+    else:
+        content = _content(log, node_id, catalogue)
+    return (
+        *learner,
+        *content,
+        log["kind"],
+        try_number,
+        (mastery_log.get("mastery_criterion") or {}).get("type"),
+        *_times(mastery_log),
+        mastery_log["time_spent"],
+        mastery_log["complete"],
+        mastery_log["attempt_count"],
+        float(mastery_log["correct_sum"]),
+        mastery_log["mastery_level"],
+        mastery_log["id"],
+        log["_id"],
+    )
+
+
+def activity_rows(visits: Iterable[Fields], completed: Iterable[Fields], span: Span, learner: Row) -> Iterator[Row]:
+    """Yield the rows of `ACTIVITY` of one learner, oldest first; days are those of the device where it says its zone.
+
+    Args:
+        visits: content sessions of the learner; those that began in the span count.
+        completed: summaries of the learner; those whose completion is in the span count.
+        span: which logs are exported.
+        learner: the columns that say whose they are.
+    """
+    days: dict[date, list[Fields]] = {}
+    done: dict[date, int] = {}
+    for visit in visits:
+        if span.holds(visit):
+            days.setdefault(_day(visit, "start_timestamp"), []).append(visit)
+    for summary in completed:
+        if summary["completion_timestamp"] is not None and span.holds(summary, "completion_timestamp"):
+            day = _day(summary, "completion_timestamp")
+            done[day] = done.get(day, 0) + 1
+    for day in sorted(days.keys() | done.keys()):
+        listed = days.get(day, [])
+        contents = {visit["content_id"] for visit in listed}
+        seconds = math.fsum(visit["time_spent"] for visit in listed)
+        yield (*learner, day.isoformat(), len(listed), len(contents), seconds, done.get(day, 0))
+
+
+def _day(log: Fields, name: str) -> date:
+    return exact_time(log[name], log.get("_recorded", {}).get(name)).date()
 
 
 def _content(log: Fields, node_id: str | None, catalogue: Catalogue) -> Row:

@@ -15,6 +15,8 @@ from docservice.domain.answers.tracking import SessionStarted, SessionUpdated
 from docservice.domain.directory.records import DirectorySection
 from docservice.domain.exports.csv_exports import CsvExport, RequestedExport
 from docservice.domain.person_logs import DEFAULT_ROWS, LogKindName
+from docservice.domain.reports.definitions import REPORTS, Report, ReportDefinition, ReportName
+from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.requests.csv_exports import CsvLogRequest, LogType, StoredCsvRequest
 from docservice.domain.requests.directory_pages import DirectoryFilters
 from docservice.domain.requests.document_pages import (
@@ -39,6 +41,7 @@ from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
 from docservice.service.acting.lists import ListReader
+from docservice.service.acting.reports import PersonReports
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.store.mapping.log_kinds import KINDS, LogKind
@@ -56,6 +59,7 @@ class Acting:
     csv_exports: CsvExportRequests
     directory: DirectoryWriter
     erasure: PersonErasure
+    reports: PersonReports
     directory_pages: DirectoryPageReader
     directory_removal: DirectoryRemover
 
@@ -195,6 +199,14 @@ class ActingLogs:
         """See `PersonLogs.document`."""
         known = _kind(kind)
         return await self._parts.documents.one(self.principal, known, log_id, _choice(fields, known))
+
+    async def reports(self) -> list[ReportDefinition]:
+        """See `PersonLogs.reports`."""
+        return list(REPORTS.values())
+
+    async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
+        """See `PersonLogs.report`."""
+        return await self._parts.reports.make(self.principal, name, filters or ReportFilters())
 
     async def save_exam_log(self, request: SaveExamLog, *, idempotency_key: str | None = None) -> ExamLogSaved:
         """See `PersonLogs.save_exam_log`."""

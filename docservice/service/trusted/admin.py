@@ -9,15 +9,20 @@ from docservice.domain.directory.name_lookup import (
     NamedClassroom,
     NamedFacility,
     NamedPerson,
+    NamedRecord,
+    RecordKind,
     chosen_classroom,
     chosen_facility,
     chosen_person,
+    chosen_record,
     id_in,
 )
 from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.domain.exports.self_check import DirectoryValues
 from docservice.domain.exports.table_rows import Span
 from docservice.domain.exports.tables import TableName
+from docservice.domain.reports.definitions import Report, ReportName
+from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.upkeep.comparison import Difference
 from docservice.domain.upkeep.consistency import Finding
 from docservice.domain.upkeep.consolidation import ConsolidationRule
@@ -25,6 +30,7 @@ from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.errors import InvalidReference
 from docservice.service.base.erasure import Eraser
 from docservice.service.base.progress import NoWatch, Watch
+from docservice.service.reports.maker import ReportMaker
 from docservice.service.trusted.backup import Backups
 from docservice.service.trusted.consolidation import Consolidation, ConsolidationReport
 from docservice.service.trusted.csv_exports import ExportJobs
@@ -37,6 +43,7 @@ from docservice.store.database.activity import Activity
 from docservice.store.database.port import Database
 from docservice.store.directory.erased_people import ErasedPeopleStore, ErasureState
 from docservice.store.directory.names import NameStore
+from docservice.store.directory.people import PeopleStore, Readable
 from docservice.store.exports.directory_values import DirectoryValueStore
 from docservice.store.indexes import applying as indexes
 from docservice.store.indexes.applying import IndexReport
@@ -82,7 +89,9 @@ class LogsAdmin:
         self._tables = TableReader(database)
         self._counts = DocumentCounter(database)
         self._names = NameStore(database)
+        self._people = PeopleStore(database)
         self._verifier = Verifier(database)
+        self._reports = ReportMaker(database, clock)
 
     async def end_sessions(self, ids: Iterable[bytes]) -> None:
         """End the transactions that a process has left open which died; see `on_session` of `DocService`.
@@ -123,6 +132,7 @@ class LogsAdmin:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        people: frozenset[str] | None = None,
         pseudonyms: Pseudonyms | None = None,
     ) -> AsyncGenerator[RowBatch, None]:
         """Return the rows of a table of a facility's logs, in no order, in batches of at most some hundred.
@@ -135,16 +145,37 @@ class LogsAdmin:
             start: only logs that began then or later; aware. If unset, from the beginning.
             end: only logs that began at most a day after it; aware. If unset, to the end.
             pseudonyms: make these in the place of people; whether all are replaced is for the caller to check.
+            people: only logs of these people, see `people_in`. If unset, of all, and of anonymous visitors.
 
         Raises:
             InvalidReference: the directory has no such facility.
             StoreUnavailable, StoreTimeout: retryable; an export starts again from the beginning.
         """
-        return self._tables.batches(table, facility_id, Span(start, end), pseudonyms)
+        return self._tables.batches(table, facility_id, Span(start, end), people, pseudonyms)
 
     async def directory_values(self) -> DirectoryValues:
         """Return the ids, usernames and names of the directory, which an export under pseudonyms may not hold."""
         return await DirectoryValueStore(self.database).read()
+
+    async def people_in(
+        self, *, classroom_id: str | None = None, group_id: str | None = None, user_id: str | None = None
+    ) -> frozenset[str] | None:
+        """Return the people whom all of a class (with its groups), a group and an id leave; None if all are unset."""
+        allowed: list[set[str]] = [] if user_id is None else [{user_id}]
+        if classroom_id is not None:
+            allowed.append(await self._people.members_of_classes([classroom_id]))
+        if group_id is not None:
+            allowed.append(await self._people.members([group_id]))
+        return frozenset(set.intersection(*allowed)) if allowed else None
+
+    async def report(self, name: ReportName, filters: ReportFilters | None = None) -> Report:
+        """Return a report of all learners, however few may read their logs; see `PersonLogs.report`.
+
+        Raises:
+            CollectionNotFound: there is no such report.
+            FilterInvalid: the report has no such filter, or needs one that has no value.
+        """
+        return await self._reports.make(name, filters or ReportFilters(), Readable(everything=True))
 
     async def person_called(self, text: str) -> NamedPerson:
         """Return the one person that a text means: an id, a username, or `FACILITY/USERNAME`.
@@ -163,13 +194,42 @@ class LogsAdmin:
         """
         return chosen_facility(text, await self._names.facilities())
 
-    async def classroom_called(self, text: str) -> NamedClassroom:
+    async def record_called(
+        self,
+        kind: RecordKind,
+        text: str,
+        *,
+        facility: NamedFacility | None = None,
+        classroom: NamedClassroom | None = None,
+    ) -> NamedRecord:
+        """Return the one group, lesson, quiz, channel, topic or content that a text means: an id or a name.
+
+        Args:
+            kind: what is looked for.
+            text: upper and lower case are the same.
+            facility: where to look for groups, lessons and quizzes. If unset, everywhere.
+            classroom: where to look for groups, lessons and quizzes. If unset, everywhere.
+
+        Raises:
+            InvalidReference: none fits, or several do; the message lists these.
+        """
+        dataset_id = None if facility is None else await self._people.facility_dataset(facility.id)
+        classroom_id = None if classroom is None else classroom.id
+        found = await self._names.records(kind, text, dataset_id=dataset_id, classroom_id=classroom_id)
+        return chosen_record(text, kind, found)
+
+    async def classroom_called(self, text: str, *, facility: NamedFacility | None = None) -> NamedClassroom:
         """Return the one class that a text means: an id, a name, or `FACILITY/NAME`.
+
+        Args:
+            text: upper and lower case are the same.
+            facility: where to look. If unset, everywhere.
 
         Raises:
             InvalidReference: none fits, or several do; the message lists those that there are.
         """
-        return chosen_classroom(text, await self._names.classrooms())
+        classrooms = await self._names.classrooms()
+        return chosen_classroom(text, [each for each in classrooms if facility in (None, each.facility)])
 
     async def collection_names(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the names of facilities, classes and groups, by id; those that are not there are left out."""

@@ -11,11 +11,21 @@ from typing import Any
 from docservice.domain.exports import table_rows as export_rows
 from docservice.domain.exports.pseudonyms import Pseudonyms
 from docservice.domain.exports.quiz_tries import Fields, numbered_tries
-from docservice.domain.exports.table_rows import UNKNOWN, Catalogue, LearnerColumns, Row, Span, visited_node, visitor
+from docservice.domain.exports.table_rows import (
+    UNKNOWN,
+    Catalogue,
+    LearnerColumns,
+    LearnerNames,
+    Row,
+    Span,
+    visited_node,
+    visitor,
+)
 from docservice.domain.exports.tables import TableName
 from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.errors import InvalidReference
 from docservice.service.base.prefetch import prefetched
+from docservice.service.trusted.item_tables import item_rows
 from docservice.service.trusted.quiz_tries import NumberedTries, QuizTries, of_quizzes
 from docservice.store.database.port import Database
 from docservice.store.exports.tables import TableReads
@@ -58,15 +68,29 @@ class TableReader:
         return {facility["_id"]: str(facility.get("name") or "") for facility in found}
 
     async def batches(
-        self, table: TableName, facility_id: str, span: Span, pseudonyms: Pseudonyms | None = None
+        self,
+        table: TableName,
+        facility_id: str,
+        span: Span,
+        people: frozenset[str] | None = None,
+        pseudonyms: Pseudonyms | None = None,
     ) -> AsyncGenerator[RowBatch, None]:
-        """See `LogsAdmin.table_rows`."""
+        """See `LogsAdmin.table_rows`.
+
+        Args:
+            table: which rows.
+            facility_id: whose logs.
+            span: which logs, by their start.
+            people: only logs of these people; None: of all, and of anonymous visitors.
+            pseudonyms: made in the place of people; None: none are made.
+        """
         reads = TableReads(self._database)
         dataset_id = (await _facility(reads, facility_id))["dataset_id"]
         catalogue = Catalogue()
         await reads.learn_channels(catalogue)
-        export = _Export(reads, dataset_id, span, catalogue, visitor(table), by_id=pseudonyms is not None)
-        found = export.sessions() if table == "session" else export.by_learner(table)
+        by_id = pseudonyms is not None
+        export = _Export(reads, dataset_id, span, catalogue, visitor(table), people, by_id=by_id)
+        found = self._found(export, table, dataset_id, span, people)
         async with aclosing(found) as batches:
             async for rows, done in batches:
                 shown = rows
@@ -74,6 +98,19 @@ class TableReader:
                     shown = await asyncio.to_thread(pseudonyms.rows, table, rows, export.username)
                 yield RowBatch(shown, catalogue.deepest, done)
         yield RowBatch((), catalogue.deepest, 1.0)
+
+    def _found(
+        self, export: _Export, table: TableName, dataset_id: str, span: Span, people: frozenset[str] | None
+    ) -> AsyncGenerator[tuple[list[Row], float], None]:
+        match table:
+            case "session" if people is None:
+                return export.sessions()
+            case "learner":
+                return export.accounts()
+            case "item":
+                return item_rows(self._database, dataset_id, span, people)
+            case _:
+                return export.by_learner(table)
 
 
 async def _facility(reads: TableReads, facility_id: str) -> dict[str, Any]:
@@ -93,6 +130,7 @@ class _Export:
         span: Span,
         catalogue: Catalogue,
         visitor: LearnerColumns,
+        people: frozenset[str] | None,
         *,
         by_id: bool,
     ) -> None:
@@ -104,6 +142,7 @@ class _Export:
             span: which logs.
             catalogue: of contents.
             visitor: what rows say of an anonymous visitor.
+            people: only logs of these; None: of all.
             by_id: rows have the id of the learner in the place of the username.
         """
         self._reads = reads
@@ -112,6 +151,8 @@ class _Export:
         self._catalogue = catalogue
         self._visitor = visitor
         self._by_id = by_id
+        self._people = people
+        self._names: dict[str, LearnerNames] = {}
         self._learners: dict[str, LearnerColumns] = {}
         self._contents: set[str] = set()
         self._nodes: set[str] = set()
@@ -140,11 +181,21 @@ class _Export:
 
     async def by_learner(self, table: TableName) -> AsyncGenerator[tuple[list[Row], float], None]:
         # By who has logs here: people move to other facilities, or are missing in the directory, and their logs stay.
-        user_ids = await self._reads.owners(self._dataset_id, with_exam_logs=table != "summary")
-        read = {"summary": self._summaries, "attempt": self._attempts, "exam": self._exams}[table]
+        user_ids = await self._reads.owners(self._dataset_id, with_exam_logs=table in ("attempt", "exam"))
+        if self._people is not None:
+            user_ids = [user_id for user_id in user_ids if user_id in self._people]
+        read = {
+            "session": self._sessions_of,
+            "summary": self._summaries,
+            "attempt": self._attempts,
+            "exam": self._exams,
+            "mastery": self._mastery_logs,
+            "activity": self._activity,
+        }[table]
         for start in range(0, len(user_ids), _LEARNERS_AT_ONCE):
             some = user_ids[start : start + _LEARNERS_AT_ONCE]
             self._learners = await self._reads.learners(some)
+            self._names = {} if table in ("session", "summary") else await self._reads.names(some)
             async with aclosing(read(some)) as batches:
                 async for rows in batches:
                     yield rows, start / len(user_ids)
@@ -152,6 +203,62 @@ class _Export:
             async with aclosing(self._loose_attempts()) as batches:
                 async for rows in batches:
                     yield rows, 1.0
+
+    async def accounts(self) -> AsyncGenerator[tuple[list[Row], float], None]:
+        """Yield the people of the facility."""
+        async with aclosing(self._reads.accounts(self._dataset_id)) as batches:
+            async for batch in batches:
+                people = [person for person in batch if self._people is None or person["_id"] in self._people]
+                user_ids = {person["_id"] for person in people}
+                self._learners, self._names = await self._reads.learners(user_ids), await self._reads.names(user_ids)
+                yield (
+                    [
+                        (
+                            *self._named({"user_id": each["_id"]}),
+                            *(_text(each.get(name)) for name in ("birth_year", "gender")),
+                        )
+                        for each in people
+                    ],
+                    0.0,
+                )
+
+    async def _sessions_of(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
+        async with aclosing(self._reads.sessions_of(user_ids)) as batches:
+            async for batch in batches:
+                wanted = [log for log in self._own(batch) if self._holds(log)]
+                await self._learn_nodes(wanted, map(visited_node, wanted))
+                yield self._session_rows(wanted)
+
+    async def _mastery_logs(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
+        latest = await self._reads.latest_nodes(user_ids)
+        async with aclosing(self._reads.summaries(user_ids, tries=True)) as batches:
+            async for batch in batches:
+                logs = self._own(batch)
+                nodes = [_latest_node(latest, log) for log in logs]
+                await self._learn_nodes(logs, nodes)
+                await self._learn_exams(log["content_id"] for log in of_quizzes(logs))
+                yield [
+                    export_rows.mastery_row(log, mastery_log, number, node, self._named(log), self._catalogue)
+                    for log, node in zip(logs, nodes, strict=True)
+                    for number, mastery_log in numbered_tries(log.get("mastery_logs", ()))
+                    if self._span.holds(mastery_log)
+                ]
+
+    async def _activity(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
+        visits: dict[str, list[Fields]] = {user_id: [] for user_id in user_ids}
+        summaries: dict[str, list[Fields]] = {user_id: [] for user_id in user_ids}
+        for logs, found in ((visits, self._reads.sessions_of(user_ids)), (summaries, self._reads.summaries(user_ids))):
+            async with aclosing(found) as batches:
+                async for batch in batches:
+                    for log in self._own(batch):
+                        logs[log["user_id"]].append(log)
+        yield [
+            row
+            for user_id in user_ids
+            for row in export_rows.activity_rows(
+                visits[user_id], summaries[user_id], self._span, self._named({"user_id": user_id})
+            )
+        ]
 
     async def _summaries(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Row], None]:
         latest = await self._reads.latest_nodes(user_ids)
@@ -201,7 +308,7 @@ class _Export:
             else:
                 yield [
                     export_rows.attempt_row(
-                        *(attempt, log, None, self._learner(log), self._catalogue),
+                        *(attempt, log, None, self._named(log), self._catalogue),
                         try_number=number,
                         masterylog_id=quiz_try.masterylog_id,
                         examlog_id=quiz_try.examlog_id,
@@ -214,9 +321,12 @@ class _Export:
         self._learners = {}
         async with aclosing(self._reads.loose_sessions(self._dataset_id)) as batches:
             async for batch in batches:
-                await self._learn_people({log["user_id"] for log in batch})
-                await self._learn_nodes(batch, map(visited_node, batch))
-                for log in batch:
+                logs = [log for log in batch if self._people is None or log["user_id"] in self._people]
+                user_ids = {log["user_id"] for log in logs}
+                await self._learn_people(user_ids)
+                self._names = await self._reads.names(user_ids - {None})
+                await self._learn_nodes(logs, map(visited_node, logs))
+                for log in logs:
                     async with aclosing(self._attempt_rows(log, log, visited_node(log), None, None)) as parts:
                         async for rows in parts:
                             yield rows
@@ -241,7 +351,7 @@ class _Export:
             times = ("start_timestamp", "completion_timestamp")
             field = next((name for name in times if quiz_try.log[name] is not None), None)
             if field is None or self._span.holds(quiz_try.log, field):
-                yield export_rows.quiz_row(log["content_id"], quiz_try, number, self._learner(log), self._catalogue)
+                yield export_rows.quiz_row(log["content_id"], quiz_try, number, self._named(log), self._catalogue)
 
     async def _quiz_tries(self, user_ids: Sequence[str]) -> QuizTries:
         tries = await QuizTries.read(self._reads, self._dataset_id, user_ids)
@@ -252,7 +362,7 @@ class _Export:
         self, log: dict[str, Any], holder: Fields, node: str | None, number: int | None, masterylog_id: str | None
     ) -> AsyncGenerator[list[Row], None]:
         """Yield all attempts of a try, or the loose ones of a visit."""
-        learner = self._learner(log)
+        learner = self._named(log)
         async with aclosing(self._reads.attempts(log, masterylog_id, holder.get("attempts", []))) as parts:
             async for part in parts:
                 yield [
@@ -280,6 +390,11 @@ class _Export:
         """Return the username of a person whose rows were just read; None if the directory has none."""
         return self._learners.get(user_id, UNKNOWN).username
 
+    def _named(self, log: Fields) -> Row:
+        """Return all columns that say whose a log is."""
+        user_id = log["user_id"]
+        return (*self._learner(log), user_id, *self._names.get(user_id, LearnerNames()))
+
     async def _learn_people(self, user_ids: set[str | None]) -> None:
         unknown = {user_id for user_id in user_ids if user_id is not None} - self._learners.keys()
         if unknown:
@@ -302,6 +417,10 @@ class _Export:
 def _quiz_of(user_id: str, exam_id: str) -> dict[str, Any]:
     """Return what rows say of a quiz that has exam logs and no summary."""
     return {"user_id": user_id, "content_id": exam_id, "kind": QUIZ}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _latest_node(latest: dict[tuple[str, str, str | None], Any], log: Fields) -> str | None:

@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
 
-from docservice.domain.directory.name_lookup import NamedClassroom, NamedFacility, NamedPerson, id_in, usernames_in
-from docservice.store.database.port import Database, Document, Filter
+from docservice.domain.directory.name_lookup import (
+    NamedClassroom,
+    NamedFacility,
+    NamedPerson,
+    NamedRecord,
+    RecordKind,
+    id_in,
+    usernames_in,
+)
+from docservice.domain.directory.rules import folded_username
+from docservice.store.database.port import Database, Document, Filter, one_of
 from docservice.store.database.reads import chunks
 
 _PERSON = {"username": 1, "full_name": 1, "facility_id": 1, "date_deleted": 1}
 _MOST_USERNAMES = 10_000
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the records of a kind are.
+
+    Attributes:
+        name: the field of the name.
+        id: the field of the id.
+        place: the field of what a record belongs to.
+        only: what the kind has in common.
+        of_class: whether it belongs to a class.
+    """
+
+    collection: str
+    name: str = "title"
+    id: str = "_id"
+    place: str = "collection_id"
+    only: Mapping[str, Any] = field(default_factory=dict)
+    of_class: bool = False
+
+
+_SOURCES: dict[RecordKind, _Source] = {
+    "group": _Source("facility_collections", "name", place="parent_id", only={"kind": "learnergroup"}, of_class=True),
+    "lesson": _Source("lessons", of_class=True),
+    "quiz": _Source("exams", of_class=True),
+    "channel": _Source("channels", "name", place=""),
+    "topic": _Source("content_nodes", place="channel_id", only={"kind": "topic"}),
+    "content": _Source("content_nodes", id="content_id", place="channel_id", only={"kind": {"$ne": "topic"}}),
+}
 
 
 class NameStore:
@@ -68,6 +109,51 @@ class NameStore:
                         facilities.get(facility_id, NamedFacility(facility_id, "")),
                     )
         return list(people.values())
+
+    async def records(
+        self, kind: RecordKind, text: str, *, dataset_id: str | None = None, classroom_id: str | None = None
+    ) -> list[NamedRecord]:
+        """Return the records of a kind whose id or name a text may be.
+
+        Args:
+            kind: what is looked for.
+            text: upper and lower case are the same.
+            dataset_id: only those of this facility; content has no facility.
+            classroom_id: only groups, lessons and quizzes of this class.
+        """
+        source = _SOURCES[kind]
+        called = {"$eq": [{"$toLower": f"${source.name}"}, {"$literal": folded_username(text)}]}
+        queries: list[Document] = [{"$expr": called}]
+        if (record_id := id_in(text)) is not None:
+            queries.append({source.id: record_id})
+        found: dict[str, Document] = {}
+        for query in queries:
+            async with aclosing(self._database.stream(source.collection, {**query, **source.only})) as records:
+                async for record in records:
+                    found[record["_id"]] = record
+        wanted = [
+            record
+            for record in found.values()
+            if dataset_id in (None, record.get("dataset_id", dataset_id))
+            and (classroom_id is None or not source.of_class or record.get(source.place) == classroom_id)
+        ]
+        places = await self._places(source, wanted)
+        return [
+            NamedRecord(
+                record[source.id], str(record.get(source.name) or ""), places.get(record.get(source.place) or "", "")
+            )
+            for record in wanted
+        ]
+
+    async def _places(self, source: _Source, records: Sequence[Document]) -> dict[str, str]:
+        """Return what the places of records are called, by id."""
+        ids = {record[source.place] for record in records if record.get(source.place)}
+        if not ids:
+            return {}
+        collection = "channels" if source.place == "channel_id" else "facility_collections"
+        with self._database.guarded():
+            found = self._database[collection].find({"_id": one_of(ids)}, {"name": 1})
+            return {place["_id"]: str(place.get("name") or "") async for place in found}
 
     async def usernames(self) -> list[str]:
         """Return the usernames of at most 10,000 people, for suggestions."""

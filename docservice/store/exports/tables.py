@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from docservice.domain.directory.content_tree import ancestors_of, parents_to_read
-from docservice.domain.exports.table_rows import Catalogue, LearnerColumns, user_type
+from docservice.domain.exports.table_rows import Catalogue, LearnerColumns, LearnerNames, user_type
 from docservice.store.database.engines import reads_of
 from docservice.store.database.port import Database, Document
 from docservice.store.database.reads import chunks
@@ -59,6 +59,7 @@ class TableReads:
         self._attempts = AttemptReader(database)
         self._all_nodes = False
         self._topics: dict[str, Document] = {}
+        self._collections: dict[str, Document] = {}
 
     async def facility(self, facility_id: str) -> Document | None:
         """Name and dataset of a facility, None if there is none with this id."""
@@ -190,6 +191,43 @@ class TableReads:
         found = self._database.batches("facility_users", query, fields, size=_BATCH)
         async with aclosing(found) as batches:
             return await self._described([person async for batch in batches for person in batch])
+
+    async def names(self, user_ids: Collection[str]) -> dict[str, LearnerNames]:
+        """Return full name, classes and groups of some people, by id; who is not in the directory is left out."""
+        people = await self._by_id("facility_users", user_ids, ("full_name",))
+        held: dict[str, list[str]] = {}
+        async for member in self._matching("memberships", "user_id", people, ("user_id", "collection_id")):
+            held.setdefault(member["user_id"], []).append(member["collection_id"])
+        wanted = {collection_id for listed in held.values() for collection_id in listed} - self._collections.keys()
+        self._collections |= await self._by_id("facility_collections", wanted, ("name", "kind"))
+        return {
+            user_id: LearnerNames(
+                person.get("full_name"),
+                self._named(held.get(user_id, ()), "classroom"),
+                self._named(held.get(user_id, ()), "learnergroup"),
+            )
+            for user_id, person in people.items()
+        }
+
+    def _named(self, collection_ids: Collection[str], kind: str) -> str:
+        found = [self._collections.get(collection_id, {}) for collection_id in collection_ids]
+        return "; ".join(sorted(str(each.get("name") or "") for each in found if each.get("kind") == kind))
+
+    async def accounts(self, dataset_id: str) -> AsyncGenerator[list[Document], None]:
+        """Yield the people of a facility, some at a time, without those whose account was deleted."""
+        fields = _only(*_PERSON_FIELDS, "birth_year", "gender", "date_deleted")
+        found = self._database.batches("facility_users", {"dataset_id": dataset_id}, fields, size=_BATCH)
+        async with aclosing(found) as batches:
+            async for batch in batches:
+                yield [person for person in batch if not person.get("date_deleted")]
+
+    async def sessions_of(self, user_ids: Sequence[str]) -> AsyncGenerator[list[Document], None]:
+        """Yield the visits of some learners in all facilities, some at a time."""
+        fields = _only(*_OF_WHOM, *_VISIT_FIELDS, *_SESSION_FIELDS)
+        query = {"user_id": {"$in": list(user_ids)}}
+        async with aclosing(self._database.batches(SESSIONS, query, fields, size=_BATCH)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def _described(self, people: Sequence[Document]) -> dict[str, LearnerColumns]:
         facilities = await self._by_id("facility_collections", {person["facility_id"] for person in people}, ("name",))
