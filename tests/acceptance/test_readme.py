@@ -58,10 +58,31 @@ def test_every_block_is_looked_at() -> None:
     """A new kind of block needs a test of its own here."""
     kinds = re.findall(r"^```(\w+)$", "".join(EVERYTHING.values()), re.MULTILINE)
 
-    assert set(kinds) == {"sh", "console", "python", "text", "js", "json", "toml"}
+    assert set(kinds) == {"sh", "console", "python", "text", "js", "json", "toml", "nginx", "caddy"}
     assert set(blocks("python")) - {OPERATION} == {path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")}
     assert all(text in OUTPUTS.values() for text in blocks("text"))
     assert len(blocks("console")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("nginx", r"location (\S+) \{\s+proxy_pass http://127\.0\.0\.1:(\d+);"),
+        ("caddy", r"handle (\S*) ?\{\s+reverse_proxy 127\.0\.0\.1:(\d+)\n"),
+    ],
+)
+def test_the_samples_for_proxies_send_the_logger_here(kind: str, place: str) -> None:
+    """The paths of the logger go to this service's own port, all others to the Kolibri; each brace is closed."""
+    [block] = blocks(kind)
+
+    ports = {path.rstrip("*"): int(port) for path, port in re.findall(place, block)}
+
+    assert ports.pop("/api/logger/") == Settings.model_fields["port"].default
+    assert list(ports.values()) == [8080]
+    assert set(ports) <= {"", "/"}
+    assert block.count("{") == block.count("}")
+    if kind == "nginx":
+        assert all(line.strip()[-1] in "{};" for line in block.splitlines() if line.strip())
 
 
 def test_the_operation_of_the_guide_is_one() -> None:

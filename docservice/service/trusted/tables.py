@@ -82,7 +82,7 @@ class TableReader:
             facility_id: whose logs.
             span: which logs, by their start.
             people: only logs of these people; None: of all, and of anonymous visitors.
-            pseudonyms: made in the place of people; None: none are made.
+            pseudonyms: made in the place of people; if unset, people have their names.
         """
         reads = TableReads(self._database)
         dataset_id = (await _facility(reads, facility_id))["dataset_id"]
