@@ -28,6 +28,7 @@ _QUERY = re.compile(
 )
 
 
+@pytest.mark.slow
 async def test_the_printed_curl_means_what_it_says(demo_service: Service, http: aiohttp.ClientSession) -> None:
     """The parts of the printed command, sent by another client, start an exercise as the learner."""
     words = shlex.split(printed_curl(demo_service))
@@ -87,6 +88,7 @@ async def test_a_second_start_loads_nothing_twice(services: Services) -> None:
     assert said == [["loaded"], ["there already"]]
 
 
+@pytest.mark.slow
 async def test_without_the_demo_nothing_is_loaded(
     services: Services, mongodb_uri: str, database: Any, http: aiohttp.ClientSession
 ) -> None:

@@ -113,6 +113,7 @@ async def test_the_core_imports_without_extras(without: Without, tmp_path: Path)
     assert int(ended.out) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_embedding_works_without_extras(without: Without, tmp_path: Path, mongodb_uri: str, empty: str) -> None:
     """A program without web server tracks a visit and reads the summary."""
@@ -121,6 +122,7 @@ async def test_embedding_works_without_extras(without: Without, tmp_path: Path, 
     assert (ended.code, ended.out, ended.err) == (0, "1.0\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_the_api_works_with_rest_alone(without: Without, tmp_path: Path, mongodb_uri: str, empty: str) -> None:
     """The API and the manual are served without the packages of `serve`; metrics say which extra they need."""

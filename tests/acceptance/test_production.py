@@ -196,6 +196,7 @@ async def test_the_image_is_made_of_what_is_there() -> None:
     assert set(variables) <= {f"DOCSERVICE_{name.upper()}" for name in Settings.model_fields}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 async def test_keys_and_certificates(tmp_path: Path) -> None:
     """A client that trusts the CA knows the server by its name; secrets are the owner's; again nothing changes."""

@@ -97,6 +97,7 @@ def test_the_operation_of_the_guide_is_one() -> None:
     assert operation.raised == shown.raised
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_the_client_example_runs(demo_service: Service, tmp_path: Path) -> None:
     """The example of the client runs as it is written against the demo, and shows the visit among the learner's."""

@@ -49,6 +49,7 @@ async def test_both_ways_out_are_named(tmp_path: Path, hidden: Mapping[str, str]
     assert not (tmp_path / "data" / "engine").exists()
 
 
+@pytest.mark.slow
 async def test_with_a_mongodb_address_it_is_not_missed(
     services: Services, hidden: Mapping[str, str], mongodb_uri: str, database: Any, http: aiohttp.ClientSession
 ) -> None:

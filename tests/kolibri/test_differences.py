@@ -114,6 +114,7 @@ async def test_nothing_is_dropped(empty: DocService, database: Any, part: Path) 
     assert await documents(database, SET_ASIDE) == aside
 
 
+@pytest.mark.slow
 async def test_work_done_here_since_is_kept(empty: DocService, database: Any, part: Path) -> None:
     """A learner goes on with an imported try; the next import of the old copy takes nothing of it back."""
     await import_kolibri(empty, part)

@@ -14,6 +14,7 @@ from tests.support.documents import collections_of
 from .samples import LEARNER, changing, rows
 
 
+@pytest.mark.slow
 async def test_an_import_leaves_erased_people_out(empty: DocService, database: Any, part: Path) -> None:
     """Account, memberships, logs and rows set aside stay away, are counted, and all else is imported as before."""
     with changing(part) as file:

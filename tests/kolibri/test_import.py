@@ -119,6 +119,7 @@ def test_all_rows_arrive(imported: Imported, sample: Path) -> None:
     assert not imported.first.notes
 
 
+@pytest.mark.slow
 def test_again_changes_nothing(imported: Imported) -> None:
     """The second import finds every record unchanged and leaves every document as it is."""
     assert imported.second.changes == 0
@@ -270,6 +271,7 @@ def shown(text: str | None) -> str | None:
     return moment.astimezone(ZoneInfo("Africa/Nairobi")).isoformat()
 
 
+@pytest.mark.slow
 async def test_answers_show_the_recorded_times(asking: TestClient[Any, Any], sample: Path) -> None:
     """Attempts, tries and documents show microseconds and zone as the device recorded them."""
     times = ("start_timestamp", "end_timestamp", "completion_timestamp")

@@ -29,6 +29,7 @@ async def test_the_directory_of_a_real_home_is_possible(empty: DocService, part:
     assert await found_by(empty) == []
 
 
+@pytest.mark.slow
 async def test_odd_records_come_in_and_are_found(empty: DocService, part: Path, tmp_path: Path) -> None:
     """Names that a merge doubled, and rows that lost what they name, are imported, found, and kept by a backup."""
     [same, lost, *_] = [

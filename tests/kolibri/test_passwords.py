@@ -59,6 +59,7 @@ async def test_passwords_come_only_if_asked_for(empty: DocService, database: Any
     assert HASH.encode() not in backup
 
 
+@pytest.mark.slow
 async def test_passwords_follow_the_kolibri(empty: DocService, database: Any, home: Path) -> None:
     """The next import changes a password that was changed there, and signs the person out; one that is gone is gone."""
     await import_kolibri(empty, home, passwords_secret=SECRET)
@@ -81,6 +82,7 @@ async def test_passwords_follow_the_kolibri(empty: DocService, database: Any, ho
     assert await database.password_hashes.count_documents({}) == 0
 
 
+@pytest.mark.slow
 async def test_passwords_and_sessions_go_with_the_person(empty: DocService, database: Any, home: Path) -> None:
     """Who is gone at the Kolibri leaves no password, session or link here."""
     await import_kolibri(empty, home, passwords_secret=SECRET)

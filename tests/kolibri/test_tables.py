@@ -250,6 +250,7 @@ async def test_people_that_are_missing_keep_their_logs(
     assert all(row["username"] is row["facility_name"] is None for listed in found.values() for row in listed)
 
 
+@pytest.mark.slow
 async def test_rows_belong_to_the_facility_of_the_log(empty: DocService, part: Path, tmp_path: Path) -> None:
     """A learner who moves to another facility leaves all rows behind, under the name of the new facility, as the real
     server writes it; the new facility has nothing of it."""

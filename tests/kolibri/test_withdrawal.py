@@ -141,6 +141,7 @@ async def test_each_kind_that_is_gone(empty: DocService, database: Any, home: Pa
     assert (await import_kolibri(empty, home)).changes == 0
 
 
+@pytest.mark.slow
 async def test_what_is_missing_may_be_kept(empty: DocService, database: Any, home: Path) -> None:
     """With `keep_missing` nothing is withdrawn."""
     await import_kolibri(empty, home)

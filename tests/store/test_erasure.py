@@ -214,6 +214,7 @@ async def test_the_directory_brings_nobody_back(logs: DocService, database: Any)
     assert await traces(database, logs.data_dir) == []
 
 
+@pytest.mark.slow
 async def test_a_large_directory_file_brings_nobody_back(logs: DocService, database: Any) -> None:
     """A file of more records than fit into one transaction is treated alike."""
     await erase(logs)

@@ -105,6 +105,7 @@ async def test_exports_equal_the_real_ones(
     assert (written.rows, written.bytes) == (len(ours) - 1, path.stat().st_size)
 
 
+@pytest.mark.slow
 async def test_every_attempt_is_exported(
     school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -230,6 +231,7 @@ async def test_questions_are_exported(
         assert row["learners"] == len(firsts[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["session", "attempt", "activity", "item", "learner"])
 async def test_people_can_be_chosen(
     school: DocService, facility: str, tables: sqlite3.Connection, tmp_path: Path, table: TableName

@@ -56,6 +56,7 @@ def test_another_end_shifts_it_by_whole_weeks() -> None:
     assert shifts == {timedelta(weeks=2)}
 
 
+@pytest.mark.slow
 def test_it_ends_before_its_end(learners: list[tuple[people.GeneratedLearner, Logs]]) -> None:
     """Nothing happens after the last day, nor before the first week."""
     first, last = UNTIL - timedelta(weeks=3) + timedelta(days=1), UNTIL
