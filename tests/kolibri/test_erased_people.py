@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bson
+import pytest
 
 from docservice import DocService
 from docservice.kolibri import import_kolibri

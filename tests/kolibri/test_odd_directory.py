@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from docservice import DocService
 from docservice.domain.upkeep.consistency import Finding
 from docservice.export.backup import export_ndjson, import_ndjson
