@@ -16,9 +16,6 @@ from docservice.service.acting.sign_in import SignIns
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""What a middleware calls."""
-
 Identify = Callable[[web.Request], Principal | Awaitable[Principal]]
 """Says who sent a request, at once or awaited; raises `Unauthenticated`, or aiohttp's own 401, for a bad sign-in."""
 
@@ -33,9 +30,6 @@ DESCRIPTION: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("DESCRIPTI
 RECEIPT_SECRET = web.AppKey("RECEIPT_SECRET", str)
 """What receipts of erasures are signed with; not there: they are not signed."""
 METRICS: web.AppKey[Metrics] = web.AppKey("METRICS")
-
-SESSION_COOKIES = ("docservice_session", "kolibri")
-"""The cookies that a person who is signed in may be known by: of a link, and Kolibri's."""
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID")
 OPERATION: web.RequestKey[Operation] = web.RequestKey("OPERATION")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from docservice.errors import PermissionDenied
-from docservice.rest.app_keys import Handler
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (

@@ -23,7 +23,8 @@ from aiohttp import web
 from docservice.domain.sign_in.sessions import is_csrf_token
 from docservice.domain.values.ids import is_hex_id
 from docservice.errors import SignInUnavailable
-from docservice.rest.session_cookies import KOLIBRI_COOKIES, SESSION_ENDED, require_csrf_token
+from docservice.rest.cookie_names import KOLIBRI_COOKIES
+from docservice.rest.session_cookies import SESSION_ENDED, require_csrf_token
 
 _PATH = "/api/auth/session/current/"
 _SESSION_KEY = re.compile(r"[A-Za-z0-9_-]{8,128}")

@@ -9,9 +9,10 @@ import uuid
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from docservice.errors import DocServiceError, RequestTooSlow, Unauthenticated, UnsupportedEncoding
-from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID, Handler
+from docservice.rest.app_keys import MAX_BODY_BYTES, METRICS, OPERATION, REQUEST_ID
 from docservice.rest.bodies import ENCODINGS
 from docservice.rest.kolibri_errors import kolibri_error
 from docservice.rest.problems import ERROR_CODE_HEADER, INTERNAL_ERROR, problem, status_of

@@ -8,8 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from aiohttp import web
-
-from docservice.rest.app_keys import Handler
+from aiohttp.typedefs import Handler
 
 PREFIX: web.RequestKey[str] = web.RequestKey("PREFIX")
 """The path below which the proxy shows the API, without a slash at the end."""

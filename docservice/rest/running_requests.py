@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from docservice.errors import RequestTooSlow, ServiceBusy, StoreTimeout, TooManyRequests
-from docservice.rest.app_keys import SESSION_COOKIES, Handler
+from docservice.rest.cookie_names import SESSION_COOKIES
 
 UNMATCHED = "(none)"
 """The route of requests that fit none."""

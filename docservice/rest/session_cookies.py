@@ -9,7 +9,6 @@ Prevention; django, middleware/csrf.py, whose token is one of the browser's and 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -22,32 +21,13 @@ from docservice.domain.sign_in.sessions import (
     same,
 )
 from docservice.errors import ForgeryRefused
-from docservice.rest.app_keys import SESSION_COOKIES
+from docservice.rest.cookie_names import KOLIBRI_COOKIES, LINK_COOKIES, CookieNames
 from docservice.rest.proxies import PREFIX
 from docservice.service.acting.sign_in import SignIns
 
 CSRF_HEADER = "X-CSRFToken"
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 
-
-@dataclass(frozen=True)
-class CookieNames:
-    """The two cookies of a session.
-
-    Attributes:
-        session: holds its token; no script of a page can read it.
-        csrf: holds the CSRF token; the page's script sends it back in the header.
-    """
-
-    session: str
-    csrf: str
-
-
-KOLIBRI_COOKIES = CookieNames(SESSION_COOKIES[1], "kolibri_csrftoken")
-"""As Kolibri's front end has them. Rule: kolibri/deployment/default/settings/base.py."""
-
-LINK_COOKIES = CookieNames(SESSION_COOKIES[0], "docservice_csrftoken")
-"""Of who came by a link. They have names of their own, since a Kolibri on the same host has those above."""
 
 COOKIES_USED: web.RequestKey[CookieNames] = web.RequestKey("COOKIES_USED")
 """The cookies by which the caller of a request is known."""

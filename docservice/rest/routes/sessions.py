@@ -23,12 +23,12 @@ from docservice.errors import (
 from docservice.identity import Principal
 from docservice.rest.app_keys import SIGN_INS
 from docservice.rest.calls import Call
+from docservice.rest.cookie_names import KOLIBRI_COOKIES
 from docservice.rest.operations import PUBLIC, Operations
 from docservice.rest.parameters import Parameter, boolean
 from docservice.rest.query_strings import QueryString
 from docservice.rest.responses import json_answer
 from docservice.rest.session_cookies import (
-    KOLIBRI_COOKIES,
     base_path,
     end_sessions,
     require_no_forgery,

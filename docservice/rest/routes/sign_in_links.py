@@ -19,9 +19,10 @@ from docservice.errors import (
 from docservice.pages import sign_in_page, used_link_page
 from docservice.rest.app_keys import SIGN_INS
 from docservice.rest.calls import Call
+from docservice.rest.cookie_names import LINK_COOKIES
 from docservice.rest.operations import HTML_PAGE, PUBLIC, Operations
 from docservice.rest.parameters import Parameter
-from docservice.rest.session_cookies import LINK_COOKIES, base_path, end_sessions, require_own_page, set_session
+from docservice.rest.session_cookies import base_path, end_sessions, require_own_page, set_session
 from docservice.service.acting.sign_in import SignIns
 
 operations = Operations()
