@@ -32,6 +32,9 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA
 SettingSource = Literal["default", "environment", "option", "address"]
 """Where the value of a setting comes from; the name of the database may be in the address of the server."""
 
+DEFAULT_MAX_BODY_BYTES = 2_621_440
+"""The largest request body; that of Django, which Kolibri uses. Bodies are read, and refused, in `rest.bodies`."""
+
 
 class EffectiveSetting(NamedTuple):
     """A setting as it counts.
@@ -147,7 +150,7 @@ class Settings(BaseSettings):
     keepalive_timeout_seconds: Annotated[
         float, Field(gt=0, description="how long a connection may wait for the next whole request line and headers")
     ] = 75.0
-    max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 2_621_440
+    max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = DEFAULT_MAX_BODY_BYTES
     mongodb_timeout_ms: Annotated[
         int, Field(ge=100, le=3_600_000, description="deadline for one action on the database")
     ] = 10_000

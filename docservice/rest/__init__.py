@@ -9,12 +9,12 @@ require("rest", "docservice.rest")
 from docservice.rest.app import create_app, entered
 from docservice.rest.app_keys import SERVICE, Identify
 from docservice.rest.auth import bearer_identity
-from docservice.rest.bodies import DEFAULT_MAX_BODY_BYTES
 from docservice.rest.cors import Cors
 from docservice.rest.kolibri_sessions import KolibriSessions
 from docservice.rest.proxies import Proxies
 from docservice.rest.running_requests import RequestLimits
 from docservice.rest.session_cookies import SessionCookies
+from docservice.settings import DEFAULT_MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics

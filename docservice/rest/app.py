@@ -21,7 +21,6 @@ from docservice.rest.app_keys import (
     Identify,
 )
 from docservice.rest.auth import awaited
-from docservice.rest.bodies import DEFAULT_MAX_BODY_BYTES
 from docservice.rest.cors import Cors
 from docservice.rest.dispatching import Dispatcher
 from docservice.rest.middleware import answering_errors, identified, name_request
@@ -50,6 +49,7 @@ from docservice.rest.running_requests import LIMITS, RequestLimits, lift_deadlin
 from docservice.service import DocService
 from docservice.service.acting.sign_in import SignIns
 from docservice.service.base.export_files import FOLDER
+from docservice.settings import DEFAULT_MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from docservice.rest.metrics import Metrics

@@ -19,9 +19,6 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from docservice.errors import BodyTooLarge, MalformedRequest, UnsupportedEncoding, UnsupportedMediaType
 from docservice.rest.forms import form_object
 
-DEFAULT_MAX_BODY_BYTES = 2_621_440
-"""The largest request body, unless a setting says otherwise; that of Django, which Kolibri uses."""
-
 _MAX_FORM_FIELDS = 1000
 _TEXT_ENCODINGS = {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
 ENCODINGS = ("gzip", "deflate", "br", "zstd")

@@ -15,7 +15,7 @@ from docservice.domain.directory.records import SECTIONS
 from docservice.domain.requests.directory_pages import DIRECTORY_FILTERS, DirectoryFilters
 from docservice.identity import Principal
 from docservice.service.acting.directory_pages import DirectoryPageReader
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
 

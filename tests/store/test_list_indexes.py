@@ -26,7 +26,7 @@ from docservice.identity import Principal
 from docservice.rest.app import OPERATIONS
 from docservice.rest.list_parameters import document_list, log_list
 from docservice.service.acting.document_pages import DocumentPageReader
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
 from docservice.store.mapping.log_kinds import KINDS, SUMMARY_LOGS, LogKind

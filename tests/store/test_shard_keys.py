@@ -15,7 +15,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from docservice import DocService, Principal, StartSession, UpdateSession
 from docservice.domain.requests.exam_logs import SaveExamAttempt, SaveExamLog
 from docservice.service.acting.exam_logs import ExamLogs
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions
 from docservice.service.base.actions import Actions

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from docservice.domain.upkeep.consolidation import exact, mastery_times, progress, quiz_attempts, with_time
+from docservice.domain.upkeep.consolidation import mastery_times, progress, quiz_attempts, with_time
+from docservice.domain.values.times import exact_moment
 
 START = datetime(2024, 9, 2, tzinfo=UTC)
 
@@ -149,9 +150,9 @@ def test_times_are_as_exact_as_the_device_recorded_them() -> None:
     """As long as the time was not changed since."""
     recorded = {"_recorded": {"t": TEXT}}
 
-    assert exact({"t": START, **recorded}, "t") == START + timedelta(microseconds=400)
-    assert exact({"t": at(1), **recorded}, "t") == at(1)
-    assert exact({"t": START}, "t") == START
+    assert exact_moment({"t": START, **recorded}, "t") == START + timedelta(microseconds=400)
+    assert exact_moment({"t": at(1), **recorded}, "t") == at(1)
+    assert exact_moment({"t": START}, "t") == START
 
 
 def test_a_time_takes_its_text_along() -> None:

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from docservice.domain.tracking.mastery import is_quiz
-from docservice.domain.upkeep.consolidation import exact, with_time
+from docservice.domain.upkeep.consolidation import with_time
 from docservice.domain.values.rounding import exact_sum
+from docservice.domain.values.times import exact_moment
 
 Fields = Mapping[str, Any]
 Record = dict[str, Any]
@@ -109,7 +110,7 @@ def _began(log: Fields) -> tuple[datetime, str]:
     # An exam log does not keep its start: its first attempt does, and without attempts its end is all there is.
     for field in ("start_timestamp", "completion_timestamp"):
         if log[field] is not None:
-            return exact(log, field), log["id"]
+            return exact_moment(log, field), log["id"]
     return _LAST, log["id"]
 
 
@@ -126,8 +127,8 @@ def _result(log: Record, attempts: Sequence[Fields]) -> Record:
         "correct_sum": exact_sum(attempt["correct"] for attempt in attempts),
     }
     if attempts:
-        first = min(attempts, key=lambda attempt: exact(attempt, "start_timestamp"))
-        last = max(attempts, key=lambda attempt: exact(attempt, "end_timestamp"))
+        first = min(attempts, key=lambda attempt: exact_moment(attempt, "start_timestamp"))
+        last = max(attempts, key=lambda attempt: exact_moment(attempt, "end_timestamp"))
         log = with_time(log, "start_timestamp", first, "start_timestamp")
         log = _with_later(log, "end_timestamp", last, "end_timestamp")
     return log
@@ -142,13 +143,13 @@ def _united(copies: Iterable[Fields], originals: Iterable[Fields]) -> list[Field
     """
     by_start: dict[tuple[str, datetime], Record] = {}
     for copy in copies:
-        key = copy["item"], exact(copy, "start_timestamp")
-        if key not in by_start or exact(by_start[key], "end_timestamp") < exact(copy, "end_timestamp"):
+        key = copy["item"], exact_moment(copy, "start_timestamp")
+        if key not in by_start or exact_moment(by_start[key], "end_timestamp") < exact_moment(copy, "end_timestamp"):
             by_start[key] = dict(copy)
     copied: dict[str, tuple[str, datetime]] = {key[0]: key for key in sorted(by_start)}
     for original in originals:
         item = f"{original['content_id']}:{original['item']}"
-        key = item, exact(original, "start_timestamp")
+        key = item, exact_moment(original, "start_timestamp")
         if key not in by_start:
             key = copied.get(item, key)
         by_start[key] = _latest(by_start.get(key), {**original, "item": item})
@@ -158,7 +159,7 @@ def _united(copies: Iterable[Fields], originals: Iterable[Fields]) -> list[Field
 def _latest(copy: Record | None, original: Record) -> Record:
     if copy is None:
         return original
-    if exact(copy, "end_timestamp") >= exact(original, "end_timestamp"):
+    if exact_moment(copy, "end_timestamp") >= exact_moment(original, "end_timestamp"):
         return copy
     latest = copy | {name: original[name] for name in _UPDATED if name in original}
     for field in _UPDATED_TIMES:
@@ -169,6 +170,6 @@ def _latest(copy: Record | None, original: Record) -> Record:
 def _with_later(log: Record, field: str, source: Fields, source_field: str) -> Record:
     if source[source_field] is None:
         return log
-    if log[field] is not None and exact(log, field) >= exact(source, source_field):
+    if log[field] is not None and exact_moment(log, field) >= exact_moment(source, source_field):
         return log
     return with_time(log, field, source, source_field)

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 from docservice.domain.exports.quiz_tries import Fields, QuizTry
 from docservice.domain.exports.tables import TableName
 from docservice.domain.logs.migrated_quizzes import QUIZ
-from docservice.domain.upkeep.consolidation import exact
 from docservice.domain.values.rounding import finite
-from docservice.domain.values.times import exact_time, to_milliseconds
+from docservice.domain.values.times import exact_moment, exact_time, to_milliseconds
 
 Row = tuple[Any, ...]
 
@@ -76,7 +75,7 @@ class Span:
         if moment not in (first, last):
             return True
         # Microseconds are read only where they decide: an export asks this for very many logs.
-        began = exact(log, field)
+        began = exact_moment(log, field)
         return (self.start is None or began >= self.start) and (self._last is None or began <= self._last)
 
     @cached_property

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any, Literal
 
-from docservice.domain.upkeep.consolidation import exact
+from docservice.domain.values.times import exact_moment
 
 Fields = Mapping[str, Any]
 ReportRow = dict[str, Any]
@@ -168,7 +168,7 @@ def quiz_tries(summary: Fields) -> list[Fields]:
     """Return the tries at a quiz of a summary, latest end first, those without an end last."""
     tries = [log for log in summary.get("mastery_logs", ()) if log["mastery_level"] < 0]
     ended = [log for log in tries if log["end_timestamp"] is not None]
-    ended.sort(key=lambda log: exact(log, "end_timestamp"), reverse=True)
+    ended.sort(key=lambda log: exact_moment(log, "end_timestamp"), reverse=True)
     return [*ended, *(log for log in tries if log["end_timestamp"] is None)]
 
 
@@ -185,7 +185,7 @@ def quiz_result(summary: Fields) -> ReportRow:
     attempts = latest.get("attempts", ())
     end = latest["end_timestamp"]
     earlier = [log for log in tries[1:] if end is not None and log["end_timestamp"] is not None]
-    earlier = [log for log in earlier if exact(log, "end_timestamp") < exact(latest, "end_timestamp")]
+    earlier = [log for log in earlier if exact_moment(log, "end_timestamp") < exact_moment(latest, "end_timestamp")]
     right = {each["item"] for each in earlier[0].get("attempts", ()) if each["correct"] == 1} if earlier else set()
     return {
         "status": "Completed" if latest["complete"] else "Started",
@@ -201,7 +201,7 @@ def _latest_end(attempts: Collection[Fields]) -> datetime | None:
         return None
     latest = max(attempt["end_timestamp"] for attempt in attempts)
     # Only of these the microseconds decide.
-    return max(exact(attempt, "end_timestamp") for attempt in attempts if attempt["end_timestamp"] == latest)
+    return max(exact_moment(attempt, "end_timestamp") for attempt in attempts if attempt["end_timestamp"] == latest)
 
 
 def class_progress_rows(
@@ -292,7 +292,7 @@ def _row(learner: ClassLearner, unit: str, *, assigned: bool) -> ReportRow:
 
 
 def _end(summary: Fields | None) -> datetime | None:
-    return None if summary is None or summary["end_timestamp"] is None else exact(summary, "end_timestamp")
+    return None if summary is None or summary["end_timestamp"] is None else exact_moment(summary, "end_timestamp")
 
 
 def lesson_progress_rows(rows: Iterable[ReportRow], lessons: Sequence[AssignedWork]) -> Iterator[ReportRow]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from docservice.domain.logs.migrated_quizzes import QUIZ
 from docservice.domain.reports.class_progress import EXERCISE, Fields, ReportRow
-from docservice.domain.upkeep.consolidation import exact
+from docservice.domain.values.times import exact_moment
 
 PRACTICE_QUIZ = "practice quiz"
 
@@ -144,7 +144,7 @@ def _of_tries(content: AskedContent, kind: str, total: int, tries: Iterable[Fiel
 
 
 def _completed(log: Fields) -> datetime:
-    return _LONG_AGO if log["completion_timestamp"] is None else exact(log, "completion_timestamp")
+    return _LONG_AGO if log["completion_timestamp"] is None else exact_moment(log, "completion_timestamp")
 
 
 def _attempts(log: Fields) -> Collection[Fields]:

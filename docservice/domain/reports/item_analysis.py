@@ -22,7 +22,7 @@ from typing import Any
 from docservice.domain.reports.class_progress import Fields, ReportRow
 from docservice.domain.reports.difficult_questions import AskedContent, content_kind
 from docservice.domain.reports.filters import CountedTries
-from docservice.domain.upkeep.consolidation import exact
+from docservice.domain.values.times import exact_moment
 
 _Z_95 = 1.959963984540054
 _LONGEST_ANSWER = 200
@@ -123,7 +123,7 @@ def _of_exercise(content: AskedContent, summaries: Iterable[Fields], tries: Coun
 
 
 def _began(log: Fields) -> tuple[datetime, str]:
-    return (_LAST if log["start_timestamp"] is None else exact(log, "start_timestamp"), log["id"])
+    return (_LAST if log["start_timestamp"] is None else exact_moment(log, "start_timestamp"), log["id"])
 
 
 def item_analysis_rows(content: AskedContent, found: ContentResponses, least_learners: int) -> Iterator[ReportRow]:

@@ -10,7 +10,7 @@ from docservice.domain.reports.class_progress import Fields, ReportRow
 from docservice.domain.reports.difficult_questions import AskedContent
 from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.reports.item_analysis import answer_text
-from docservice.domain.upkeep.consolidation import exact
+from docservice.domain.values.times import exact_moment
 
 
 def timeline_rows(
@@ -78,7 +78,7 @@ def _tries(summaries: Iterable[Fields]) -> Iterator[ReportRow]:
             for attempt in log.get("attempts", ()):
                 yield {**of_content, **_answer(attempt), "try_number": number}
         if summary["completion_timestamp"] is not None:
-            moment = exact(summary, "completion_timestamp")
+            moment = exact_moment(summary, "completion_timestamp")
             yield {**of_content, "time": moment, "event": "completion", "progress": summary["progress"]}
 
 
@@ -101,5 +101,5 @@ def _answer(attempt: Fields) -> ReportRow:
 
 
 def _times(event: str, log: Fields, end: str = "end_timestamp") -> dict[str, Any]:
-    ended = None if log[end] is None else exact(log, end)
-    return {"event": event, "time": exact(log, "start_timestamp"), "end": ended}
+    ended = None if log[end] is None else exact_moment(log, end)
+    return {"event": event, "time": exact_moment(log, "start_timestamp"), "end": ended}

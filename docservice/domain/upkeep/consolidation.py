@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from docservice.domain.logs.migrated_quizzes import is_migrated
-from docservice.domain.values.times import KolibriTime, to_milliseconds
+from docservice.domain.values.times import exact_moment
 
 Record = dict[str, Any]
 
@@ -63,18 +63,18 @@ def _without_duplicates(log: Record) -> Record:
     merged_away: set[str] = set(log.get("merged_attempt_ids", ()))
     attempts = []
     for same in by_item.values():
-        newest_first = sorted(same, key=lambda attempt: exact(attempt, "end_timestamp"), reverse=True)
+        newest_first = sorted(same, key=lambda attempt: exact_moment(attempt, "end_timestamp"), reverse=True)
         attempts.append(_merged(newest_first) if len(same) > 1 else same[0])
         merged_away.update(attempt["id"] for attempt in newest_first[1:])
-    attempts.sort(key=lambda attempt: exact(attempt, "start_timestamp"))
+    attempts.sort(key=lambda attempt: exact_moment(attempt, "start_timestamp"))
     return {**log, "attempts": attempts, "merged_attempt_ids": sorted(merged_away)}
 
 
 def _without_copies(log: Record) -> Record:
     latest: dict[tuple[str, datetime], Record] = {}
     for attempt in log["attempts"]:
-        key = attempt["item"], exact(attempt, "start_timestamp")
-        if key not in latest or exact(attempt, "end_timestamp") > exact(latest[key], "end_timestamp"):
+        key = attempt["item"], exact_moment(attempt, "start_timestamp")
+        if key not in latest or exact_moment(attempt, "end_timestamp") > exact_moment(latest[key], "end_timestamp"):
             latest[key] = attempt
     if len(latest) == len(log["attempts"]):
         return log
@@ -90,7 +90,7 @@ def _merged(newest_first: list[Record]) -> Record:
     for older in newest_first[1:]:
         interactions = _interactions(older) + interactions
         seconds += older["time_spent"]
-        if exact(older, "start_timestamp") < exact(first, "start_timestamp"):
+        if exact_moment(older, "start_timestamp") < exact_moment(first, "start_timestamp"):
             first = older
     merged = {**kept, "time_spent": seconds, "interaction_history": interactions, "_morango_dirty_bit": True}
     return with_time(merged, "start_timestamp", first, "start_timestamp")
@@ -134,31 +134,20 @@ def mastery_times(summary: Mapping[str, Any]) -> RuleResult:
 
 
 def _ended(log: Record, summary: Mapping[str, Any]) -> Record:
-    if log["end_timestamp"] is None or exact(log, "end_timestamp") != exact(log, "start_timestamp"):
+    if log["end_timestamp"] is None or exact_moment(log, "end_timestamp") != exact_moment(log, "start_timestamp"):
         return log
     source: Mapping[str, Any] = summary
     if log["attempts"]:
-        source = max(log["attempts"], key=lambda attempt: exact(attempt, "end_timestamp"))
+        source = max(log["attempts"], key=lambda attempt: exact_moment(attempt, "end_timestamp"))
     elif log["completion_timestamp"] is not None or summary["end_timestamp"] is None:
         return log
-    if exact(source, "end_timestamp") == exact(log, "end_timestamp"):
+    if exact_moment(source, "end_timestamp") == exact_moment(log, "end_timestamp"):
         return log
     return with_time({**log, "_morango_dirty_bit": True}, "end_timestamp", source, "end_timestamp")
 
 
-def exact(record: Mapping[str, Any], field: str) -> datetime:
-    """Return a time of a record, with the microseconds that its device recorded if it did."""
-    moment: datetime = record[field]
-    text = record.get("_recorded", {}).get(field)
-    if text is not None:
-        recorded = KolibriTime.parse(text).moment
-        if to_milliseconds(recorded) == moment:
-            return recorded
-    return moment
-
-
 def _end(log: Mapping[str, Any]) -> datetime:
-    return exact(log, "end_timestamp" if log["end_timestamp"] is not None else "start_timestamp")
+    return exact_moment(log, "end_timestamp" if log["end_timestamp"] is not None else "start_timestamp")
 
 
 def with_time(record: Mapping[str, Any], field: str, source: Mapping[str, Any], source_field: str) -> Record:

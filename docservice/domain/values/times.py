@@ -7,9 +7,11 @@ from a Kolibri therefore keeps that text beside its date.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 _NOTHING = timedelta(0)
@@ -152,6 +154,17 @@ def exact_time(moment: datetime, recorded_text: str | None) -> datetime:
         recorded, zone, offset = _read(recorded_text)
         if _NOTHING <= recorded - moment < _MILLISECOND:
             return _local(recorded, zone, offset)
+    return moment
+
+
+def exact_moment(record: Mapping[str, Any], field: str) -> datetime:
+    """Return a time of a record, with the microseconds that its device recorded if it did."""
+    moment: datetime = record[field]
+    text = record.get("_recorded", {}).get(field)
+    if text is not None:
+        recorded = KolibriTime.parse(text).moment
+        if to_milliseconds(recorded) == moment:
+            return recorded
     return moment
 
 

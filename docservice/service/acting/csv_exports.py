@@ -13,7 +13,7 @@ from docservice.domain.requests.kolibri_messages import no_such_choice, no_such_
 from docservice.domain.values.times import KolibriTime
 from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.base.clock import Clocked
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore

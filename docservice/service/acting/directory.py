@@ -22,7 +22,7 @@ from docservice.errors import FieldError, NotSignedIn, PermissionDenied, Validat
 from docservice.identity import Principal
 from docservice.service.acting.directory_pages import require_section
 from docservice.service.acting.directory_rules import DirectoryRules, Sent, fields_of
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.base.actions import Actions
 from docservice.service.base.erasure import Eraser
 from docservice.store.database.port import Database, Document, Transaction

@@ -28,7 +28,7 @@ from docservice.errors import (
     ValidationFailed,
 )
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.port import Database, Document
 from docservice.store.directory.people import PeopleStore
 from docservice.store.directory.readable import ReadableRecordStore

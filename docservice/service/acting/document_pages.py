@@ -10,7 +10,7 @@ from docservice.domain.requests.lists import LogFilters
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import FieldError, LogNotFound, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.port import Database
 from docservice.store.directory.content_tree import ContentStore
 from docservice.store.lists.document_pages import DocumentPageStore, plan

@@ -8,7 +8,7 @@ from docservice.domain.upkeep.receipts import ErasureReceipt
 from docservice.domain.values.ids import parse_uuid
 from docservice.errors import LogNotFound, NotSignedIn, PermissionDenied
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.base.erasure import Eraser
 
 

@@ -29,7 +29,7 @@ from docservice.errors import (
     ValidationFailed,
 )
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
 from docservice.service.base.group_commit import GroupCommit, Outcome, outcome_of

@@ -40,7 +40,7 @@ from docservice.service.acting.directory_removal import DirectoryRemover
 from docservice.service.acting.document_pages import DocumentPageReader
 from docservice.service.acting.erasure import PersonErasure
 from docservice.service.acting.exam_logs import ExamLogs
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.acting.reports import PersonReports
 from docservice.service.acting.tracking import Tracking
 from docservice.service.acting.user_sessions import UserSessions

@@ -13,7 +13,7 @@ from docservice.domain.reports.filters import ReportFilters
 from docservice.domain.requests.kolibri_messages import no_such_choice
 from docservice.errors import NotSignedIn, ValidationFailed
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.reports.maker import ReportMaker
 from docservice.store.database.port import Database
 from docservice.store.directory.people import PeopleStore

@@ -29,7 +29,7 @@ from docservice.errors import (
     PermissionDenied,
 )
 from docservice.identity import Principal
-from docservice.service.acting.lists import stranger
+from docservice.service.acting.log_lists import stranger
 from docservice.service.base.actions import Actions, random_id, request_key
 from docservice.service.base.clock import Clocked
 from docservice.service.base.group_commit import GroupCommit, Outcome, outcome_of

@@ -14,7 +14,7 @@ from docservice.domain.values.devices import LONGEST_USER_AGENT, device_info, de
 from docservice.domain.values.partitions import log_partition
 from docservice.errors import NotSignedIn
 from docservice.identity import Principal
-from docservice.service.acting.lists import ListReader
+from docservice.service.acting.log_lists import ListReader
 from docservice.service.base.actions import Actions, random_id
 from docservice.service.base.clock import Clocked
 from docservice.service.base.group_commit import GroupCommit, Outcome
