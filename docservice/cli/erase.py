@@ -13,7 +13,7 @@ from rich.table import Table
 from docservice.cli.progress import progress
 from docservice.console import EXIT_FAILED, StoreOptions, errors, opened, require_data, resumable, run, say
 from docservice.domain.upkeep.receipts import ErasureReceipt, public_key
-from docservice.engine.rebuild import rebuild
+from docservice.engine.rebuild import rebuild, require_unused
 from docservice.errors import SettingsInvalid
 from docservice.serving.signing import signing_secret
 from docservice.settings import Settings
@@ -57,6 +57,11 @@ async def _erase(
 ) -> None:
     settings = options.settings()
     require_data(settings)
+    if dry_run and output is not None:
+        raise SettingsInvalid("A dry run makes no receipt: leave --output out.")
+    _require_writable(output)
+    if compact and settings.mongodb_uri is None:
+        await require_unused(settings.data_dir)  # before anything is removed
     secret = "" if dry_run else signing_secret(settings)  # a key that cannot sign is noticed before anything is removed
     async with opened(settings) as service:
         user_id = await service.admin.erasable_person(text)
@@ -69,6 +74,7 @@ async def _erase(
             receipt = await service.admin.erase(user_id, reason=reason, thorough=thorough, watch=watch)
         refused = await service.admin.compact() if compact and settings.mongodb_uri is not None else {}
     _show(receipt)
+    say(f"Erased: {user_id}. To erase again, for another receipt or --compact, name this id: the name is gone.")
     if is_last:
         say("Nobody administers the facility any more: give somebody a role with docservice directory import.")
     _write(receipt.signed(secret), output)
@@ -80,6 +86,17 @@ async def _erase(
         say(f"not compacted: {collection}: {why}")
     if refused:
         sys.exit(EXIT_FAILED)
+
+
+def _require_writable(output: Path | None) -> None:
+    """Check that the receipt can be written before anything is removed."""
+    if output is None or str(output) == "-":
+        return
+    try:
+        with output.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise SettingsInvalid(f"The receipt cannot be written to {output}: {error.strerror or error}.") from None
 
 
 def _write(receipt: ErasureReceipt, output: Path | None) -> None:
@@ -123,6 +140,9 @@ def verify(
     """
     signed = ErasureReceipt.read(_text_of(receipt), key or _own_key(options.settings()))
     removed = sum(signed.removed.values())
+    if signed.finished is None:
+        say(f"The receipt is genuine, and of a dry run: nothing was removed. {removed:,} documents would have been.")
+        return
     say(f"The receipt is genuine: {removed:,} documents were removed until {signed.finished:%Y-%m-%d %H:%M:%S} UTC.")
 
 

@@ -57,10 +57,7 @@ async def rebuild(data_dir: Path, copy: Copy) -> None:
         await asyncio.to_thread(files.prepare)
         lock = await asyncio.to_thread(locks.take_within, files.lock, _LOCK_SECONDS)
         if lock is None:
-            raise EngineInUse(
-                f"The embedded engine of {files.data_dir} is running, and its files cannot be made again meanwhile. "
-                "Stop all commands that use this data directory, then erase again with --compact."
-            )
+            raise _in_use(files)
         try:
             await _rebuild(files, copy)
         finally:
@@ -69,6 +66,31 @@ async def rebuild(data_dir: Path, copy: Copy) -> None:
         raise EngineNotRunning(f"The engine's files were not made again: {error}") from error
     except OSError as error:
         raise refused(data_dir, error) from error
+
+
+async def require_unused(data_dir: Path) -> None:
+    """Check that no other command uses the engine of a data directory now.
+
+    Raises:
+        EngineInUse: another command does.
+        EngineNotRunning: the directory cannot be used.
+    """
+    try:
+        files = await asyncio.to_thread(EngineFiles, data_dir)
+        await asyncio.to_thread(files.prepare)
+        lock = await asyncio.to_thread(locks.take_within, files.lock, _LOCK_SECONDS)
+    except OSError as error:
+        raise refused(data_dir, error) from error
+    if lock is None:
+        raise _in_use(files)
+    locks.release(lock)
+
+
+def _in_use(files: EngineFiles) -> EngineInUse:
+    return EngineInUse(
+        f"The embedded engine of {files.data_dir} is running, and its files cannot be made again meanwhile. "
+        "Stop all commands that use this data directory, then erase again with --compact."
+    )
 
 
 async def _rebuild(files: EngineFiles, copy: Copy) -> None:

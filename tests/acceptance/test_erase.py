@@ -44,9 +44,13 @@ async def test_erase_and_verify(store: tuple[str, ...], database: Any, tmp_path:
     key = json.loads(erased.out)["public_key"]
     named = await run("erase", "verify", "-", "--public-key", key, *store, stdin=erased.out.encode())
     missing = await run("erase", "verify", str(tmp_path / "none.json"), *store)
+    nowhere = await run("erase", PERSON_ID, "--output", str(tmp_path / "none" / "receipt.json"), *store)
+    aimless = await run("erase", PERSON_ID, "--dry-run", "--output", str(tmp_path / "dry.json"), *store)
 
     codes = [each.code for each in (dry, erased, gone, again, genuine, piped, changed, elsewhere, named, missing)]
     assert codes == [0, 0, 2, 0, 0, 0, 1, 1, 0, 2], erased.err
+    assert (nowhere.code, nowhere.out, aimless.code) == (2, "", 2)
+    assert PERSON_ID in erased.err
     assert "content_summary_logs" in dry.out
     assert left != []
     assert await traces(database, tmp_path / "data") == []

@@ -106,6 +106,19 @@ async def test_impossible_records(
     assert await everything(database) == before
 
 
+@pytest.mark.parametrize("username", ["a\x00b", "a\u202eb", " ada", "ada\t", "a" * 251])
+async def test_usernames_that_nobody_can_type(
+    client: Client, headers_of: HeadersOf, recorded_directory: dict[str, Any], username: str
+) -> None:
+    """Refused with the field: they would be shown as other names, or not at all."""
+    body = [user(recorded_directory["ids"], 1, username=username)]
+
+    async with client.post("/api/directory/users/", json=body, headers=headers_of("admin")) as answer:
+        status, problem = answer.status, await answer.json()
+
+    assert (status, [error["pointer"] for error in problem["errors"]]) == (422, ["/0/username"])
+
+
 async def test_the_same_name_at_once(client: Client, service_headers: dict[str, str], ids: dict[str, str]) -> None:
     """Of requests that give the same username at once, one is answered 200, the others 422."""
     asked = [post(client, service_headers, "users", [user(ids, number, username="zawadi")]) for number in range(1, 6)]

@@ -71,6 +71,8 @@ async def test_filters(service: DocService, ids: dict[str, str]) -> None:
     assert await names(service, admin, "users", search="LEARNER ") == learners
     assert await names(service, admin, "users", username="Learner1") == {ids["learner1"]}
     assert await names(service, admin, "users", search="(") == set()
+    with pytest.raises(FilterInvalid, match="at most 200"):
+        DirectoryFilters(search="a" * 201)
     assert await names(service, admin, "users", classroom=ids["class_a"]) == {ids["learner1"], ids["learner2"]}
     assert await names(service, admin, "users", learner_group=ids["group_1"]) == {ids["learner1"]}
     assert await names(service, admin, "users", role="coach") == {ids[n] for n in ("coach1", "coach2", "facilitycoach")}

@@ -74,6 +74,38 @@ async def test_who_is_not_erased(service: DocService, recorded_directory: dict[s
     assert (await superuser.erase_person(ids["superuser"], ErasePerson(dry_run=True))).dry_run
 
 
+async def test_of_two_administrators_one_stays(service: DocService, recorded_directory: dict[str, Any]) -> None:
+    """Two who erase themselves at the same moment are not both the last but one."""
+    ids, database = recorded_directory["ids"], service.admin.database
+    both = [ids["admin"], ids["superuser"]]
+
+    ended = await asyncio.gather(
+        *(service.acting_as(Principal(user_id=each)).erase_person(each) for each in both), return_exceptions=True
+    )
+
+    assert [type(error) for error in ended if isinstance(error, BaseException)] == [PermissionDenied]
+    with database.guarded():
+        assert await database["facility_users"].count_documents({"_id": {"$in": both}}) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [("?dry_run=true", {}), ("", {"dryrun": True}), ("", {"dry-run": True, "reason": "x"}), ("", [])],
+)
+async def test_what_is_not_understood_erases_nobody(
+    signing: TestClient[Any, Any], headers_of: Headers, recorded_directory: dict[str, Any], query: str, body: Any
+) -> None:
+    """A dry run that is asked for in the wrong words is refused, and the person is still there."""
+    learner = recorded_directory["ids"]["learner1"]
+
+    async with signing.post(
+        f"/api/directory/users/{learner}/erase/{query}", json=body, headers=headers_of("admin")
+    ) as answer:
+        assert answer.status == 422, await answer.text()
+    async with signing.get(f"/api/directory/users/{learner}/", headers=headers_of("admin")) as there:
+        assert there.status == 200
+
+
 async def test_the_client_erases(
     signing: TestClient[Any, Any], service: DocService, recorded_directory: dict[str, Any]
 ) -> None:

@@ -136,3 +136,20 @@ def test_a_receipt_of_another_secret_needs_its_public_key() -> None:
         ErasureReceipt.read(receipt().as_text(), public_key(ANOTHER))
 
     assert ErasureReceipt.read(receipt().as_text(), public_key(SECRET)).digest == "d" * 64
+
+
+def test_a_record_that_cannot_be_without_the_id() -> None:
+    """A new account whose username is the id of an erased person is left out like the person's own."""
+    fields = {"id": "7" * 32, "username": PERSON, "dataset_id": "d" * 32, "facility_id": "f" * 32}
+
+    assert records_without([SECTIONS["users"].model_validate(fields)], {PERSON}) == [None]
+
+
+def test_a_receipt_with_a_name_twice() -> None:
+    """One reader would see another reason than the one that was signed."""
+    text = receipt(reason="asked").as_text().replace("{", '{"reason": "evil",', 1)
+
+    with pytest.raises(ReceiptInvalid, match="twice"):
+        ErasureReceipt.read(text, public_key(SECRET))
+    with pytest.raises(ReceiptInvalid, match="JSON"):
+        ErasureReceipt.read("{", public_key(SECRET))

@@ -47,6 +47,14 @@ def test_one_person_is_meant(text: str, person: NamedPerson) -> None:
     assert chosen_person(text, EVERYBODY) == person
 
 
+def test_a_username_that_looks_like_somebody_of_another_facility() -> None:
+    """Who is of the facility that is named comes first: nobody takes a person's name away by such a username."""
+    posing = NamedPerson("f" * 32, "Hill School/ben", "", LAKE)
+
+    assert chosen_person("Hill School/ben", [*EVERYBODY, posing]) == BEN
+    assert chosen_person("Lake School/Hill School/ben", [*EVERYBODY, posing]) == posing
+
+
 def test_a_name_of_several_people() -> None:
     """The message lists them with facility and id, and says how to name one."""
     with pytest.raises(InvalidReference) as refused:

@@ -108,17 +108,14 @@ def chosen_person(text: str, people: Sequence[NamedPerson], known: Iterable[str]
     facility, _, username = text.rpartition("/")
     wanted_id = id_in(text)
     matches = [person for person in people if wanted_id is not None and person.id == wanted_id]
-    if not matches:
+    if not matches and facility:
         matches = [
             person
             for person in people
-            if folded_username(person.username) == folded_username(text)
-            or (
-                facility
-                and folded_username(person.username) == folded_username(username)
-                and _is_called(person.facility, facility)
-            )
+            if folded_username(person.username) == folded_username(username) and _is_called(person.facility, facility)
         ]
+    # Only then: a username with a `/` in it must not keep anybody of the facility that it names from being named.
+    matches = matches or [person for person in people if folded_username(person.username) == folded_username(text)]
     if not matches:
         raise InvalidReference(_nobody(text, people, known))
     if len(matches) > 1:

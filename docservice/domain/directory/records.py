@@ -265,6 +265,9 @@ COLLECTION_KINDS = {
 """The lists whose records are in one collection, each with the kind of its records."""
 
 
+LONGEST_USERNAME = 250
+
+
 def requested_records(section: str, body: Any) -> list[DirectoryRecord]:
     """Return the records of a request: a list of them, or an object with the list in `records`.
 
@@ -347,11 +350,26 @@ def _records(
         if record.id in positions:
             message = f"The record at position {positions[record.id]} has the same id."
             errors.append(FieldError((*where, "id"), "invalid", message))
+        if isinstance(record, FacilityUser) and (message := _username_problem(record.username)):
+            errors.append(FieldError((*where, "username"), "invalid", message))
         if isinstance(record, Collection) and record.kind != kind:
             errors.append(FieldError((*where, "kind"), "invalid", f"Here the kind is {kind}."))
         positions.setdefault(record.id, position)
         records.append(record)
     return records, errors
+
+
+def _username_problem(username: str) -> str:
+    """Return what is wrong with a username that is sent; empty if nothing is.
+
+    Kolibri has 30 characters; a host's sign-in may know people by their addresses. What a Kolibri holds is imported
+    whatever it is.
+    """
+    if len(username) > LONGEST_USERNAME:
+        return f"A username has at most {LONGEST_USERNAME} characters."
+    if not username.isprintable() or username != username.strip():
+        return "A username has no characters that cannot be seen, and no blanks around it."
+    return ""
 
 
 def _contradictions(model: type[DirectoryRecord], fields: Any, where: tuple[str | int, ...]) -> Iterator[FieldError]:

@@ -50,7 +50,9 @@ COLLECTIONS = (
 PUBLIC_COLLECTIONS = frozenset({"content_nodes", "channels"})
 """Content: the same for everybody, and about nobody."""
 
-PUBLIC_COLUMNS = frozenset({"user_type", "channel_id", "channel_name", "folders", "content_title", "kind", "item"})
+PUBLIC_COLUMNS = frozenset(
+    {"user_type", "channel_id", "channel_name", "folders", "content_title", "kind", "item", "mastery_model"}
+)
 """Columns of tables that hold words of a fixed list, or of public content."""
 
 CHECKED_KINDS = frozenset({"text", "id", "folders"})
@@ -64,7 +66,7 @@ _ID_COLUMNS = frozenset(
 )
 _NAME_COLUMNS = frozenset({"facility_name", "exam_title", "full_name", "classes", "groups", "question_title"})
 _ANSWER_COLUMNS = frozenset({"simple_answer", "wrong_answer"})
-_PLAIN_COLUMNS = PUBLIC_COLUMNS | {"content_id", "mastery_model"}
+_PLAIN_COLUMNS = PUBLIC_COLUMNS | {"content_id"}
 """Columns of texts that stay; those of numbers and flags all do."""
 
 _IDS = frozenset(

@@ -12,6 +12,9 @@ from docservice.errors import FieldError, FilterInvalid
 ROLE_FILTERS = ("admin", "coach", "classroom assignable coach", "learner")
 """The kinds of roles that people can be listed by; a learner is a person without a role."""
 
+LONGEST_SEARCH = 200
+"""Engines refuse patterns of some thousand characters, and no name is that long."""
+
 _KINDS: dict[str, ValueKind] = {
     **dict.fromkeys(("search", "username", "user", "role", "kind"), "text"),
     **dict.fromkeys(("facility", "classroom", "learner_group", "parent", "channel", "content"), "id"),
@@ -79,6 +82,9 @@ class DirectoryFilters:
     def __post_init__(self) -> None:
         for name, value in normalized(vars(self), _KINDS).items():
             object.__setattr__(self, name, value)
+        if self.search is not None and len(self.search) > LONGEST_SEARCH:
+            message = f"A text to search for has at most {LONGEST_SEARCH} characters."
+            raise FilterInvalid([FieldError(("search",), "invalid", message)])
         if self.role is not None and self.role not in ROLE_FILTERS:
             message = f"The roles are {', '.join(ROLE_FILTERS)}."
             raise FilterInvalid([FieldError(("role",), "invalid", message)])

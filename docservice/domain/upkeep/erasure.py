@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from docservice.domain.directory.records import DirectoryRecord, FacilityUser, Membership, Role
 from docservice.domain.values.ids import is_hex_id
 
@@ -207,7 +209,10 @@ def _record_without(record: DirectoryRecord, erased: set[str]) -> DirectoryRecor
     fields = record.model_dump()
     for user_id in named:
         fields = without_person(fields, user_id)
-    return type(record).model_validate(fields)
+    try:
+        return type(record).model_validate(fields)
+    except ValidationError:
+        return None  # the id is in a field that the record cannot be without
 
 
 def document_without(collection: str, document: Mapping[str, Any], erased: set[str]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -86,7 +86,10 @@ class ErasureReceipt(BaseModel):
             ReceiptInvalid: it is not a receipt, another key signed it, or it was changed since.
         """
         try:
+            json.loads(text, object_pairs_hook=_each_once)
             receipt = cls.model_validate_json(text)
+        except (json.JSONDecodeError, RecursionError):
+            raise ReceiptInvalid("This is not a receipt of an erasure: it is not JSON.") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "file"
@@ -109,6 +112,18 @@ class ErasureReceipt(BaseModel):
     def _signed_bytes(self) -> bytes:
         fields = self.model_dump(mode="json", exclude={"signature"})
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Of a name that comes twice one reader takes the first value, and another one the last.
+
+    Raises:
+        ReceiptInvalid: a name comes twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ReceiptInvalid("This is not a receipt as it was made: a name in it comes twice.")
+    return found
 
 
 def public_key(secret: str) -> str:

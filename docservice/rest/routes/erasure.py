@@ -8,14 +8,19 @@ from docservice.errors import LogNotFound, PermissionDenied
 from docservice.rest.app_keys import RECEIPT_SECRET
 from docservice.rest.calls import Call
 from docservice.rest.operations import Access, Operations
+from docservice.rest.query_strings import QueryString
 
 operations = Operations(tag="Directory")
+
+_NO_PARAMETERS = QueryString[None]((), lambda _: None)
+"""`?dry_run=true` is refused, too: it belongs into the body."""
 
 
 @operations.post(
     "/api/directory/users/{id}/erase/",
     access=Access("facility admins", "user", refused=404),
     auth="required",
+    query=_NO_PARAMETERS,
     body=ErasePerson,
     example={"reason": "Request of 2026-11-25", "dry_run": True},
     answer=ErasureReceipt,

@@ -38,10 +38,6 @@ class PersonErasure:
             raise PermissionDenied("A superuser is erased by a superuser.")
         if request.dry_run:
             return await self._eraser.preview(stored_id)
-        if await self._eraser.is_last_administrator(stored_id):
-            raise PermissionDenied(
-                "Nobody else administers this facility. Make somebody else its admin first, or use docservice erase."
-            )
         return await self._eraser.erase_to_the_end(stored_id, reason=request.reason)
 
 

@@ -70,14 +70,33 @@ class Eraser(Clocked):
         return await self._store.administrators(str(account.get("dataset_id"))) == {user_id}
 
     async def erase(
-        self, user_id: str, *, reason: str = "", thorough: bool = False, watch: Watch | None = None
+        self,
+        user_id: str,
+        *,
+        reason: str = "",
+        thorough: bool = False,
+        watch: Watch | None = None,
+        may_be_last: bool = True,
     ) -> ErasureReceipt:
-        """Erase a person; see `LogsAdmin.erase`."""
+        """Erase a person; see `LogsAdmin.erase`.
+
+        Args:
+            user_id: see there.
+            reason: see there.
+            thorough: see there.
+            watch: see there.
+            may_be_last: erase also who administers a facility alone.
+
+        Raises:
+            PermissionDenied: nobody else administers the facility.
+        """
         watch = watch or NoWatch()
         await self._required(user_id)
         datasets = await self._store.dataset_ids(user_id)
         watch.begin("rights")
-        tombstone = await self._store.begin(user_id, secrets.token_hex(32), self.now(), datasets)
+        tombstone = await self._store.begin(
+            *(user_id, secrets.token_hex(32), self.now(), datasets), may_be_last=may_be_last
+        )
         began = asyncio.get_running_loop().time()
         await self._remove_all(user_id, tombstone, watch, thorough=thorough)
         if self._database.traits.runs_transactions_side_by_side:
@@ -108,8 +127,11 @@ class Eraser(Clocked):
         """Erase a person as `erase` does; once begun it goes on, even if the caller goes away, while the service lives.
 
         A learner may have very many attempts, and a request ends after a time.
+
+        Raises:
+            PermissionDenied: nobody else administers the facility.
         """
-        task = asyncio.create_task(self.erase(user_id, reason=reason), name="docservice-erasure")
+        task = asyncio.create_task(self.erase(user_id, reason=reason, may_be_last=False), name="docservice-erasure")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)

@@ -24,6 +24,7 @@ from docservice.domain.upkeep.erasure import (
     without_person,
 )
 from docservice.domain.values.times import iso_text
+from docservice.errors import PermissionDenied
 from docservice.store.database.port import Database, Document, Transaction
 from docservice.store.database.writes import DeleteMany, DeleteOne, Write
 from docservice.store.directory.erased_people import ErasedPeopleStore
@@ -79,16 +80,33 @@ class ErasureStore:
 
     async def administrators(self, dataset_id: str) -> set[str]:
         """Return who administers a facility: its admins, and all superusers."""
-        with self._database.guarded():
-            superusers = self._database[ACCOUNT].find({"is_superuser": True}, {"date_deleted": 1})
-            found = {user["_id"] async for user in superusers if not user.get("date_deleted")}
         facilities = await self.facility_ids([dataset_id])
         with self._database.guarded():
-            roles = self._database["roles"].find(
-                {"kind": "admin", "collection_id": {"$in": facilities}}, {"user_id": 1}
+            return await self._administrators(facilities, None)
+
+    async def _administrators(self, facility_ids: Sequence[str], session: Any) -> set[str]:
+        superusers = self._database[ACCOUNT].find({"is_superuser": True}, {"date_deleted": 1}, session=session)
+        found = {user["_id"] async for user in superusers if not user.get("date_deleted")}
+        query = {"kind": "admin", "collection_id": {"$in": list(facility_ids)}}
+        roles = self._database["roles"].find(query, {"user_id": 1}, session=session)
+        return found | {role["user_id"] async for role in roles}
+
+    async def _require_another_administrator(self, tx: Transaction, account: Document | None) -> None:
+        """Check that a facility is left with somebody who administers it.
+
+        Raises:
+            PermissionDenied: it is not.
+        """
+        if account is None:
+            return
+        query = {"kind": "facility", "dataset_id": account.get("dataset_id")}
+        facilities = [
+            each["_id"] async for each in self._database["facility_collections"].find(query, session=tx.session)
+        ]
+        if await self._administrators(facilities, tx.session) == {account["_id"]}:
+            raise PermissionDenied(
+                "Nobody else administers this facility. Make somebody else its admin first, or use docservice erase."
             )
-            found |= {role["user_id"] async for role in roles}
-        return found
 
     async def count(self, user_id: str) -> dict[str, int]:
         """Return how many documents of each collection belong to a person; collections without any are left out."""
@@ -111,7 +129,9 @@ class ErasureStore:
                 counts[collection] = number
         return counts
 
-    async def begin(self, user_id: str, new_key: str, now: datetime, dataset_ids: set[str]) -> Document:
+    async def begin(
+        self, user_id: str, new_key: str, now: datetime, dataset_ids: set[str], *, may_be_last: bool
+    ) -> Document:
         """Make the tombstone, close the account and remove the person's rights, all in one transaction.
 
         A tombstone that is there stays as it is: an erasure that was interrupted goes on.
@@ -121,9 +141,13 @@ class ErasureStore:
             new_key: of the digest, if the database has no key yet; hex characters.
             now: UTC.
             dataset_ids: of the facilities that the person has logs in.
+            may_be_last: begin also if nobody else administers the facility.
 
         Returns:
             The tombstone.
+
+        Raises:
+            PermissionDenied: nobody else administers the facility.
         """
 
         async def action(tx: Transaction) -> Document:
@@ -132,6 +156,9 @@ class ErasureStore:
             await self._database[DIRECTORY_LOCKS].update_one(
                 {"_id": "all"}, {"$inc": {"turns": 1}}, upsert=True, session=tx.session
             )
+            account = await self._database[ACCOUNT].find_one({"_id": user_id}, session=tx.session)
+            if not may_be_last:
+                await self._require_another_administrator(tx, account)
             tombstone = await self._erased.tombstone(user_id, tx)
             if tombstone is None:
                 tombstone = await self._bury(tx, user_id, new_key, now)
@@ -139,7 +166,6 @@ class ErasureStore:
             await self._database[ERASED_PEOPLE].update_one(
                 {"_id": tombstone["_id"]}, {"$set": open_again}, session=tx.session
             )
-            account = await self._database[ACCOUNT].find_one({"_id": user_id}, session=tx.session)
             if account is not None:
                 closed = closed_account(account, account.get("date_deleted") or iso_text(now))
                 await self._database[ACCOUNT].replace_one({"_id": user_id}, closed, session=tx.session)
