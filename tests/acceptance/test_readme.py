@@ -38,14 +38,15 @@ OF_THE_TESTS = {"DOCSERVICE_TEST_MONGODB_URI", "DOCSERVICE_TEST_ENGINE"}
 def usage_lines() -> dict[tuple[str, ...], str]:
     """The lines of the reference that show how a command is called, by command."""
     found: dict[tuple[str, ...], str] = {}
-    for line in "".join(blocks_of(PAGES["commands"], "sh")).splitlines():
+    usages = re.findall(r"^## docservice [^\n]*\n\n```sh\n(.*?)```", PAGES["commands"], re.DOTALL | re.MULTILINE)
+    for line in "".join(usages).replace("\n    ", " ").splitlines():
         words = line.partition("#")[0].split()
         if words[:1] != ["docservice"]:
             continue
         for command in OPTIONS:
             first, *second = command
             if words[1] == first and (not second or second[0] in words[2].split("|")):
-                found.setdefault(command, line)  # what comes later is an example
+                found.setdefault(command, line)
     return found
 
 

@@ -12,21 +12,22 @@ from docservice.rest.query_strings import QueryString
 
 operations = Operations(tag="Directory")
 
-_NO_PARAMETERS = QueryString[None]((), lambda _: None)
-"""`?dry_run=true` is refused, too: it belongs into the body."""
+
+class NoParameters:
+    """No parameter is known: `?dry_run=true` belongs into the body, and is not to be passed over."""
 
 
 @operations.post(
     "/api/directory/users/{id}/erase/",
     access=Access("facility admins", "user", refused=404),
     auth="required",
-    query=_NO_PARAMETERS,
+    query=QueryString((), lambda _: NoParameters()),
     body=ErasePerson,
     example={"reason": "Request of 2026-11-25", "dry_run": True},
     answer=ErasureReceipt,
     errors=(LogNotFound, PermissionDenied),
 )
-async def erase(call: Call[ErasePerson, None]) -> ErasureReceipt:
+async def erase(call: Call[ErasePerson, NoParameters]) -> ErasureReceipt:
     """Erase a person, with all logs; answers with a receipt.
 
     Safe to repeat after an interruption. The receipt is signed unless the host of the API gave it no key.

@@ -81,10 +81,10 @@ class Eraser(Clocked):
         """Erase a person; see `LogsAdmin.erase`.
 
         Args:
-            user_id: see there.
-            reason: see there.
-            thorough: see there.
-            watch: see there.
+            user_id: the person.
+            reason: for the receipt.
+            thorough: search the logs of all others for the id, too.
+            watch: hears how far it is.
             may_be_last: erase also who administers a facility alone.
 
         Raises:
