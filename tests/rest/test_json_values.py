@@ -66,6 +66,7 @@ def same(one: Any, other: Any) -> bool:
     return json.dumps(one) == json.dumps(other)
 
 
+@pytest.mark.slow
 async def test_any_json_comes_back(client: Client, headers_of: Callable[[str], dict[str, str]]) -> None:
     """What a report sends, the next start answers: extra fields, the answer and its integers, equal in every digit."""
     headers = headers_of("learner1")

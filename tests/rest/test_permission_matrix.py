@@ -47,6 +47,9 @@ ACTORS = {
 }
 """Each role, with the person of the recorded directory who has it."""
 
+AT_ONCE = {"learner", "coach of another class", "facility admin", "other facility's admin"}
+"""The roles that every run asks: those next to a border. The others are asked with the slow tests."""
+
 OWNERS = {
     "own": None,
     "class": "learner1",
@@ -425,7 +428,9 @@ def test_only_public_operations_do_not_ask_who_calls() -> None:
         assert (operation.access.rule == "all") == (operation.auth == "none"), operation.name
 
 
-@pytest.mark.parametrize("role", ACTORS)
+@pytest.mark.parametrize(
+    "role", [role if role in AT_ONCE else pytest.param(role, marks=pytest.mark.slow) for role in ACTORS]
+)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 async def test_permissions(world: World, operation: Operation, role: str) -> None:
     """The operation answers the role about everybody's records as its access rule says."""

@@ -210,6 +210,7 @@ async def test_start(
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.slow
 async def test_update(
     shared_client: TestClient[Any, Any],
     headers_of: Callable[[str], dict[str, str]],

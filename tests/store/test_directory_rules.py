@@ -196,6 +196,7 @@ TAKEN: list[tuple[str, list[dict[str, Any]]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "records"), TAKEN, ids=range(len(TAKEN)))
 async def test_what_kolibri_could_hold_is_taken(
     own: DocService, section: DirectorySection, records: list[dict[str, Any]]
