@@ -282,6 +282,21 @@ async def test_anonymous_attempts(service: DocService, database: Any) -> None:
     assert (len(after[0]), len(after[1])) == (len(embedded), len(moved))
 
 
+async def test_an_attempt_of_another_visit(service: DocService) -> None:
+    """A visitor's report that changes attempts of an earlier visit, twice, leaves that visit's counters right."""
+    visitor, body = service.acting_as(ANONYMOUS), StartSession.parse(QUIZ)
+    first = await visitor.start_session(body)
+    made = await visitor.update_session(first.session_id, UpdateSession.parse({"interactions": [interaction("q1")]}))
+    second = await visitor.start_session(body)
+    longer = [interaction("q1", id=made.attempts[0].id, answer={"v": "x" * 50 * number}) for number in (1, 2)]
+    await visitor.update_session(second.session_id, UpdateSession.parse({"interactions": longer}))
+
+    found: list[object] = []
+    await service.admin.verify(found.append)
+
+    assert found == []
+
+
 async def test_anonymous_replace_stays_in_its_visit(service: DocService, database: Any) -> None:
     """An anonymous `replace` by item never reaches the moved attempts of another visit."""
     first = await Visit.begin(service, ANONYMOUS, QUIZ)

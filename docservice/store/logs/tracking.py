@@ -12,6 +12,7 @@ next one of the same transaction sees. Every statement carries the partition, wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from docservice.store.logs.attempts import joined
 from docservice.store.logs.keys import LogKey, filter_of
 from docservice.store.logs.open_logs import OpenLog
 from docservice.store.logs.overflow import OverflowStore
+from docservice.store.mapping.counters import attempt_size
 from docservice.store.mapping.log_documents import (
     attempt_document,
     inherited_fields,
@@ -128,6 +130,7 @@ class TrackedLogs:
         self._places: dict[str, _Place] = {}
         self._attempts: dict[str, AttemptLog] = {}  # as they are now, of those that were changed or created
         self._elsewhere: dict[_Place, AttemptLog] = {}
+        self._sizes_elsewhere: dict[_Place, int] = {}
 
     async def read_sessions(self, keys: Iterable[LogKey]) -> None:
         """Read content sessions with their loose attempts.
@@ -248,6 +251,8 @@ class TrackedLogs:
                 partition = owner.inherited["morango_partition"]
                 place = _Place(collection, owner.document_id, masterylog_id, position, partition)
                 self._places[attempt_id] = place
+                if collection == SESSIONS:
+                    self._sizes_elsewhere.setdefault(place, attempt_size(attempt))
                 choice.found[attempt_id] = self._attempts.get(attempt_id) or read_attempt(
                     attempt, masterylog_id=masterylog_id, **owner.inherited
                 )
@@ -347,12 +352,19 @@ class TrackedLogs:
     def _write_elsewhere(self, writes: dict[str, list[Write]]) -> None:
         """Add the writes of attempts in documents that were not read as logs of this transaction."""
         settings: dict[tuple[str, str, str], Document] = {}
+        growth: Counter[tuple[str, str, str]] = Counter()
         for place, attempt in self._elsewhere.items():
-            setting = settings.setdefault((place.collection, place.document_id, place.partition), {"has_dirty": True})
-            setting[f"attempts.{place.position}"] = attempt_document(attempt)
+            document = (place.collection, place.document_id, place.partition)
+            setting = settings.setdefault(document, {"has_dirty": True})
+            setting[f"attempts.{place.position}"] = changed = attempt_document(attempt)
+            if place in self._sizes_elsewhere:  # buckets have no counter of bytes
+                growth[document] += attempt_size(changed) - self._sizes_elsewhere[place]
         for (collection, document_id, partition), setting in settings.items():
             key = {"_id": document_id, "_morango_partition": partition}
-            writes[collection].append(UpdateOne(key, {"$set": setting}))
+            update: Document = {"$set": setting}
+            if added := growth[collection, document_id, partition]:
+                update["$inc"] = {"attempt_bytes": added}
+            writes[collection].append(UpdateOne(key, update))
 
     def _mark(self, session: OpenLog[ContentSessionLog]) -> Document:
         """Return what to set so that a later run finds that this transaction was kept; see `_RECENT_ACTIONS`."""
