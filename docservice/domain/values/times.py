@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -129,12 +131,26 @@ def _local(moment: datetime, zone: str, offset: timezone | None) -> datetime:
 def _place(zone: str) -> ZoneInfo:
     """Return a zone by its name, in upper or lower case, as pytz finds it."""
     try:
-        return ZoneInfo(zone)
+        return _packaged(zone)
     except (KeyError, ValueError, OSError):
         name = _names_of_zones().get(zone.casefold())
         if name is None:
             raise
-        return ZoneInfo(name)
+        return _packaged(name)
+
+
+@lru_cache(maxsize=1000)
+def _packaged(name: str) -> ZoneInfo:
+    """Return a zone of the package tzdata, which has what Kolibri's pytz has; of the machine if the package lacks it.
+
+    Machines differ for times before 1970: Debian's Luanda is at +01:00 in 1911, and that of the package, as Lagos is,
+    at +00:14.
+    """
+    parts = name.split("/")
+    if all(part.strip(".") and "\\" not in part for part in parts):
+        with suppress(OSError, ValueError), files("tzdata").joinpath("zoneinfo", *parts).open("rb") as file:
+            return ZoneInfo.from_file(file, key=name)
+    return ZoneInfo(name)
 
 
 @cache
