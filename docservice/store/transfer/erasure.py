@@ -7,7 +7,7 @@ erasure is interrupted, its counts are right in the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -78,18 +78,23 @@ class ErasureStore:
         async with aclosing(self._database.stream("facility_collections", query, {"_id": 1})) as facilities:
             return sorted([facility["_id"] async for facility in facilities])
 
-    async def administrators(self, dataset_id: str) -> set[str]:
-        """Return who administers a facility: its admins, and all superusers."""
-        facilities = await self.facility_ids([dataset_id])
-        with self._database.guarded():
-            return await self._administrators(facilities, None)
+    async def administrators(self, dataset_id: str, tx: Transaction | None = None) -> set[str]:
+        """Return who administers a facility: its admins, and all superusers.
 
-    async def _administrators(self, facility_ids: Sequence[str], session: Any) -> set[str]:
-        superusers = self._database[ACCOUNT].find({"is_superuser": True}, {"date_deleted": 1}, session=session)
-        found = {user["_id"] async for user in superusers if not user.get("date_deleted")}
-        query = {"kind": "admin", "collection_id": {"$in": list(facility_ids)}}
-        roles = self._database["roles"].find(query, {"user_id": 1}, session=session)
-        return found | {role["user_id"] async for role in roles}
+        Args:
+            dataset_id: of the facility.
+            tx: a transaction to read in; None for none.
+        """
+        session = None if tx is None else tx.session
+        # In a transaction the driver has to see its own errors.
+        with self._database.guarded() if tx is None else nullcontext():
+            superusers = self._database[ACCOUNT].find({"is_superuser": True}, {"date_deleted": 1}, session=session)
+            found = {user["_id"] async for user in superusers if not user.get("date_deleted")}
+            query: Document = {"kind": "facility", "dataset_id": dataset_id}
+            facilities = self._database["facility_collections"].find(query, {"_id": 1}, session=session)
+            query = {"kind": "admin", "collection_id": {"$in": [facility["_id"] async for facility in facilities]}}
+            roles = self._database["roles"].find(query, {"user_id": 1}, session=session)
+            return found | {role["user_id"] async for role in roles}
 
     async def _require_another_administrator(self, tx: Transaction, account: Document | None) -> None:
         """Check that a facility is left with somebody who administers it.
@@ -97,13 +102,7 @@ class ErasureStore:
         Raises:
             PermissionDenied: it is not.
         """
-        if account is None:
-            return
-        query = {"kind": "facility", "dataset_id": account.get("dataset_id")}
-        facilities = [
-            each["_id"] async for each in self._database["facility_collections"].find(query, session=tx.session)
-        ]
-        if await self._administrators(facilities, tx.session) == {account["_id"]}:
+        if account is not None and await self.administrators(str(account.get("dataset_id")), tx) == {account["_id"]}:
             raise PermissionDenied(
                 "Nobody else administers this facility. Make somebody else its admin first, or use docservice erase."
             )
