@@ -18,6 +18,7 @@ from docservice.service.acting.directory_pages import DirectoryPageReader
 from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
+from tests.support.query_plans import stages_of
 
 from .test_list_indexes import INDEXED, Recorder
 
@@ -105,20 +106,11 @@ async def school(mongodb_uri: str) -> AsyncGenerator[tuple[PyMongoDatabase, Reco
             await database.command({"dropDatabase": 1})
 
 
-async def stages_of(database: PyMongoDatabase, command: dict[str, Any]) -> set[str]:
+async def reading_stages(database: PyMongoDatabase, command: dict[str, Any]) -> set[str]:
     """The stages that read documents."""
     whole = {**command, "cursor": {}} if "aggregate" in command else command
     answer = await database.command({"explain": whole, "verbosity": "executionStats"})
-    answer = answer["stages"][0]["$cursor"] if "stages" in answer else answer
-    stages: set[str] = set()
-    plans = [answer["queryPlanner"]["winningPlan"]]
-    while plans:
-        found = plans.pop()
-        found = found.get("queryPlan", found)
-        stages.add(found.get("stage", ""))
-        plans += [found[name] for name in ("inputStage", "outerStage", "innerStage") if name in found]
-        plans += found.get("inputStages", [])
-    return stages
+    return stages_of(answer)[0]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -139,7 +131,7 @@ async def test_every_list_of_the_directory_reads_indexes(school: tuple[PyMongoDa
                 if key in seen or collection in SHORT or collection not in {*COLLECTIONS, "content_summary_logs"}:
                     continue
                 seen.add(key)
-                stages = await stages_of(database, command)
+                stages = await reading_stages(database, command)
                 assert "COLLSCAN" not in stages, (section, chosen, command)
                 assert stages & (INDEXED | {"EOF"}), (section, chosen, command, stages)
     assert len(seen) > 20

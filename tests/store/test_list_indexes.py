@@ -30,6 +30,7 @@ from docservice.service.acting.log_lists import ListReader
 from docservice.store.database.pymongo_db import PyMongoDatabase
 from docservice.store.indexes import applying as indexes
 from docservice.store.mapping.log_kinds import KINDS, SUMMARY_LOGS, LogKind
+from tests.support.query_plans import stages_of
 
 pytestmark = pytest.mark.slow
 
@@ -144,16 +145,7 @@ class School:
         if key not in self.explained:
             whole = {**command, "cursor": {}} if "aggregate" in command else command
             answer = await self.database.command({"explain": whole, "verbosity": "executionStats"})
-            answer = answer["stages"][0]["$cursor"] if "stages" in answer else answer
-            stages: set[str] = set()
-            plans = [answer["queryPlanner"]["winningPlan"]]
-            while plans:
-                found = plans.pop()
-                found = found.get("queryPlan", found)
-                stages.add(found.get("stage", ""))
-                plans += [found[name] for name in ("inputStage", "outerStage", "innerStage") if name in found]
-                plans += found.get("inputStages", [])
-            self.explained[key] = stages, answer["executionStats"]["totalDocsExamined"]
+            self.explained[key] = stages_of(answer)
         return self.explained[key]
 
 

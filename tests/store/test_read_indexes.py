@@ -18,6 +18,7 @@ from docservice.store.indexes import applying as indexes
 from docservice.store.lists.document_pages import DocumentPageStore, plan
 from docservice.store.lists.scope import Selection
 from docservice.store.mapping.log_kinds import KINDS, LogKind
+from tests.support.query_plans import stages_of
 
 pytestmark = pytest.mark.slow
 
@@ -80,17 +81,7 @@ async def watched(mongodb_uri: str) -> AsyncGenerator[WatchedDatabase, None]:
 async def examined(database: PyMongoDatabase, collection: str, pipeline: list[dict[str, Any]]) -> tuple[set[str], int]:
     """The stages that read documents, and how many documents they look at."""
     command = {"explain": {"aggregate": collection, "pipeline": pipeline, "cursor": {}}, "verbosity": "executionStats"}
-    answer = await database.command(command)
-    whole = answer["stages"][0]["$cursor"] if "stages" in answer else answer
-    stages: set[str] = set()
-    plans = [whole["queryPlanner"]["winningPlan"]]
-    while plans:
-        found = plans.pop()
-        found = found.get("queryPlan", found)
-        stages.add(found.get("stage", ""))
-        plans += [found[name] for name in ("inputStage", "outerStage", "innerStage") if name in found]
-        plans += found.get("inputStages", [])
-    return stages, whole["executionStats"]["totalDocsExamined"]
+    return stages_of(await database.command(command))
 
 
 SELECTIONS = {
